@@ -1,0 +1,53 @@
+# Everything a newcomer types. Needs Python 3.11 or newer, make and git; nothing else, no root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+# `make demo ARGS=--json` passes ARGS on to the program.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types bench lock schemas clean
+
+help: ## explain each target
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install the pinned dependencies and the program into .venv/bin/latentprint
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Latentprint needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup ## real broker, real photos, real GAN images: verdicts live, then a summary
+	@$(BIN)/latentprint demo $(ARGS)
+
+test: setup ## run all tests, on real Kafka and Redis that they start themselves
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types test ## lint, types and tests: exactly what CI runs
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+bench: setup ## measure throughput side by side; writes benchmarks/results/
+	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+lock: ## compile requirements.lock anew from pyproject.toml
+	@test -x $(UV) || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
+	@$(UV) pip compile pyproject.toml --extra demo --extra train --extra dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+	  --custom-compile-command 'make lock' -o requirements.lock
+
+schemas: setup ## write the JSON Schemas, the AsyncAPI document and docs/commands.md anew
+	@$(BIN)/python -m worker.write_schemas && $(BIN)/python -m worker.write_commands
+
+clean: ## remove the environment and everything generated
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

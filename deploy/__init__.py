@@ -1,0 +1,1 @@
+"""What runs around the worker: local services, images, Kubernetes, dashboards, alarms."""

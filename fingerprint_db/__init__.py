@@ -1,0 +1,1 @@
+"""The registry of model fingerprints: what represents a generator, and where it is kept."""

@@ -1,0 +1,104 @@
+"""Every Redis key of the registry: type, lifetime, writer. No other key may exist.
+
+| key                                     | type   | lifetime  | writer                        |
+|-----------------------------------------|--------|-----------|-------------------------------|
+| latentprint:spaces                      | set    | permanent | every write                   |
+| latentprint:registry:SPACE:history      | list   | permanent | every write, one change each  |
+| latentprint:registry:SPACE:index        | hash   | permanent | every write, one field each   |
+| latentprint:registry:SPACE:entry:DIGEST | string | permanent | register, import; never again |
+| latentprint:registry:SPACE:changes      | stream | permanent | every write; trimmed, see note|
+
+`history` is the truth about order: its length is the revision, element i is the change of
+revision i + 1. `index` maps a model id to its row (name, status, content digest). `entry` holds
+content under its own SHA-256 and is never rewritten, so readers fetch it outside transactions.
+`changes` repeats the newest changes under the ids REVISION-0, to wake those who follow; it keeps
+the newest `CHANGES_KEPT`, and whoever is further behind takes a new snapshot. All is written in
+one MULTI per call, so the keys must live on one Redis node (replicas are fine, Cluster is not).
+
+SPACE is the bundle's SHA-256 in hexadecimal. The worker only reads: its Redis user needs
+READER_COMMANDS on `latentprint:*`, the keeper of the registry needs WRITER_COMMANDS too.
+"""
+
+import re
+from dataclasses import dataclass
+
+CHANGES_KEPT = 10_000  # a change takes about 0.4 KB, so a space's stream stays below 5 MB
+SPACES = "latentprint:spaces"
+
+# With the Redis version that brought the command and the options used; 6.2 is the newest allowed.
+READER_COMMANDS = {
+    "SELECT": "1.0",
+    "MULTI": "1.2",
+    "EXEC": "1.2",
+    "LLEN": "1.0",
+    "LINDEX": "1.0",
+    "LRANGE": "1.0",
+    "MGET": "1.0",
+    "HGETALL": "2.0",
+    "SMEMBERS": "1.0",
+    "XRANGE": "5.0",
+    "XREAD": "5.0",
+    "XREVRANGE": "5.0",
+}
+WRITER_COMMANDS = {
+    "WATCH": "2.2",
+    "UNWATCH": "2.2",
+    "SET": "1.0",
+    "HSET": "4.0",
+    "RPUSH": "2.4",
+    "SADD": "1.0",
+    "XADD": "5.0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredKey:
+    """One kind of key: its full pattern, Redis type, time to live in seconds (None: permanent)."""
+
+    pattern: re.Pattern[str]
+    redis_type: str
+    lifetime_s: int | None
+    writers: tuple[str, ...]
+
+
+_SPACE = r"latentprint:registry:[0-9a-f]{64}"
+_WRITES = ("register", "promote", "retire", "restore", "import")
+
+DECLARED_KEYS = (
+    DeclaredKey(re.compile(re.escape(SPACES)), "set", None, _WRITES),
+    DeclaredKey(re.compile(rf"{_SPACE}:history"), "list", None, _WRITES),
+    DeclaredKey(re.compile(rf"{_SPACE}:index"), "hash", None, _WRITES),
+    DeclaredKey(re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, _WRITES[::4]),
+    DeclaredKey(re.compile(rf"{_SPACE}:changes"), "stream", None, _WRITES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceKeys:
+    """The keys of one space."""
+
+    space: str
+
+    @property
+    def history(self) -> str:
+        """List of changes, oldest first."""
+        return f"latentprint:registry:{self.space}:history"
+
+    @property
+    def index(self) -> str:
+        """Hash from model id to row."""
+        return f"latentprint:registry:{self.space}:index"
+
+    @property
+    def changes(self) -> str:
+        """Stream of the newest changes."""
+        return f"latentprint:registry:{self.space}:changes"
+
+    def entry(self, content: str) -> str:
+        """String with the encoded entry whose SHA-256 is `content`."""
+        return f"latentprint:registry:{self.space}:entry:{content}"
+
+
+def declaration(key: str) -> DeclaredKey | None:
+    """The declaration that covers `key`, or None for a key that must not exist."""
+    return next((kind for kind in DECLARED_KEYS if kind.pattern.fullmatch(key)), None)

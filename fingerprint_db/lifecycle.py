@@ -1,0 +1,205 @@
+"""What each write does to a space, as pure functions: rows before -> row and change after.
+
+Both registries call these and only store the result, so they cannot disagree about the rules.
+
+    register -> shadow or live;  promote: shadow -> live;  retire: shadow or live -> retired;
+    restore: retired -> the status it had before
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from fingerprint_db.change import Action, Change
+from fingerprint_db.errors import IdTaken, NameTaken, UnknownModel, WrongStatus
+from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.snapshot import entry_digest, root_of
+
+Move = Literal["promote", "retire", "restore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the index knows of one model; the bulk is in the entry named by `content`.
+
+    `registered_revision` orders the models. `former` is the status before retirement, else None.
+    """
+
+    model_id: str
+    name: str
+    status: Status
+    former: Status | None
+    registered_revision: int
+    content: str
+
+
+def row_from_document(document: Any) -> Row:
+    """A row from its JSON object; raises ValueError on anything else."""
+    try:
+        row = Row(**document)
+    except TypeError as error:
+        raise ValueError(f"not a row of the index: {error}") from error
+    if row.status not in get_args(Status) or row.former not in (None, *get_args(Status)):
+        raise ValueError(f"unknown status {row.status!r} or {row.former!r}")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """When, by whom and why a write is made."""
+
+    at: datetime
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise ValueError(f"the clock gave {self.at.isoformat()}, a time without a zone")
+        if not self.by.strip() or not self.reason.strip():
+            raise ValueError(
+                f"a change needs an author and a reason, got by={self.by!r},"
+                f" reason={self.reason!r}; both are kept in the history"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The result of one write: the row to store and the change to append."""
+
+    row: Row
+    change: Change
+
+
+def rows_root(rows: Iterable[Row]) -> str:
+    """The root of a space with these rows; retired ones do not count."""
+    return root_of(
+        entry_digest(row.model_id, row.status, row.content)
+        for row in rows
+        if row.status != "retired"
+    )
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """The rows in order of registration."""
+    return sorted(rows, key=lambda row: row.registered_revision)
+
+
+def register(
+    rows: Mapping[str, Row], revision: int, model: ModelFingerprint, content: str, author: Author
+) -> Step:
+    """Registers `model`; raises IdTaken, NameTaken, or WrongStatus when it comes retired."""
+    if model.status == "retired":
+        raise WrongStatus(
+            f"model {model.model_id!r} comes with status 'retired'; register it as 'shadow' or"
+            " 'live', then retire it"
+        )
+    if model.model_id in rows:
+        taken = rows[model.model_id]
+        raise IdTaken(
+            f"the id {model.model_id!r} belongs to {taken.name!r} ({taken.status}); an id is never"
+            " used twice. Register under another id, or restore that model"
+        )
+    row = Row(model.model_id, model.name, model.status, None, revision + 1, content)
+    require_free_name(rows, row)
+    return _step(rows, revision, row, "register", author)
+
+
+def move(
+    rows: Mapping[str, Row], revision: int, space: str, model_id: str, verb: Move, author: Author
+) -> Step:
+    """Changes a model's status; raises UnknownModel, WrongStatus, NameTaken (restore)."""
+    row = rows.get(model_id)
+    if row is None:
+        raise UnknownModel(space, model_id)
+    allowed: dict[Move, tuple[Status, ...]] = {
+        "promote": ("shadow",),
+        "retire": ("shadow", "live"),
+        "restore": ("retired",),
+    }
+    if row.status not in allowed[verb]:
+        raise WrongStatus(
+            f"cannot {verb} {model_id!r}: its status is {row.status!r}, {verb} needs"
+            f" {' or '.join(map(repr, allowed[verb]))}; nothing was changed"
+        )
+    if verb == "promote":
+        moved = replace(row, status="live")
+    elif verb == "retire":
+        moved = replace(row, status="retired", former=row.status)
+    else:
+        moved = replace(row, status=row.former or "shadow", former=None)
+        require_free_name(rows, moved)
+    return _step(rows, revision, moved, verb, author)
+
+
+def adopt(rows: Mapping[str, Row], revision: int, foreign: Row, author: Author) -> Step:
+    """Adds a row of an export, with the status it has there; raises NameTaken."""
+    row = replace(foreign, registered_revision=revision + 1)
+    if row.status != "retired":
+        require_free_name(rows, row)
+    return _step(rows, revision, row, "import", author)
+
+
+def require_free_name(rows: Mapping[str, Row], row: Row) -> None:
+    """Raises NameTaken when another model that is not retired has the row's name."""
+    for other in rows.values():
+        if other.name == row.name and other.model_id != row.model_id and other.status != "retired":
+            raise NameTaken(
+                f"the name {row.name!r} belongs to model {other.model_id!r} ({other.status});"
+                f" {row.model_id!r} was not added. Choose another name, or retire"
+                f" {other.model_id!r} first"
+            )
+
+
+def replay(history: Sequence[Change], rows: Mapping[str, Row]) -> str | None:
+    """Checks that `history` leads to exactly `rows`; returns the first contradiction, else None.
+
+    Every root is recomputed on the way, so a flipped status, a swapped entry and a lost or
+    reordered change all show.
+    """
+    present: dict[str, Row] = {}
+    for expected_revision, change in enumerate(history, start=1):
+        at = f"revision {change.revision}"
+        if change.revision != expected_revision:
+            return f"{at} stands where revision {expected_revision} belongs"
+        if change.model_id not in rows:
+            return f"{at} names {change.model_id!r}, which the index lacks"
+        if (change.action in ("register", "import")) == (change.model_id in present):
+            return f"{at} does {change.action} of {change.model_id!r} out of turn"
+        row = present.get(change.model_id) or replace(
+            rows[change.model_id], registered_revision=change.revision, former=None
+        )
+        former = row.status if change.action == "retire" else None
+        present[change.model_id] = replace(row, status=change.status, former=former)
+        if rows_root(present.values()) != change.root:
+            return f"{at} carries a root that its entries do not give"
+    if unexplained := sorted(rows.keys() - present.keys()):
+        return f"the index holds {unexplained[0]!r}, which no change registered"
+    for model_id, row in rows.items():
+        replayed = present[model_id]
+        if history_forgets_former(history, model_id):
+            replayed = replace(replayed, former=row.former)
+        if replayed != row:
+            return f"the index says {row}, the history gives {replayed}"
+    return None
+
+
+def history_forgets_former(history: Sequence[Change], model_id: str) -> bool:
+    """Whether the model was imported as retired and never moved since: the index alone knows."""
+    last = [change for change in history if change.model_id == model_id][-1]
+    return last.action == "import" and last.status == "retired"
+
+
+def _step(rows: Mapping[str, Row], revision: int, row: Row, action: Action, author: Author) -> Step:
+    after = {**rows, row.model_id: row}
+    change = Change(
+        revision=revision + 1,
+        action=action,
+        model_id=row.model_id,
+        at=author.at,
+        by=author.by,
+        reason=author.reason,
+        status=row.status,
+        root=rows_root(after.values()),
+    )
+    return Step(row, change)

@@ -1,0 +1,175 @@
+"""MemoryRegistry: the registry in a dict, for tests, the demo and one-off scans."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fingerprint_db.change import Change, Clock, utc_now
+from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
+from fingerprint_db.errors import RevisionGap, UnknownModel
+from fingerprint_db.lifecycle import (
+    Author,
+    Move,
+    Row,
+    Step,
+    in_order,
+    move,
+    register,
+    rows_root,
+)
+from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
+from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
+
+
+@dataclass(slots=True)
+class _Space:
+    rows: dict[str, Row] = field(default_factory=dict)
+    history: list[Change] = field(default_factory=list)
+    entries: dict[str, bytes] = field(default_factory=dict)
+
+
+class MemoryRegistry:
+    """Keeps every space in this process; safe to share between threads."""
+
+    def __init__(self, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._spaces: dict[str, _Space] = {}
+        self._changed = threading.Condition()
+
+    def register(self, model: ModelFingerprint, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        data = encode_entry(model)
+        content = digest_of(data)
+
+        def step(rows: Mapping[str, Row], revision: int, author: Author) -> Step:
+            return register(rows, revision, model, content, author)
+
+        return self._write(model.space, step, by, reason, {content: data})
+
+    def promote(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "promote", by, reason)
+
+    def retire(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "retire", by, reason)
+
+    def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "restore", by, reason)
+
+    def get(self, space: str, model_id: str) -> ModelFingerprint:
+        """See Registry."""
+        held = self._held(space)
+        row = held.rows.get(model_id)
+        if row is None:
+            raise UnknownModel(space, model_id)
+        return decode_entry(held.entries[row.content], row.status)
+
+    def list(self, space: str, *, status: Status | None = None) -> tuple[ModelFingerprint, ...]:
+        """See Registry."""
+        with self._changed:
+            held = self._held(space)
+            rows = in_order(row for row in held.rows.values() if status in (None, row.status))
+        return tuple(decode_entry(held.entries[row.content], row.status) for row in rows)
+
+    def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
+        """See Registry."""
+        with self._changed:
+            held = self._held(space)
+            if model_id is not None and model_id not in held.rows:
+                raise UnknownModel(space, model_id)
+            return tuple(c for c in held.history if model_id in (None, c.model_id))
+
+    def snapshot(self, space: str) -> Snapshot:
+        """See Registry."""
+        with self._changed:
+            held = self._held(space)
+            rows, revision = in_order(held.rows.values()), len(held.history)
+        models = tuple(
+            decode_entry(held.entries[row.content], row.status)
+            for row in rows
+            if row.status != "retired"
+        )
+        return Snapshot(space=space, revision=revision, root=rows_root(rows), models=models)
+
+    def follow(
+        self, space: str, revision: int, *, block_s: float, root: str | None = None
+    ) -> tuple[Change, ...]:
+        """See Registry."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: len(self._held(space).history) != revision, timeout=max(block_s, 0.0)
+            )
+            history = self._held(space).history
+            if revision < 0 or len(history) < revision:
+                raise RevisionGap(
+                    f"revision {revision} is held, the registry is at {len(history)}: it was"
+                    " emptied or rolled back; take a new snapshot"
+                )
+            here = history[revision - 1].root if revision else EMPTY_ROOT
+            if root is not None and root != here:
+                raise RevisionGap(
+                    f"revision {revision} is held with root {root[:12]}…, the registry had"
+                    f" {here[:12]}… there: it was replaced; take a new snapshot"
+                )
+            return tuple(history[revision:])
+
+    def revision(self, space: str) -> int:
+        """See Registry."""
+        return len(self._held(space).history)
+
+    def spaces(self) -> tuple[str, ...]:
+        """See Registry."""
+        with self._changed:
+            return tuple(sorted(self._spaces))
+
+    def contents(self, space: str) -> SpaceContents:
+        """See Registry."""
+        with self._changed:
+            held = self._held(space)
+            return SpaceContents(space, dict(held.rows), tuple(held.history), dict(held.entries))
+
+    def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
+        """See Registry."""
+        with self._changed:
+            held = self._held(contents.space)
+            author = Author(self._clock(), by, reason)
+            plan = plan_import(held.rows, len(held.history), contents, author)
+            for row in plan.rows:
+                held.rows[row.model_id] = row
+                held.entries[row.content] = contents.entries[row.content]
+            held.history.extend(plan.changes)
+            if plan.changes:
+                self._spaces[contents.space] = held
+                self._changed.notify_all()
+        return plan.report
+
+    def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:
+        def step(rows: Mapping[str, Row], revision: int, author: Author) -> Step:
+            return move(rows, revision, space, model_id, verb, author)
+
+        return self._write(space, step, by, reason, {})
+
+    def _write(
+        self,
+        space: str,
+        step: Callable[[Mapping[str, Row], int, Author], Step],
+        by: str,
+        reason: str,
+        entries: Mapping[str, bytes],
+    ) -> Change:
+        with self._changed:
+            held = self._held(space)
+            done = step(held.rows, len(held.history), Author(self._clock(), by, reason))
+            held.rows[done.row.model_id] = done.row
+            held.history.append(done.change)
+            held.entries.update(entries)
+            self._spaces[space] = held
+            self._changed.notify_all()
+        return done.change
+
+    def _held(self, space: str) -> _Space:
+        """The space as kept, or an empty one that is not kept yet."""
+        return self._spaces.get(space) or _Space()

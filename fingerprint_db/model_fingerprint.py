@@ -1,0 +1,107 @@
+"""ModelFingerprint: one registered generator, frozen and checked.
+
+In Yu, Davis and Fritz (ICCV 2019) a model fingerprint is the 512-d row of the classifier that
+belongs to a source. Here it is the class statistics of the generator's image fingerprints, kept
+apart for each recompression condition, so that a new generator needs no retraining.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Status = Literal["shadow", "live", "retired"]
+
+_MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_SPACE = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConditionStatistics:
+    """The class statistics of one generator's images under one recompression condition.
+
+    `mean` is (D,) float32 and `scatter` (D, D) float32: the sum, not the average, of the outer
+    products of the deviations from the mean, so that scatters of several models add up.
+    `distance_threshold` is the largest squared Mahalanobis distance at which an image still
+    counts as this model's; `threshold_count` says how many leave-one-out distances it rests on.
+    """
+
+    condition: str
+    count: int
+    mean: NDArray[np.float32]
+    scatter: NDArray[np.float32]
+    distance_threshold: float
+    threshold_count: int
+
+    def __post_init__(self) -> None:
+        dimension = self.mean.shape[0] if self.mean.ndim == 1 else -1
+        if dimension < 1 or self.scatter.shape != (dimension, dimension):
+            raise ValueError(
+                f"statistics of condition {self.condition!r}: mean has shape {self.mean.shape} and"
+                f" scatter {self.scatter.shape}; expected (D,) and (D, D)"
+            )
+        if self.mean.dtype != np.float32 or self.scatter.dtype != np.float32:
+            raise ValueError(
+                f"statistics of condition {self.condition!r}: dtypes {self.mean.dtype} and"
+                f" {self.scatter.dtype}; expected float32"
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.scatter).all()):
+            raise ValueError(f"statistics of condition {self.condition!r} hold NaN or infinity")
+        if self.count < 2:
+            raise ValueError(f"condition {self.condition!r} rests on {self.count} samples, needs 2")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFingerprint:
+    """One registered generator in one fingerprint space.
+
+    `space` is the digest of the extractor bundle: fingerprints of different spaces are never
+    compared. `statistics` holds one entry per condition, in the order they were enrolled.
+    """
+
+    model_id: str
+    name: str
+    family: str
+    space: str
+    status: Status
+    statistics: tuple[ConditionStatistics, ...]
+    sample_count: int
+    registered_at: datetime
+    registered_by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not _MODEL_ID.fullmatch(self.model_id):
+            raise ValueError(
+                f"model id {self.model_id!r}: expected 1 to 64 of a-z, 0-9, '.', '_', '-', starting"
+                " with a letter or a digit"
+            )
+        if not _SPACE.fullmatch(self.space):
+            raise ValueError(f"space {self.space!r}: expected a bundle's SHA-256 in hexadecimal")
+        if not self.name.strip():
+            raise ValueError("the model's name is empty; give the generator a name")
+        if not self.statistics:
+            raise ValueError(f"model {self.name!r} has no statistics; enrol it from samples")
+        conditions = [entry.condition for entry in self.statistics]
+        if len(set(conditions)) != len(conditions):
+            raise ValueError(f"model {self.name!r} has a condition twice: {conditions}")
+        if len({entry.mean.shape[0] for entry in self.statistics}) != 1:
+            raise ValueError(f"model {self.name!r} mixes fingerprint sizes between conditions")
+        if self.registered_at.tzinfo is None:
+            raise ValueError(f"model {self.name!r}: registered_at has no time zone")
+
+    @property
+    def dimension(self) -> int:
+        """D, the size of a fingerprint in this space."""
+        return int(self.statistics[0].mean.shape[0])
+
+    def under(self, condition: str) -> ConditionStatistics | None:
+        """The statistics for `condition`, or None where the model was not enrolled under it."""
+        return next((s for s in self.statistics if s.condition == condition), None)
+
+    def with_status(self, status: Status) -> "ModelFingerprint":
+        """A copy with another status."""
+        return replace(self, status=status)

@@ -1,0 +1,77 @@
+"""Registry: the protocol that every keeper of model fingerprints follows.
+
+Reading a space that was never filled is no error: it has revision 0 and no models. Every write
+is atomic, makes exactly one change per revision, and takes who did it and why. `by` and `reason`
+must not be empty (ValueError).
+
+Following a registry, without ever missing or inventing a change:
+
+1. `held = registry.snapshot(space)`
+2. `changes = registry.follow(space, held.revision, block_s=1.0, root=held.root)`
+3. no changes: what is held is current as of now; go to 2
+4. changes, or RevisionGap: go to 1. Entries already decoded are not fetched again
+5. RegistryUnavailable: keep what is held, let its age grow; go to 2
+6. RegistryCorrupt: keep what is held, let its age grow, raise the alarm; go to 1
+"""
+
+from typing import Protocol
+
+from fingerprint_db.change import Action, Change, Clock
+from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.snapshot import Snapshot
+from fingerprint_db.space_contents import ImportReport, SpaceContents
+
+__all__ = ["Action", "Change", "Clock", "ImportReport", "Registry", "SpaceContents"]
+
+
+class Registry(Protocol):
+    """Keeps the model fingerprints of any number of spaces.
+
+    Every method may raise RegistryUnavailable, RegistryForbidden and RegistryCorrupt.
+    """
+
+    def register(self, model: ModelFingerprint, *, by: str, reason: str) -> Change:
+        """Adds a shadow or live model; raises IdTaken, NameTaken, WrongStatus (retired)."""
+
+    def promote(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """Makes a shadow model live; raises UnknownModel, WrongStatus."""
+
+    def retire(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """Takes a shadow or live model out of use; raises UnknownModel, WrongStatus."""
+
+    def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """Gives a retired model its former status; raises UnknownModel, WrongStatus, NameTaken."""
+
+    def get(self, space: str, model_id: str) -> ModelFingerprint:
+        """One model, retired ones included; raises UnknownModel."""
+
+    def list(self, space: str, *, status: Status | None = None) -> tuple[ModelFingerprint, ...]:
+        """All models, or those of one status, in order of registration."""
+
+    def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
+        """All changes, oldest first, or those of one model; raises UnknownModel for the latter."""
+
+    def snapshot(self, space: str) -> Snapshot:
+        """The live and shadow models, all of one revision, whatever is written meanwhile."""
+
+    def follow(
+        self, space: str, revision: int, *, block_s: float, root: str | None = None
+    ) -> tuple[Change, ...]:
+        """The changes after `revision`, oldest first; waits up to `block_s`, then returns ().
+
+        `root` is the root held at `revision`. With it, a registry that was emptied and refilled
+        past `revision` is noticed too. Raises RevisionGap when the changes cannot be had without
+        a hole: trimmed stream, emptied, rolled back or replaced registry.
+        """
+
+    def revision(self, space: str) -> int:
+        """The number of changes so far; 0 for a space that was never filled."""
+
+    def spaces(self) -> tuple[str, ...]:
+        """The spaces that hold at least one change, sorted."""
+
+    def contents(self, space: str) -> SpaceContents:
+        """Everything the space holds, of one revision; for exports and audits."""
+
+    def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
+        """Imports `contents`, all or nothing; see `space_contents.plan_import`."""

@@ -1,0 +1,122 @@
+"""An entry's bytes: the same for the same content, exact to the last bit, and nothing else read."""
+
+import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from fingerprint_db.entry_encoding import content_digest, decode_entry, encode_entry
+from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
+from tests.fingerprint_db.samples import OTHER_SPACE, model, statistics
+
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    mean=arrays.arrays(np.float32, 2, elements=FINITE),
+    scatter=arrays.arrays(np.float32, (2, 2), elements=FINITE),
+    threshold=st.floats(allow_nan=False),
+    texts=st.tuples(st.text(min_size=1), st.text(), st.text()),
+)
+def test_every_float_and_text_survives_bit_for_bit(
+    mean: np.ndarray, scatter: np.ndarray, threshold: float, texts: tuple[str, str, str]
+) -> None:
+    entry = ConditionStatistics(texts[1] or "x", 2, mean, scatter, threshold, 3)
+    given_model = replace(
+        model("a"), statistics=(entry,), name=f"n{texts[0]}", family=texts[1], reason=texts[2]
+    )
+    found = decode_entry(encode_entry(given_model), "live")
+    assert found.statistics[0].mean.tobytes() == mean.tobytes()
+    assert found.statistics[0].scatter.tobytes() == scatter.tobytes()
+    assert repr(found.statistics[0].distance_threshold) == repr(threshold)
+    assert (found.name, found.family, found.reason) == (f"n{texts[0]}", texts[1], texts[2])
+    assert encode_entry(found) == encode_entry(given_model)
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    given_model = model("a", dimension=3)
+    first, header, body = encode_entry(given_model).split(b"\n", 2)
+    assert first == b"latentprint-entry 1"
+    assert [c["condition"] for c in json.loads(header)["conditions"]] == ["unchanged", "jpeg-75"]
+    numbers: list[float] = []
+    for entry in given_model.statistics:
+        numbers += [float(value) for value in entry.mean]
+    for entry in given_model.statistics:
+        numbers += [float(value) for row in entry.scatter for value in row]
+    assert np.frombuffer(body[: 4 * 24], "<f4").tolist() == numbers
+    thresholds = [entry.distance_threshold for entry in given_model.statistics]
+    assert np.frombuffer(body[4 * 24 :], "<f8").tolist() == thresholds
+
+
+def test_every_field_but_the_status_is_part_of_the_content() -> None:
+    given_model = model("a")
+    others: dict[str, object] = {
+        "model_id": "b",
+        "name": "other",
+        "family": "other",
+        "space": OTHER_SPACE,
+        "statistics": model("a", seed=1).statistics,
+        "sample_count": 1,
+        "registered_at": datetime(2020, 1, 1, tzinfo=UTC),
+        "registered_by": "other",
+        "reason": "other",
+    }
+    assert set(others) | {"status"} == {field.name for field in fields(ModelFingerprint)}
+    digests = {content_digest(replace(given_model, **{k: v})) for k, v in others.items()}  # type: ignore[arg-type]
+    assert len(digests | {content_digest(given_model)}) == len(others) + 1
+    assert content_digest(given_model.with_status("live")) == content_digest(given_model)
+
+
+def test_every_field_of_the_statistics_is_part_of_the_content() -> None:
+    entry = statistics("unchanged", 0)
+    others: dict[str, object] = {
+        "condition": "other",
+        "count": 99,
+        "mean": -entry.mean,
+        "scatter": -entry.scatter,
+        "distance_threshold": 99.0,
+        "threshold_count": 99,
+    }
+    assert set(others) == {field.name for field in fields(ConditionStatistics)}
+    digests = {
+        content_digest(replace(model("a"), statistics=(replace(entry, **{k: v}),)))  # type: ignore[arg-type]
+        for k, v in others.items()
+    }
+    assert len(digests) == len(others)
+
+
+def test_the_same_moment_in_another_time_zone_is_the_same_content() -> None:
+    given_model = model("a")
+    moved = given_model.registered_at.astimezone(timezone(timedelta(hours=5)))
+    assert content_digest(replace(given_model, registered_at=moved)) == content_digest(given_model)
+
+
+def test_decoded_arrays_cannot_be_written_to() -> None:
+    found = decode_entry(encode_entry(model("a")), "live")
+    with pytest.raises(ValueError, match="read-only"):
+        found.statistics[0].mean[0] = 1.0
+
+
+@given(data=st.data())
+def test_bytes_cut_short_or_prolonged_are_refused(data: st.DataObject) -> None:
+    whole = encode_entry(model("a"))
+    length = data.draw(st.integers(0, len(whole) - 1))
+    for wrong in (whole[:length], whole + b"x"):
+        with pytest.raises(ValueError, match=r"entry|arrays|Expecting|JSON|string|delimiter"):
+            decode_entry(wrong, "live")
+
+
+@pytest.mark.parametrize("header", [b"{}", b"[]", b"3", b'{"conditions": 3, "dimension": 1}'])
+def test_a_header_without_the_fields_is_refused(header: bytes) -> None:
+    with pytest.raises(ValueError, match="lacks or misuses a field"):
+        decode_entry(b"latentprint-entry 1\n" + header + b"\n", "live")
+
+
+def test_an_entry_of_a_later_version_is_refused_by_its_first_line() -> None:
+    with pytest.raises(ValueError, match="starts with b'latentprint-entry 1"):
+        decode_entry(b"latentprint-entry 2\n{}\n", "live")

@@ -1,0 +1,50 @@
+"""Events that can never work become dead letters, byte for byte, and their neighbours live."""
+
+from tests.scenarios import oracle
+from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
+from tests.scenarios.small_judge import UNJUDGEABLE
+from tests.scenarios.worker_process import CHILD_KILLER
+
+POISON = {
+    "schema": Event(DARK, key=b"k1", headers=(("ce_id", b"1"), ("x", b"\xff\x00")), doomed=True),
+    "decode.truncated": Event(DARK[: len(DARK) // 2], key=b"k2", doomed=True),
+    "decode.unsupported": Event(b"no image at all", key=b"k3", doomed=True),
+    "sandbox_kill": Event(DARK + CHILD_KILLER, key=b"k4", doomed=True),
+    "model_error": Event(DARK, key=b"k5", event_id=f"{UNJUDGEABLE}-1", doomed=True),
+}
+
+
+def test_poison_is_dead_lettered_byte_for_byte_and_its_neighbours_are_judged(run: Run) -> None:
+    """A bad header, half an image, no image, a killer of children, one that breaks the judge."""
+    poison = list(POISON.values())
+    run.put(
+        [
+            *ordinary_events(20),
+            *poison,
+            Event(None, key=b"tombstone", headers=(), doomed=True),
+            *ordinary_events(20, start=20),
+        ]
+    )
+    with running(run.worker()) as worker:
+        run.wait_drained()
+        found = run.check()
+        assert len(found.verdicts) == 40
+        by_code = {letter.code: letter for letter in found.letters if letter.value is not None}
+        assert set(by_code) == set(POISON)
+        for code, event in POISON.items():
+            letter = by_code[code]
+            assert (letter.key, letter.value) == (event.key, event.value), code
+            if event.headers is not None:
+                assert letter.headers == event.headers, code
+        assert by_code["model_error"].attempts == 2
+        assert "ArithmeticError" in by_code["model_error"].message
+        assert worker.drain() == 0
+
+
+def test_nothing_but_poison_stops_the_worker_before_the_topic_is_drained(run: Run) -> None:
+    """The breaker halts consumption; what it stopped at stays uncommitted."""
+    run.put(Event(b"no image", key=b"one key", doomed=True) for _ in range(200))
+    worker = run.worker(DELIVERY__MAX_CONSECUTIVE_REJECTS="30", DELIVERY__COMMIT_RECORDS="10")
+    assert worker.wait_ended() == 1
+    assert "LATENTPRINT_DELIVERY__MAX_CONSECUTIVE_REJECTS" in worker.log.read_text()
+    assert len(oracle.find(run.brokers, run.topics).letters) <= 30

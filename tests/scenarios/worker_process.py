@@ -1,0 +1,74 @@
+"""A worker process with the small judge in place of the network; everything else is the real one.
+
+Settings come from the environment, as in production. Run by `WorkerProcess` in `harness`.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import worker.program
+from tests.scenarios.small_judge import SPACE, judge
+from worker import stream
+from worker.decode import DecodedImage, DecodeLimits
+from worker.failpoints import from_environment
+from worker.registry_follower import RegistryFollower
+from worker.sandbox import DecoderPool
+from worker.settings_sources import load_settings
+from worker.telemetry import configure_logging
+
+CHILD_KILLER = b"kill the decoder child"
+"""A file that ends so has its decoder child killed while it is decoded."""
+
+
+class _KillableDecoder:
+    """The real pool; the child that is given a killer dies of it, as of a bug in a codec."""
+
+    def __init__(self, pool: DecoderPool) -> None:
+        self._pool = pool
+
+    def decode(self, data: bytes) -> DecodedImage:
+        if data.endswith(CHILD_KILLER):
+            children = self._pool.pids()
+            for pid in children:
+                os.kill(pid, signal.SIGSTOP)
+            threading.Timer(0.2, _kill, [children]).start()
+        return self._pool.decode(data)
+
+
+def _kill(pids: tuple[int, ...]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Run one slot until SIGTERM."""
+    from fingerprint_db.redis_registry import RedisRegistry
+
+    settings = load_settings(environment=os.environ)
+    configure_logging(settings.logging)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    registry = RedisRegistry(settings.redis.url.get_secret_value())
+    follower = RegistryFollower(registry, SPACE, block_s=0.2, retry_s=0.1)
+    follower.start()
+    say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
+    with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
+        stream.run(
+            settings,
+            stream.Work(decoder=_KillableDecoder(pool), judge=judge, view=follower.view),
+            stop=stop,
+            failpoint=from_environment(os.environ),
+            on_ready=say,
+        )
+    follower.close()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception as error:
+        sys.exit(worker.program.report(error))

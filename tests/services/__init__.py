@@ -1,0 +1,1 @@
+"""The local services themselves, started for real."""

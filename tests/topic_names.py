@@ -1,0 +1,78 @@
+"""The topics of one test, made through kafka-python's admin client and not through our own code."""
+
+import uuid
+from dataclasses import dataclass
+
+from kafka.admin import KafkaAdminClient
+
+from deploy.services.kafka import MAX_MESSAGE_BYTES
+
+IMAGE_PARTITIONS = 4
+_ANSWER_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """Names of one test's topics; `prefix` ends in a dot and is unique."""
+
+    prefix: str
+
+    @property
+    def images(self) -> str:
+        """Image events come in here; 4 partitions."""
+        return f"{self.prefix}images"
+
+    @property
+    def verdicts(self) -> str:
+        """One verdict for each image event that can be judged."""
+        return f"{self.prefix}verdicts"
+
+    @property
+    def alerts(self) -> str:
+        """One alert for each flagged verdict."""
+        return f"{self.prefix}alerts"
+
+    @property
+    def dead_letters(self) -> str:
+        """Image events that can never be judged."""
+        return f"{self.prefix}dead-letters"
+
+    @property
+    def fingerprints(self) -> str:
+        """Fingerprint records, for later attribution."""
+        return f"{self.prefix}fingerprints"
+
+    def all(self) -> dict[str, int]:
+        """Every topic with its number of partitions."""
+        return {
+            self.images: IMAGE_PARTITIONS,
+            self.verdicts: 1,
+            self.alerts: 1,
+            self.dead_letters: 1,
+            self.fingerprints: 1,
+        }
+
+
+def create(admin: KafkaAdminClient) -> TopicNames:
+    """Create one test's topics under a prefix nobody used, and wait until each has its leaders."""
+    names = TopicNames(prefix=f"test-{uuid.uuid4().hex[:12]}.")
+    admin.create_topics(
+        {
+            name: {
+                "num_partitions": partitions,
+                "replication_factor": 1,
+                "configs": {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
+            }
+            for name, partitions in names.all().items()
+        },
+        timeout_ms=_ANSWER_MS,
+        wait_for_metadata=True,
+    )
+    return names
+
+
+def delete(admin: KafkaAdminClient, names: TopicNames) -> None:
+    """Delete one test's topics, those that are still there."""
+    there = [name for name in admin.list_topics() if name.startswith(names.prefix)]
+    if there:
+        admin.delete_topics(there, timeout_ms=_ANSWER_MS)

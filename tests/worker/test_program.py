@@ -1,0 +1,97 @@
+"""Every end of the program is an exit code and a sentence; a traceback is for bugs alone."""
+
+import pytest
+import typer
+
+from worker.errors import RejectError, RetryError, StopError
+from worker.program import run_app
+
+
+class ForeignError(Exception):
+    """An error of another package, with its own exit code."""
+
+    exit_code = 4
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (StopError("no such topic", exit_code=2), 2, "error: no such topic"),
+        (RetryError("brokers away"), 3, "error: brokers away"),
+        (RejectError("decode.corrupt", "broken", stage="decode"), 1, "error: decode.corrupt"),
+        (ForeignError("refused"), 4, "error: refused"),
+        (KeyboardInterrupt(), 130, ""),
+        (typer.Exit(7), 7, ""),
+        (typer.BadParameter("no number"), 2, "no number"),
+    ],
+)
+def test_foreseen_errors_are_told_without_a_traceback(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    assert run_app(app, []) == code
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_an_unexpected_error_shows_its_traceback_and_asks_for_a_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def fail() -> None:
+        raise ZeroDivisionError("a bug")
+
+    assert run_app(app, []) == 70
+    assert "Traceback" in (err := capsys.readouterr().err)
+    assert "this is a bug" in err
+
+
+def test_wrong_usage_is_shown_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def nothing() -> None:
+        """Do nothing."""
+
+    assert run_app(app, ["--no-such-option"]) == 2
+    shown = capsys.readouterr().err
+    assert "Usage: " in shown
+    assert "No such option: --no-such-option" in shown
+
+
+def test_a_group_without_a_command_shows_its_help_and_no_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = typer.Typer(no_args_is_help=True)
+
+    @app.command()
+    def first() -> None:
+        """Do the first."""
+
+    @app.command()
+    def second() -> None:
+        """Do the second."""
+
+    assert run_app(app, []) == 2
+    captured = capsys.readouterr()
+    assert "Do the second." in captured.out + captured.err
+    assert "error" not in (captured.out + captured.err).lower()
+
+
+def test_a_command_that_does_nothing_is_exit_0() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def nothing() -> None:
+        """Do nothing."""
+
+    assert run_app(app, []) == 0

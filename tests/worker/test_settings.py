@@ -1,0 +1,163 @@
+"""Settings come from named sources, every mistake is reported at once, and secrets stay secret."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from worker.settings import Settings
+from worker.settings_sources import (
+    NOT_SETTINGS,
+    SettingsError,
+    is_secret,
+    load_settings,
+    setting_fields,
+    variable,
+)
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / ".env.example"
+
+
+def environment(tmp_path: Path, **values: str) -> dict[str, str]:
+    """An environment whose services' state file does not exist unless a test writes it."""
+    state = str(tmp_path / "services.json")
+    return {"LATENTPRINT_STATE": state} | {f"LATENTPRINT_{k}": v for k, v in values.items()}
+
+
+def mistakes(env: dict[str, str], config: Path | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environment=env, config_file=config)
+    assert caught.value.exit_code == 2
+    return caught.value.mistakes
+
+
+def test_nothing_given_means_the_built_in_defaults(tmp_path: Path) -> None:
+    assert load_settings(environment=environment(tmp_path)) == Settings()
+
+
+def test_flags_beat_the_environment_which_beats_the_file_which_beats_local_services(
+    tmp_path: Path,
+) -> None:
+    state = {"kafka": {"brokers": "127.0.0.1:1"}, "redis": {"url": "redis://127.0.0.1:2/0"}}
+    (tmp_path / "services.json").write_text(json.dumps(state))
+    env = environment(tmp_path)
+    found = load_settings(environment=env)
+    assert found.kafka.brokers == "127.0.0.1:1"
+    assert found.redis.url.get_secret_value() == "redis://127.0.0.1:2/0"
+
+    config = tmp_path / "latentprint.toml"
+    config.write_text('[kafka]\nbrokers = "127.0.0.1:3"\nslot = 4\n')
+    assert load_settings(environment=env, config_file=config).kafka.brokers == "127.0.0.1:3"
+
+    env |= {"LATENTPRINT_CONFIG": str(config), "LATENTPRINT_KAFKA__BROKERS": "127.0.0.1:5"}
+    from_environment = load_settings(environment=env)
+    assert (from_environment.kafka.brokers, from_environment.kafka.slot) == ("127.0.0.1:5", 4)
+
+    flags = {"kafka.brokers": "127.0.0.1:6", "kafka.slot": None}
+    from_flags = load_settings(environment=env, flags=flags)
+    assert (from_flags.kafka.brokers, from_flags.kafka.slot) == ("127.0.0.1:6", 4)
+
+
+def test_all_mistakes_are_reported_together_with_value_source_and_expectation(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "latentprint.toml"
+    config.write_text("[delivery]\ncommit_records = 0\n[kafka]\nslots = 3\n")
+    env = environment(
+        tmp_path, KAFKA__BROKERS="localhost", EXTRACT__DEVICE="tpu", KAFKA__BROKER="x:1"
+    )
+    found = mistakes(env, config)
+    assert found == [
+        f"kafka.slots in {config}: no such setting, did you mean kafka.slot?",
+        "LATENTPRINT_KAFKA__BROKER: no such setting, did you mean LATENTPRINT_KAFKA__BROKERS?;"
+        " unset or correct it",
+        "LATENTPRINT_KAFKA__BROKERS='localhost' (environment): expected host:port[,host:port…],"
+        " 'localhost' is none",
+        "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): Input should be 'auto', 'cpu' or 'cuda'",
+        f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): Input should be greater than or equal"
+        " to 1",
+    ]
+
+
+def test_secrets_are_masked_in_messages_and_in_repr(tmp_path: Path) -> None:
+    found = mistakes(environment(tmp_path, REDIS__URL="http://user:hunter2@host"))
+    assert "hunter2" not in str(found)
+    assert "LATENTPRINT_REDIS__URL=***" in found[0]
+    good = load_settings(
+        environment=environment(
+            tmp_path, REDIS__URL="redis://:hunter2@host:1/0", KAFKA__SASL_PASSWORD="hunter3"
+        )
+    )
+    assert "hunter" not in repr(good)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"KAFKA__HEARTBEAT_INTERVAL_S": "20"}, "at most a third"),
+        ({"KAFKA__REQUEST_TIMEOUT_S": "9"}, "below kafka.commit_deadline_s"),
+        ({"KAFKA__COMMIT_DEADLINE_S": "11"}, "below kafka.transaction_timeout_s"),
+        ({"EXTRACT__BATCH_DEADLINE_S": "299"}, "below kafka.max_poll_interval_s"),
+        ({"DELIVERY__DRAIN_DEADLINE_S": "18"}, "within 20 s"),
+        ({"DELIVERY__COMMIT_RECORDS": "2000"}, "must not exceed"),
+        ({"DELIVERY__MAX_IN_FLIGHT_MIB": "10"}, "must hold two images"),
+        ({"KAFKA__SECURITY": "SASL_SSL"}, "needs kafka.sasl_username"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_with_the_consequence(
+    tmp_path: Path, values: dict[str, str], expected: str
+) -> None:
+    assert any(expected in mistake for mistake in mistakes(environment(tmp_path, **values)))
+
+
+def test_variables_that_others_read_are_no_mistakes(tmp_path: Path) -> None:
+    env = environment(tmp_path, CACHE="/nowhere", FAILPOINT="")
+    assert load_settings(environment=env) == Settings()
+
+
+def test_a_missing_or_malformed_file_is_a_mistake(tmp_path: Path) -> None:
+    assert "cannot be read" in mistakes(environment(tmp_path), tmp_path / "none.toml")[0]
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[kafka\n")
+    assert "expected TOML" in mistakes(environment(tmp_path), broken)[0]
+
+
+@pytest.mark.parametrize(
+    ("brokers", "profile", "local"),
+    [
+        ("127.0.0.1:9092", "auto", True),
+        ("localhost:1,127.0.0.9:2", "auto", True),
+        ("127.0.0.1:9092,kafka.example:9092", "auto", False),
+        ("kafka.example:9092", "local", True),
+        ("127.0.0.1:9092", "production", False),
+    ],
+)
+def test_only_loopback_brokers_or_the_word_local_relax_replication(
+    tmp_path: Path, brokers: str, profile: str, local: bool
+) -> None:
+    env = environment(tmp_path, KAFKA__BROKERS=brokers, PROFILE=profile)
+    assert load_settings(environment=env).is_local is local
+
+
+def test_the_example_lists_every_setting_with_its_default_and_reason() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    listed: dict[str, tuple[str, str]] = {}
+    for before, line in pairwise(lines):
+        found = re.fullmatch(r"#(LATENTPRINT_\w+)=(.*)", line)
+        if found:
+            listed[found[1]] = (found[2], before)
+    expected = {}
+    for path, field in setting_fields():
+        default = field.default
+        if is_secret(field) and default is not None:
+            default = default.get_secret_value()
+        shown = "" if default is None else str(default)
+        expected[variable(path)] = (shown, f"# {field.description}")
+    assert listed == expected
+
+
+def test_the_example_names_the_variables_that_are_no_settings() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert all(f"LATENTPRINT_{name}" in text for name in NOT_SETTINGS)

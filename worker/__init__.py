@@ -1,0 +1,1 @@
+"""From image event to verdict: the worker and the commands around it."""

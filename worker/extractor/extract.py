@@ -1,0 +1,152 @@
+"""Batched extraction: decoded images to image fingerprints, on the CPU or a GPU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from worker.decode import DecodedImage, DecodeLimits
+from worker.errors import RejectError, StopError
+from worker.extractor.bundle import GOLDEN, Bundle, check_golden
+
+LARGEST = float(np.finfo(np.float16).max)
+"""Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFingerprint:
+    """The fingerprint of one image.
+
+    `vector` is (D,) float32; `synthesis_score` a log-odds that rises with evidence of synthesis;
+    `crop_agreement` the share of crops, 0.5..1, whose own score lies on the same side of zero as
+    the majority's.
+    """
+
+    vector: NDArray[np.float32]
+    synthesis_score: float
+    crop_count: int
+    crop_agreement: float
+
+
+class Extractor(Protocol):
+    """What the pipeline needs of an extractor."""
+
+    @property
+    def space(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def limits(self) -> DecodeLimits: ...
+
+    def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
+        """One result per image, in order; every image has at least one crop."""
+
+
+class TorchExtractor:
+    """Runs a bundle's network; call from one thread only."""
+
+    def __init__(self, bundle: Bundle, device: str = "auto") -> None:
+        self._device = _choose_device(device)
+        self._network = bundle.network.to(self._device)
+        self._network.residual.to(memory_format=torch.channels_last)
+        self._bundle = bundle
+        self._bf16 = _bf16_is_fast(self._device)
+        self._document = bundle.document
+
+    @property
+    def space(self) -> str:
+        """The fingerprint space: the bundle's digest."""
+        return self._bundle.digest
+
+    @property
+    def dimension(self) -> int:
+        """D, the size of a fingerprint."""
+        return self._document.dimension
+
+    @property
+    def limits(self) -> DecodeLimits:
+        """How images must be decoded for this bundle."""
+        return DecodeLimits(crop_size=self._document.crop_size, max_crops=self._document.max_crops)
+
+    def self_test(self) -> None:
+        """Compute the golden inputs and compare; StopError where this machine differs."""
+        golden = load_file(self._bundle.path / GOLDEN)
+        owner = golden["image_of_crop"].to(torch.int64)
+        vectors, scores, _ = self._run(golden["crops"], owner, int(owner.max()) + 1)
+        check_golden(self._bundle, vectors, scores)
+
+    def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
+        """Fingerprints of a batch; an image whose numbers are not finite fails alone."""
+        if not images:
+            return []
+        counts = torch.tensor([len(image.crops) for image in images])
+        owner = torch.repeat_interleave(torch.arange(len(images)), counts)
+        crops = torch.from_numpy(np.concatenate([image.crops for image in images]))
+        vectors, scores, crop_scores = self._run(crops, owner, len(images))
+        by_image = np.split(crop_scores, np.cumsum(counts.numpy())[:-1])
+        return [
+            _result(vector, float(score), own)
+            for vector, score, own in zip(vectors, scores, by_image, strict=True)
+        ]
+
+    def _run(
+        self, crops: torch.Tensor, owner: torch.Tensor, images: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Crops (N, 3, S, S) of B images to vectors (B, D), scores (B,) and crop scores (N,)."""
+        with torch.inference_mode():
+            owner = owner.to(self._device)
+            parts = self._network.crop_features(crops.to(self._device), autocast_bf16=self._bf16)
+            vectors = self._network.fingerprint(self._network.pool(parts, owner, images))
+            each = torch.arange(len(crops), device=self._device)
+            per_crop = self._network.fingerprint(self._network.pool(parts, each, len(crops)))
+            scores, crop_scores = self._network.score(vectors), self._network.score(per_crop)
+            return vectors.cpu().numpy(), scores.cpu().numpy(), crop_scores.cpu().numpy()
+
+
+def _result(
+    vector: NDArray[np.float32], score: float, crop_scores: NDArray[np.float32]
+) -> ImageFingerprint | RejectError:
+    # A comparison with NaN is false, so this refuses NaN as well.
+    if not (np.abs(vector).max() <= LARGEST and np.isfinite(score)):
+        return RejectError(
+            "model_nan",
+            f"the network gave a fingerprint that is not finite, or beyond the {LARGEST:g} that a"
+            " fingerprint record can hold, for this image, so nothing can be said of it; report"
+            " the image with the bundle's digest",
+            stage="extract",
+        )
+    positive = float((crop_scores > 0).mean())
+    return ImageFingerprint(vector, score, len(crop_scores), max(positive, 1 - positive))
+
+
+def _choose_device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise StopError(
+            "device is 'cuda' but torch finds no CUDA device; set LATENTPRINT_EXTRACT__DEVICE to"
+            " 'auto' or 'cpu', or repair the driver",
+            exit_code=2,
+        )
+    return torch.device(device)
+
+
+def _bf16_is_fast(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions run on instructions made for them."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_avx512_bf16()
+
+
+def _cpu_has_avx512_bf16() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+            return "avx512_bf16" in info.read()
+    except OSError:  # not Linux: float32 is always right, only slower
+        return False

@@ -1,0 +1,49 @@
+"""Estimate the quality a JPEG was saved with from its luminance quantisation table.
+
+The scale is that of the Independent JPEG Group (libjpeg's `jpeg_set_quality`): quality 1..100
+scales the example table K.1 of ITU-T T.81. Encoders with tables of their own (cameras, some
+editors) get the nearest quality, so for them the number is an equivalent, not what their user
+typed in.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# ITU-T T.81, table K.1 (luminance), in the zigzag order in which a DQT segment holds it.
+_LUMINANCE_ZIGZAG: Final = (
+    16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40,
+    26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51,
+    56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87,
+    95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+)  # fmt: skip
+
+
+def standard_table(quality: int) -> NDArray[np.int64]:
+    """Return libjpeg's luminance table for `quality` (1..100): int64 (64,), zigzag, each 1..255."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    table = (np.asarray(_LUMINANCE_ZIGZAG, dtype=np.int64) * scale + 50) // 100
+    return np.clip(table, 1, 255)
+
+
+@lru_cache(maxsize=1)
+def _standard_tables() -> NDArray[np.int64]:
+    """All hundred tables, (100, 64); row q - 1 is quality q. Built at the first use."""
+    return np.stack([standard_table(quality) for quality in range(1, 101)])
+
+
+def estimate_quality(luminance_table: Sequence[int]) -> int:
+    """Return the quality 1..100 whose standard table differs least from `luminance_table`.
+
+    `luminance_table` has 64 numbers in zigzag order, 1..255 (or 1..65535 in a 16-bit table). The
+    difference is the sum of absolute differences; of two equally near, the lower quality, because
+    to think a file better than it is would be the unsafe mistake.
+    """
+    table = np.asarray(luminance_table, dtype=np.int64)
+    if table.shape != (64,):
+        raise ValueError(f"a quantisation table has 64 numbers, not {table.shape}")
+    distance = np.abs(_standard_tables() - table).sum(axis=1)  # (100,)
+    return int(distance.argmin()) + 1

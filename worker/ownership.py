@@ -1,0 +1,351 @@
+"""Who owns what: the events in flight per partition, their tags, and what may be committed.
+
+An event is in flight from the moment it is admitted until its outcome is committed or its
+partition is given up. Each carries a tag: partition, epoch and group member id. The epoch is
+bumped on every assignment, revocation, loss and seek, so the outcome of an event that was admitted
+before can never be committed after. Partitions that are kept across a cooperative rebalance keep
+their tag, and their work survives.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from kafka.structs import TopicPartition
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What an outcome must still match when it is committed."""
+
+    partition: TopicPartition
+    epoch: int
+    member_id: str
+
+
+class Stage(Enum):
+    """How far an event in flight has come."""
+
+    QUEUED = "queued"
+    JUDGING = "judging"
+    FINISHED = "finished"
+
+
+@dataclass(slots=True, eq=False)
+class InFlight(Generic[Outcome]):
+    """One admitted event; `size` in bytes is what it holds against the limit on bytes."""
+
+    tag: Tag
+    offset: int
+    size: int
+    stage: Stage = Stage.QUEUED
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix(Generic[Outcome]):
+    """The longest finished run at the head of a partition, in offset order."""
+
+    tag: Tag
+    entries: tuple[InFlight[Outcome], ...]
+
+    @property
+    def next_offset(self) -> int:
+        """The offset to commit: one past the last finished event."""
+        return self.entries[-1].offset + 1
+
+
+@dataclass(slots=True)
+class _Partition(Generic[Outcome]):
+    tag: Tag
+    entries: deque[InFlight[Outcome]]
+    closing: bool = False
+
+
+class Ownership(Generic[Outcome]):
+    """Every event in flight of this process; all methods may be called from any thread.
+
+    It is also the bound on the hand-overs: the queues between the threads hold nothing that is
+    not counted here. `full` turns true at either limit and false again at half of both.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_records: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._changed = threading.Condition()
+        self._partitions: dict[TopicPartition, _Partition[Outcome]] = {}
+        self._epochs: dict[TopicPartition, int] = {}
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._records = 0
+        self._bytes = 0
+        self._finished = 0
+        self._finished_since: float | None = None
+        self._full = False
+        self._suspended = False
+        self._hurry = False
+
+    # Changes of ownership -----------------------------------------------------------------
+
+    def assign(self, partitions: Iterable[TopicPartition], member_id: str) -> None:
+        """Start to own `partitions`, with nothing in flight. Called by the rebalance listener."""
+        with self._changed:
+            for partition in partitions:
+                self._drop(partition)
+                tag = Tag(partition, self._bump(partition), member_id)
+                self._partitions[partition] = _Partition(tag, deque())
+            self._changed.notify_all()
+
+    def revoke(self, partitions: Iterable[TopicPartition], deadline_s: float) -> bool:
+        """Give partitions up: drop what is queued, wait for the rest to be committed.
+
+        Returns False when the deadline passed first and unfinished work was dropped; the next
+        owner reads it again. Called by the rebalance listener, on the consumer's own thread, so
+        the wait must stay bounded: no heartbeat leaves while it lasts.
+        """
+        asked = set(partitions)
+        end = self._clock() + deadline_s
+        with self._changed:
+            for partition in asked:
+                self._keep_started(partition)
+            self._hurry = True
+            self._changed.notify_all()
+            while any(self._busy(partition) for partition in asked):
+                left = end - self._clock()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            complete = not any(self._busy(partition) for partition in asked)
+            for partition in asked:
+                self._drop(partition)
+                self._bump(partition)
+            self._changed.notify_all()
+        return complete
+
+    def lose(self, partitions: Iterable[TopicPartition]) -> None:
+        """Others own `partitions` already: drop everything, commit nothing."""
+        with self._changed:
+            for partition in partitions:
+                self._drop(partition)
+                self._bump(partition)
+            self._changed.notify_all()
+
+    def discard(self) -> None:
+        """Drop everything in flight and admit nothing until `resume`: a transaction is in doubt."""
+        with self._changed:
+            self._suspended = True
+            for partition in self._partitions.values():
+                self._restart(partition)
+            self._changed.notify_all()
+
+    def resume(self, partitions: Iterable[TopicPartition], member_id: str) -> None:
+        """Own exactly `partitions` again, all of them just sought to their committed offsets."""
+        with self._changed:
+            for partition in list(self._partitions):
+                self._drop(partition)
+            for partition in partitions:
+                tag = Tag(partition, self._bump(partition), member_id)
+                self._partitions[partition] = _Partition(tag, deque())
+            self._suspended = False
+            self._changed.notify_all()
+
+    # The way of an event ------------------------------------------------------------------
+
+    def admit(
+        self, partition: TopicPartition, records: Sequence[tuple[int, int]]
+    ) -> list[InFlight[Outcome]]:
+        """Register (offset, bytes) pairs in offset order; empty when they cannot be taken now.
+
+        What is not admitted is not lost: admission stops only where a seek, another owner or the
+        end of the process follows, and the committed offset lies before it.
+        """
+        with self._changed:
+            owned = self._partitions.get(partition)
+            if owned is None or owned.closing or self._suspended:
+                return []
+            admitted = [InFlight[Outcome](owned.tag, offset, size) for offset, size in records]
+            owned.entries.extend(admitted)
+            self._records += len(admitted)
+            self._bytes += sum(entry.size for entry in admitted)
+            self._update_full()
+            return admitted
+
+    def begin(self, entries: Sequence[InFlight[Outcome]]) -> list[bool]:
+        """Mark events as being judged; False where an event was given up and needs no work."""
+        with self._changed:
+            current = [self._is_current(entry) for entry in entries]
+            for entry, is_current in zip(entries, current, strict=True):
+                if is_current:
+                    entry.stage = Stage.JUDGING
+            return current
+
+    def is_current(self, entry: InFlight[Outcome]) -> bool:
+        """Whether the event is still ours to work on."""
+        with self._changed:
+            return self._is_current(entry)
+
+    def finish(self, outcomes: Iterable[tuple[InFlight[Outcome], Outcome, int]]) -> None:
+        """Record (event, outcome, bytes still held); outcomes of events given up are dropped."""
+        with self._changed:
+            for entry, outcome, size in outcomes:
+                if not self._is_current(entry):
+                    continue
+                self._bytes += size - entry.size
+                entry.size = size
+                entry.outcome = outcome
+                entry.stage = Stage.FINISHED
+                self._finished += 1
+                if self._finished_since is None:
+                    self._finished_since = self._clock()
+            self._update_full()
+            self._changed.notify_all()
+
+    def wait_until_due(self, interval_s: float, records: int, timeout_s: float) -> None:
+        """Wait for `records` finished, the oldest `interval_s` old, or a revocation waiting."""
+        end = self._clock() + timeout_s
+        with self._changed:
+            while True:
+                now = self._clock()
+                due = end
+                if self._finished_since is not None:
+                    due = min(due, self._finished_since + interval_s)
+                    if self._finished >= records or self._hurry:
+                        break
+                if due <= now:
+                    break
+                self._changed.wait(due - now)
+            self._hurry = False
+
+    def take(self, limit: int) -> list[Prefix[Outcome]]:
+        """The finished run at the head of each partition, `limit` events in all.
+
+        The events stay in flight until `settle`.
+        """
+        prefixes = []
+        with self._changed:
+            self._finished_since = None
+            for owned in self._partitions.values():
+                run: list[InFlight[Outcome]] = []
+                for entry in owned.entries:
+                    if entry.stage is not Stage.FINISHED or limit <= 0:
+                        break
+                    run.append(entry)
+                    limit -= 1
+                if run:
+                    prefixes.append(Prefix(owned.tag, tuple(run)))
+            if limit <= 0:
+                self._finished_since = -math.inf
+        return prefixes
+
+    def postpone(self) -> None:
+        """What was taken could not be committed now: it falls due again after the interval."""
+        with self._changed:
+            self._finished_since = self._clock()
+
+    def still_owned(
+        self, prefixes: Sequence[Prefix[Outcome]], member_id: str
+    ) -> list[Prefix[Outcome]]:
+        """The prefixes whose tag is still the partition's and whose member is `member_id`."""
+        with self._changed:
+            return [
+                prefix
+                for prefix in prefixes
+                if prefix.tag.member_id == member_id and self._is_current(prefix.entries[0])
+            ]
+
+    def settle(self, prefixes: Sequence[Prefix[Outcome]]) -> None:
+        """Forget events whose outcomes were committed."""
+        with self._changed:
+            for prefix in prefixes:
+                owned = self._partitions.get(prefix.tag.partition)
+                if owned is None or owned.tag != prefix.tag:
+                    continue
+                for entry in prefix.entries:
+                    assert owned.entries[0] is entry, "settled events lead their partition"
+                    self._forget(owned.entries.popleft())
+            self._update_full()
+            self._changed.notify_all()
+
+    # What the others ask ------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether the partitions should pause."""
+        with self._changed:
+            return self._full or self._suspended
+
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Events in flight and the bytes that they hold."""
+        with self._changed:
+            return self._records, self._bytes
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """How many events each owned partition has in flight."""
+        with self._changed:
+            return {tp: len(owned.entries) for tp, owned in self._partitions.items()}
+
+    # Inside the lock ----------------------------------------------------------------------
+
+    def _bump(self, partition: TopicPartition) -> int:
+        self._epochs[partition] = self._epochs.get(partition, 0) + 1
+        return self._epochs[partition]
+
+    def _is_current(self, entry: InFlight[Outcome]) -> bool:
+        owned = self._partitions.get(entry.tag.partition)
+        return owned is not None and owned.tag == entry.tag and entry.size >= 0
+
+    def _busy(self, partition: TopicPartition) -> bool:
+        owned = self._partitions.get(partition)
+        return owned is not None and bool(owned.entries)
+
+    def _keep_started(self, partition: TopicPartition) -> None:
+        """Drop everything from the first event that no one has begun to judge."""
+        owned = self._partitions.get(partition)
+        if owned is None:
+            return
+        owned.closing = True
+        kept = 0
+        while kept < len(owned.entries) and owned.entries[kept].stage is not Stage.QUEUED:
+            kept += 1
+        while len(owned.entries) > kept:
+            self._forget(owned.entries.pop())
+        self._update_full()
+
+    def _restart(self, owned: _Partition[Outcome]) -> None:
+        while owned.entries:
+            self._forget(owned.entries.pop())
+        owned.tag = Tag(owned.tag.partition, self._bump(owned.tag.partition), owned.tag.member_id)
+        self._update_full()
+
+    def _drop(self, partition: TopicPartition) -> None:
+        owned = self._partitions.pop(partition, None)
+        if owned is not None:
+            while owned.entries:
+                self._forget(owned.entries.pop())
+            self._update_full()
+
+    def _forget(self, entry: InFlight[Outcome]) -> None:
+        self._records -= 1
+        self._bytes -= entry.size
+        if entry.stage is Stage.FINISHED:
+            self._finished -= 1
+        entry.size = -1  # no longer in flight: see _is_current
+
+    def _update_full(self) -> None:
+        if self._records >= self._max_records or self._bytes >= self._max_bytes:
+            self._full = True
+        elif self._records * 2 <= self._max_records and self._bytes * 2 <= self._max_bytes:
+            self._full = False

@@ -1,0 +1,272 @@
+"""The poll thread: the consumer, its rebalance listener, and what others ask of it."""
+
+import queue
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import structlog
+from kafka import ConsumerRebalanceListener
+from kafka.coordinator.base import MemberState
+from kafka.errors import FencedInstanceIdError, KafkaError
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from worker.cloudevents import Origin, RawRecord
+from worker.errors import RetryError, StopError
+from worker.metrics import Figures
+from worker.outcomes import EventOutcome
+from worker.ownership import Ownership
+from worker.stages import Admitted
+from worker.transaction import GroupMetadata
+
+POLL_MS = 50
+PAUSED_POLL_MS = 20
+JOINING_POLL_MS = 1000
+CALL_DEADLINE_S = 15.0
+METADATA_DEADLINE_S = 30.0
+OFFSETS_DEADLINE_MS = 5_000
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the consumer's own thread: it changes tags and waits a bounded time, nothing else."""
+
+    def __init__(
+        self,
+        consumer: Callable[[], Any],
+        ownership: Ownership[EventOutcome],
+        revoke_deadline_s: float,
+        figures: Figures,
+    ) -> None:
+        self._consumer = consumer
+        self._ownership = ownership
+        self._revoke_deadline_s = revoke_deadline_s
+        self._figures = figures
+        self._log = structlog.get_logger("worker")
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        member_id = self._consumer().group_metadata().member_id
+        self._ownership.assign(assigned, member_id)
+        self._figures.add("rebalances")
+        self._log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        started = time.monotonic()
+        complete = self._ownership.revoke(revoked, self._revoke_deadline_s)
+        self._figures.add("rebalances")
+        if not complete:
+            self._figures.add("revocations_cut")
+        self._log.info(
+            "revoked",
+            partitions=sorted(tp.partition for tp in revoked),
+            complete=complete,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
+        self._ownership.lose(lost)
+        self._figures.add("rebalances")
+        self._log.warning("lost", partitions=sorted(tp.partition for tp in lost))
+
+
+class PollThread:
+    """The consumer and everything that only the main thread may do with it.
+
+    It is the committer's `Membership`.
+    """
+
+    def __init__(
+        self,
+        *,
+        new_consumer: Callable[[], Any],
+        topic: str,
+        ownership: Ownership[EventOutcome],
+        revoke_deadline_s: float,
+        figures: Figures,
+        at_least_once: bool = False,
+    ) -> None:
+        self._new_consumer = new_consumer
+        self._topic = topic
+        self._ownership = ownership
+        self._figures = figures
+        # Without a transaction nothing fences a late commit, so nothing is waited for either.
+        self._revoke_deadline_s = 0.0 if at_least_once else revoke_deadline_s
+        self._calls: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]]
+        self._calls = queue.SimpleQueue()
+        self._refusing = False
+        self._silent_polls = 0
+        self._consumer: Any = None
+        self._log = structlog.get_logger("worker")
+
+    def open(self) -> None:
+        """Subscribe; the group is joined by the first polls.
+
+        The topic's partitions are learned before the first join: a leader that joins before it
+        knows them assigns none, and has to join again.
+        """
+        try:
+            self._consumer = self._new_consumer()
+        except KafkaError as error:
+            raise StopError(
+                f"the consumer could not be built ({type(error).__name__}: {error}); is Kafka up?",
+                exit_code=3,
+            ) from error
+        listener = _Listener(
+            lambda: self._consumer, self._ownership, self._revoke_deadline_s, self._figures
+        )
+        self._consumer.subscribe([self._topic], listener=listener)
+        end = time.monotonic() + METADATA_DEADLINE_S
+        while self._topic not in self._consumer.topics():
+            if time.monotonic() > end:
+                raise StopError(
+                    f"Kafka did not show topic {self._topic} within {METADATA_DEADLINE_S:g} s; is"
+                    " it there, and may this user describe it?",
+                    exit_code=3,
+                )
+            time.sleep(0.1)
+
+    def reopen(self) -> None:
+        """A new consumer, once, when the group could not be joined."""
+        self.close()
+        self.open()
+
+    def close(self) -> None:
+        """Leave without a LeaveGroup: a static member that comes back causes no rebalance."""
+        if self._consumer is not None:
+            try:
+                self._consumer.close(autocommit=False, timeout_ms=2_000)
+            except (KafkaError, RuntimeError) as error:
+                self._log.warning("consumer_close", error=f"{type(error).__name__}: {error}")
+            self._consumer = None
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group has taken this member in, with or without partitions."""
+        return self.metadata()[1]
+
+    def poll(self, *, admitting: bool) -> list[Admitted]:
+        """One round: calls of others, pause or resume, poll, admit."""
+        self._run_calls()
+        pausing = not admitting or self._ownership.full
+        assignment, paused = self._consumer.assignment(), self._consumer.paused()
+        if pausing and assignment - paused:
+            self._consumer.pause(*(assignment - paused))
+        elif not pausing and paused:
+            self._consumer.resume(*paused)
+        self._raise_if_fenced()
+        fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
+        admitted: list[Admitted] = []
+        if not admitting:
+            return admitted
+        for partition, records in fetched.items():
+            raw = [_raw(record) for record in records]
+            sizes = [(r.origin.offset, _size(r)) for r in raw]
+            entries = self._ownership.admit(partition, sizes)
+            admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
+        self._figures.add("events_admitted", len(admitted))
+        return admitted
+
+    def _timeout_ms(self, pausing: bool) -> int:
+        """How long to poll, and the way out of a join that the client would forget.
+
+        A rebalance that changed metadata sets off, and whose answer comes after its poll has timed
+        out, is never completed: the client no longer sees a reason to join, stays REBALANCING and
+        sends no heartbeats (3.0.12, seen at one start in seven). Asking for the join again makes
+        the next poll wait for the one under way. Long polls while joining make both rare.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator.state is MemberState.STABLE:
+            return PAUSED_POLL_MS if pausing else POLL_MS
+        if coordinator.state is MemberState.REBALANCING and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
+        return JOINING_POLL_MS
+
+    def _raise_if_fenced(self) -> None:
+        """Notice that another process took this slot, which the client keeps to itself.
+
+        A heartbeat that is answered with FENCED_INSTANCE_ID only ends the heartbeats; the member
+        goes on reading as if it were one. Stable without heartbeats, twice in a row, means that.
+        """
+        coordinator = self._consumer._coordinator
+        silent = coordinator.state is MemberState.STABLE and not coordinator._heartbeat_enabled
+        self._silent_polls = self._silent_polls + 1 if silent else 0
+        if self._silent_polls > 1:
+            raise FencedInstanceIdError("heartbeats ended")
+
+    # Membership, called by the committer ---------------------------------------------------
+
+    def metadata(self) -> tuple[GroupMetadata, bool]:
+        """Fresh; the client guards it with a lock of its own."""
+        metadata = self._consumer.group_metadata()
+        return metadata, metadata.state is MemberState.STABLE
+
+    def rewind(self) -> None:
+        """Seek all owned partitions to their committed offsets and admit again."""
+        self._call(self._rewind)
+
+    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit offsets outside any transaction."""
+        commit = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}
+        self._call(lambda: self._consumer.commit(commit, timeout_ms=OFFSETS_DEADLINE_MS))
+
+    def _rewind(self) -> None:
+        assignment = self._consumer.assignment()
+        for partition in assignment:
+            committed = self._consumer.committed(partition, timeout_ms=OFFSETS_DEADLINE_MS)
+            if committed is None:
+                self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, committed)
+        self._ownership.resume(assignment, self._consumer.group_metadata().member_id)
+
+    def _call(self, work: Callable[[], None]) -> None:
+        """Have the poll thread do `work`; RetryError when it does not come to it."""
+        future: Future[None] = Future()
+        self._calls.put((work, future))
+        if self._refusing:
+            self._refuse_pending()
+        try:
+            future.result(CALL_DEADLINE_S)
+        except TimeoutError as error:
+            future.cancel()
+            raise RetryError(f"the poll thread was busy for {CALL_DEADLINE_S:g} s") from error
+
+    def refuse_calls(self) -> None:
+        """Answer every call with RetryError from now on: the poll thread is ending."""
+        self._refusing = True
+        self._refuse_pending()
+
+    def _refuse_pending(self) -> None:
+        while True:
+            try:
+                _, future = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            if future.set_running_or_notify_cancel():
+                future.set_exception(RetryError("the worker is ending"))
+
+    def _run_calls(self) -> None:
+        while not self._calls.empty():
+            work, future = self._calls.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                work()
+            except Exception as error:  # it belongs to the caller
+                future.set_exception(error)
+            else:
+                future.set_result(None)
+
+
+def _raw(record: Any) -> RawRecord:
+    return RawRecord(
+        origin=Origin(record.topic, record.partition, record.offset),
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+        timestamp_ms=record.timestamp,
+    )
+
+
+def _size(record: RawRecord) -> int:
+    return len(record.key or b"") + len(record.value or b"") + 64 * (1 + len(record.headers))

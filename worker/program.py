@@ -1,0 +1,95 @@
+"""The command-line program: every package contributes its commands through an entry point.
+
+Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 a service cannot be reached, 4 refused by a
+gate, 70 an unexpected error (a bug), 75 the watchdog, 130 interrupted.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+import typer
+
+from worker.errors import LatentprintError, RejectError, RetryError, StopError
+
+GROUP = "latentprint.commands"
+UNEXPECTED_EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits.h; told apart from 1 so that a supervisor may try again."""
+
+
+def build_app() -> typer.Typer:
+    """The program with the commands of every installed package, in order of their names."""
+    app = typer.Typer(
+        name="latentprint",
+        help="Reads the fingerprints that image generators leave, on a stream.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+
+    @app.callback()
+    def program() -> None:
+        """Reads the fingerprints that image generators leave, on a stream."""
+
+    for entry_point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        entry_point.load()(app)
+    return app
+
+
+def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; our own errors are printed without a traceback."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted", 130)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except Exception as error:  # the outermost place: whatever it is becomes an exit code
+        return report(error)
+    return result if isinstance(result, int) else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point of the `latentprint` script."""
+    try:
+        app = build_app()
+    except Exception as error:  # a command that cannot be loaded must still say so
+        return report(error)
+    return run_app(app, arguments)
+
+
+def report(error: Exception) -> int:
+    """Print what went wrong: a sentence for what is ours or foreseen, a traceback for a bug."""
+    if isinstance(error, StopError):
+        return _say(f"error: {error}", error.exit_code)
+    if isinstance(error, RetryError):
+        return _say(f"error: {error}", 3)
+    if isinstance(error, RejectError):
+        return _say(f"error: {error.code}: {error.message}", 1)
+    if isinstance(error, LatentprintError):
+        return _say(f"error: {error}", 1)
+    # Wrong usage: typer exports no base class of these errors, but each can show itself.
+    show = getattr(error, "show", None)
+    if callable(show):
+        show()
+        return 2
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int):  # the errors of the other packages carry their own
+        return _say(f"error: {error}", code)
+    traceback.print_exc()
+    return _say(
+        f"unexpected {type(error).__name__}; this is a bug, please report it with the lines above",
+        UNEXPECTED_EXIT_CODE,
+    )
+
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

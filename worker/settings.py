@@ -1,0 +1,289 @@
+"""The settings: every one, in small frozen groups, each passed only to its user.
+
+`worker.settings_sources` reads them from flags, environment, file and the local services' state;
+nothing else in the worker reads the environment. `deploy/.env.example` lists them all.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+MEBIBYTE = 1024 * 1024
+HEADROOM_BYTES = 64 * 1024
+"""What a dead letter may be larger than the event it holds: its `dlq.*` headers."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class KafkaSettings(_Group):
+    """How the worker reaches Kafka and who it is there."""
+
+    brokers: str = Field(
+        default="127.0.0.1:9092", description="host:port of one or more brokers, commas"
+    )
+    prefix: str = Field(default="latentprint.", description="what all five topic names begin with")
+    group: str = Field(
+        default="latentprint-worker",
+        description="consumer group; with the slot it also names member and transactional id",
+    )
+    slot: int = Field(
+        default=0,
+        ge=0,
+        description="this process's place in the group; two with one slot fence each other",
+    )
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="security protocol; SASL_SSL wherever a network is between"
+    )
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        default="SCRAM-SHA-512", description="used when security is SASL_*"
+    )
+    sasl_username: str | None = Field(default=None, description="used when security is SASL_*")
+    sasl_password: SecretStr | None = Field(default=None, description="secret; never printed")
+    tls_ca_file: Path | None = Field(
+        default=None, description="PEM of the authority that signed brokers"
+    )
+    txn_safety: Literal["on_ambiguity", "every_txn"] = Field(
+        default="on_ambiguity",
+        description="new producer after a lost connection or slow commit, or after every commit",
+    )
+    session_timeout_s: Seconds = Field(
+        default=45.0,
+        description="s; a worker silent this long loses its partitions; above a restart",
+    )
+    heartbeat_interval_s: Seconds = Field(
+        default=3.0, description="s; below a third of the session"
+    )
+    max_poll_interval_s: Seconds = Field(
+        default=300.0, description="s; above the longest batch and the drain together"
+    )
+    transaction_timeout_s: Seconds = Field(
+        default=10.0,
+        description="s; what an orphaned transaction may hold up its readers and successor",
+    )
+    commit_deadline_s: Seconds = Field(
+        default=8.0,
+        description="s; a commit that takes longer ends the process; below the timeout above",
+    )
+    request_timeout_s: Seconds = Field(
+        default=5.0,
+        description="s; producer requests; below the commit deadline, so rebuild comes first",
+    )
+
+    @field_validator("brokers")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for address in value.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"expected host:port[,host:port…], {address.strip()!r} is none")
+        return value
+
+    @field_validator("group", "prefix")
+    @classmethod
+    def _kafka_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
+            raise ValueError("expected 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'")
+        return value
+
+
+class RedisSettings(_Group):
+    """Where the registry is."""
+
+    url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis:// or rediss:// address; may hold a password, so it is never printed",
+    )
+    poll_s: Seconds = Field(
+        default=1.0,
+        description="s; how long one read of the change stream blocks; bounds the view's age",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected an address that begins with redis://, rediss:// or unix://")
+        return value
+
+
+class DecodeSettings(_Group):
+    """What one image may cost in the sandboxed decoders."""
+
+    processes: int = Field(
+        default=2, ge=1, le=256, description="decoder children; about one a core"
+    )
+    max_image_bytes: int = Field(
+        default=10 * MEBIBYTE,
+        ge=1024,
+        description="bytes; the one size limit, held by the topics too",
+    )
+    max_pixels: Count = Field(
+        default=100_000_000, description="pixels; larger images are refused unread"
+    )
+    memory_mib: Count = Field(default=1024, description="MiB; what decoding one image may allocate")
+    cpu_s: Seconds = Field(default=5.0, description="s of processor time for one image")
+
+
+class ExtractSettings(_Group):
+    """The extractor bundle and its batches."""
+
+    bundle: Path | None = Field(
+        default=None, description="folder of the bundle; empty: the one inside"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where torch computes"
+    )
+    batch_max_images: int = Field(
+        default=16, ge=1, le=1024, description="images in one micro-batch"
+    )
+    batch_wait_ms: float = Field(
+        default=20.0, ge=0, description="ms; how long a batch waits to fill; adds to every latency"
+    )
+    batch_deadline_s: Seconds = Field(
+        default=120.0, description="s; a batch that takes longer ends the process"
+    )
+
+
+class DecisionSettings(_Group):
+    """From scores to outcomes."""
+
+    policy: Path | None = Field(
+        default=None, description="TOML of the policy; empty: the one inside"
+    )
+    max_registry_age_s: Seconds | None = Field(
+        default=None,
+        description="s; an older registry view gives undetermined; empty: what the policy says",
+    )
+
+
+class DeliverySettings(_Group):
+    """How much is in flight, when it is committed, and when too much is rejected."""
+
+    mode: Literal["exactly_once", "at_least_once"] = Field(
+        default="exactly_once",
+        description="at_least_once may publish a verdict twice after a crash",
+    )
+    commit_interval_ms: float = Field(
+        default=100.0,
+        ge=1,
+        description="ms; a transaction costs about 25 ms; adds to every latency",
+    )
+    commit_records: Count = Field(
+        default=256, description="events; commit at once when so many are ready"
+    )
+    max_in_flight_records: Count = Field(
+        default=1024, description="events; above it partitions pause"
+    )
+    max_in_flight_mib: Count = Field(
+        default=128, description="MiB of images; above it partitions pause"
+    )
+    drain_deadline_s: Seconds = Field(
+        default=12.0, description="s; SIGTERM to last commit; exit 0 follows within 20 s"
+    )
+    max_consecutive_rejects: Count = Field(
+        default=100, description="events; so many dead letters in a row stop the worker"
+    )
+    max_reject_ratio: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of dead letters in the window that stops the worker",
+    )
+    reject_window: int = Field(
+        default=500, ge=10, description="events; the window of the share above"
+    )
+
+
+class LoggingSettings(_Group):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level"
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, one JSON object a line elsewhere"
+    )
+
+
+class Settings(_Group):
+    """All groups. Build it with `worker.settings_sources.load_settings`."""
+
+    profile: Literal["auto", "local", "production"] = Field(
+        default="auto",
+        description="local only warns about replication; auto: local when all brokers are loopback",
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    decode: DecodeSettings = DecodeSettings()
+    extract: ExtractSettings = ExtractSettings()
+    decision: DecisionSettings = DecisionSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether weak replication is only worth a warning."""
+        if self.profile != "auto":
+            return self.profile == "local"
+        hosts = [a.strip().rpartition(":")[0].strip("[]") for a in self.kafka.brokers.split(",")]
+        return all(h in ("localhost", "::1") or h.startswith("127.") for h in hosts)
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """The inequalities between settings that do not hold, each with what follows from it."""
+    kafka, delivery, extract = settings.kafka, settings.delivery, settings.extract
+    rules = [
+        (
+            kafka.heartbeat_interval_s * 3 <= kafka.session_timeout_s,
+            f"kafka.heartbeat_interval_s={kafka.heartbeat_interval_s:g} must be at most a third of"
+            f" kafka.session_timeout_s={kafka.session_timeout_s:g}, or one lost heartbeat costs the"
+            " partitions",
+        ),
+        (
+            kafka.request_timeout_s < kafka.commit_deadline_s,
+            f"kafka.request_timeout_s={kafka.request_timeout_s:g} must be below"
+            f" kafka.commit_deadline_s={kafka.commit_deadline_s:g}, or the process ends where a new"
+            " producer would do",
+        ),
+        (
+            kafka.commit_deadline_s < kafka.transaction_timeout_s,
+            f"kafka.commit_deadline_s={kafka.commit_deadline_s:g} must be below"
+            f" kafka.transaction_timeout_s={kafka.transaction_timeout_s:g}, or the broker aborts"
+            " transactions that the worker still waits for",
+        ),
+        (
+            extract.batch_deadline_s + delivery.drain_deadline_s < kafka.max_poll_interval_s,
+            f"extract.batch_deadline_s={extract.batch_deadline_s:g} and delivery.drain_deadline_s="
+            f"{delivery.drain_deadline_s:g} together must be below kafka.max_poll_interval_s="
+            f"{kafka.max_poll_interval_s:g}, or a slow batch costs the partitions",
+        ),
+        (
+            delivery.drain_deadline_s <= 15,
+            f"delivery.drain_deadline_s={delivery.drain_deadline_s:g} must be at most 15, or"
+            " SIGTERM does not end the worker within 20 s",
+        ),
+        (
+            delivery.commit_records <= delivery.max_in_flight_records,
+            f"delivery.commit_records={delivery.commit_records} must not exceed"
+            f" delivery.max_in_flight_records={delivery.max_in_flight_records}",
+        ),
+        (
+            delivery.max_in_flight_mib * MEBIBYTE >= 2 * settings.decode.max_image_bytes,
+            f"delivery.max_in_flight_mib={delivery.max_in_flight_mib} must hold two images of"
+            f" decode.max_image_bytes={settings.decode.max_image_bytes}",
+        ),
+        (
+            not kafka.security.startswith("SASL")
+            or (kafka.sasl_username is not None and kafka.sasl_password is not None),
+            f"kafka.security={kafka.security} needs kafka.sasl_username and kafka.sasl_password",
+        ),
+    ]
+    return [text for holds, text in rules if not holds]

@@ -1,0 +1,126 @@
+"""`run --slots N`: N worker processes, one a slot, started again when they crash."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from worker.telemetry import Log
+
+FINAL_EXIT_CODES = frozenset({1, 2, 4})
+"""Failed on purpose, wrong settings, refused: starting again would do the same again."""
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_AFTER_S = 60.0
+"""A process that lived this long has recovered; its next crash is met with the first pause."""
+
+KILL_AFTER_S = 25.0
+"""SIGTERM must end a worker within 20 s; after this it is killed, which loses nothing."""
+
+_TICK_S = 0.1
+
+
+@dataclass(slots=True)
+class _Slot:
+    number: int
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+    start_at: float = 0.0
+    restarts: int = 0
+    exit_codes: list[int] = field(default_factory=list)
+
+
+class Supervisor:
+    """Keeps one process a slot alive until asked to stop, or until one gives up for good."""
+
+    def __init__(
+        self,
+        command: Callable[[int], Sequence[str]],
+        slots: Sequence[int],
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._command = command
+        self._environment = environment
+        self._slots = [_Slot(number) for number in slots]
+        self._clock = clock
+        self._log: Log = structlog.get_logger("supervisor")
+
+    def run(self, stop: threading.Event) -> int:
+        """Supervise until `stop` is set; 0 after a clean drain of all.
+
+        When a slot ends with a final exit code, the others are drained and that code is returned:
+        a breaker that tripped or settings that are wrong concern every slot.
+        """
+        verdict: int | None = None
+        try:
+            while not stop.is_set() and verdict is None:
+                for slot in self._slots:
+                    verdict = self._tend(slot)
+                    if verdict is not None:
+                        break
+                stop.wait(_TICK_S)
+        finally:
+            codes = self._stop_all()
+        if verdict is not None:
+            return verdict
+        return next((code for code in codes if code != 0), 0)
+
+    def pids(self) -> Mapping[int, int]:
+        """The process id of each slot that runs now."""
+        return {s.number: s.process.pid for s in self._slots if s.process is not None}
+
+    def _tend(self, slot: _Slot) -> int | None:
+        """Start, watch or restart one slot; its exit code when that is final."""
+        now = self._clock()
+        if slot.process is None:
+            if now >= slot.start_at:
+                slot.process = subprocess.Popen(
+                    self._command(slot.number), env=self._environment, start_new_session=True
+                )
+                slot.started = now
+                self._log.info("slot_started", slot=slot.number, pid=slot.process.pid)
+            return None
+        code = slot.process.poll()
+        if code is None:
+            return None
+        slot.process = None
+        if code in FINAL_EXIT_CODES:
+            self._log.error("slot_gave_up", slot=slot.number, exit_code=code)
+            return code
+        if now - slot.started > STEADY_AFTER_S:
+            slot.pause_s = FIRST_PAUSE_S
+        slot.start_at = now + slot.pause_s
+        slot.restarts += 1
+        self._log.warning(
+            "slot_restart",
+            slot=slot.number,
+            exit_code=code,
+            pause_s=slot.pause_s,
+            restarts=slot.restarts,
+        )
+        slot.pause_s = min(LONGEST_PAUSE_S, slot.pause_s * 2)
+        return None
+
+    def _stop_all(self) -> list[int]:
+        """SIGTERM to all, wait for the drain, kill what does not end."""
+        running = [slot.process for slot in self._slots if slot.process is not None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        end = self._clock() + KILL_AFTER_S
+        codes = []
+        for process in running:
+            try:
+                codes.append(process.wait(max(0.1, end - self._clock())))
+            except subprocess.TimeoutExpired:
+                self._log.error("slot_killed", pid=process.pid)
+                process.kill()
+                codes.append(process.wait())
+        return codes
