@@ -155,7 +155,11 @@ def _check_sandbox(posture: dict[str, bool], settings: Settings) -> None:
 
 @contextmanager
 def stopping_on_signals() -> Iterator[threading.Event]:
-    """SIGTERM and the first Ctrl-C ask for a drain; a second Ctrl-C interrupts."""
+    """SIGTERM and the first Ctrl-C ask for a drain; a second Ctrl-C interrupts.
+
+    The main thread may ask `is_set()` but must not `wait()`: the handler runs on that thread and
+    would wait for the event's own lock.
+    """
     stop = threading.Event()
 
     def ask(number: int, _frame: object) -> None:

@@ -66,7 +66,9 @@ class Supervisor:
                     verdict = self._tend(slot)
                     if verdict is not None:
                         break
-                stop.wait(_TICK_S)
+                # Not stop.wait(): a signal handler that sets `stop` runs on this very thread, and
+                # would wait for ever for the lock that wait() may be holding.
+                time.sleep(_TICK_S)
         finally:
             codes = self._stop_all()
         if verdict is not None:

@@ -77,6 +77,7 @@ def test_lost_connections_are_counted(kafka: RunningKafka) -> None:
         manager.call_soon(connection.close)
     made._sender.wakeup()
     wait_for(lambda: made.disconnects() > before, "the lost connection to be counted")
+    assert made.disconnects() > before
     made.discard(1.0)
 
 

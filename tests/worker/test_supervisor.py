@@ -8,11 +8,10 @@ from tests.waiting import wait_for
 from worker.supervisor import Supervisor
 
 WAITS = """
-import signal, sys, pathlib, threading
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
+import signal, sys, pathlib
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 pathlib.Path(sys.argv[1], f"started-{sys.argv[2]}").touch()
-while not stop.wait(0.02): pass
+signal.sigwait({signal.SIGTERM})
 pathlib.Path(sys.argv[1], f"drained-{sys.argv[2]}").touch()
 """
 
@@ -61,3 +60,15 @@ def test_a_slot_that_gives_up_for_good_ends_the_others_with_its_code(tmp_path: P
     _, codes = supervised(script, tmp_path, range(2))
     wait_for(lambda: codes, "the supervisor to end")
     assert codes == [2]
+
+
+class _HeldByTheHandler(threading.Event):
+    """An event whose lock is taken: what `wait` would be in a signal that came in the middle."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise AssertionError("the main thread waits on the event that its signal handler sets")
+
+
+def test_the_supervisor_never_waits_on_the_event_that_a_signal_handler_sets() -> None:
+    supervisor = Supervisor(lambda slot: [sys.executable, "-c", "import sys; sys.exit(4)"], [0])
+    assert supervisor.run(_HeldByTheHandler()) == 4
