@@ -1,16 +1,16 @@
 """`latentprint train data` and `latentprint train zoo`: the photographs, and the GANs."""
 
 import json
-import shutil
-from dataclasses import asdict, replace
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from training.data import fetch_all, load_manifest
-from training.faces import faces_of_side
-from training.fetch import cache_folder
+from training.zoo.sizes import SIDES, Content, SetName, Size
+from worker.errors import StopError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
@@ -37,50 +37,119 @@ def zoo(
     name: Annotated[
         str, typer.Argument(help="The GAN to train; without it, the committed ones are listed.")
     ] = "",
-    minutes: Annotated[float, typer.Option(help="Processor minutes to train.", min=0.01)] = 26.0,
-    resolution: Annotated[int, typer.Option(help="Pixels a side: 64 or 128.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of weights, latents and batches.", min=0)] = 0,
+    which: Annotated[
+        SetName | None,
+        typer.Option("--set", help="Train what is missing of a set of sources."),
+    ] = None,
+    size: Annotated[
+        Size, typer.Option(help="small: 64 pixels, two cores; paper: 128 pixels, a GPU.")
+    ] = "small",
+    content: Annotated[Content, typer.Option(help="What it learns to draw.")] = "faces",
+    minutes: Annotated[
+        float, typer.Option(help="Processor minutes to train NAME.", min=0.01)
+    ] = 26.0,
+    seed: Annotated[int, typer.Option(help="Of NAME's weights, latents and batches.", min=0)] = 0,
     threads: Annotated[int, typer.Option(help="Processor threads to use.", min=1)] = 1,
     output: Annotated[
-        Path | None, typer.Option(help="Also put NAME.safetensors and NAME.png into this folder.")
+        Path | None,
+        typer.Option(help="Also copy weights and grids to OUTPUT/weights and OUTPUT/samples."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train one GAN of the zoo on the training faces, or go on where its training stopped.
+    """Train one GAN of the zoo, or a set of them, or go on where a training stopped.
 
-    Exit codes: 0 trained, 1 failed (no photographs, diverged), 2 no such GAN.
+    A GPU is used where there is one. With --set, each model is trained for its own number of
+    iterations, and those that are there already are left alone; started twice, the two share the
+    work. Exit codes: 0 trained, 1 failed (no photographs, diverged, another process is training
+    it), 2 no such GAN or set.
     """
     # torch takes seconds to import, which other commands need not pay.
     import torch
 
-    from training.zoo.catalog import CATALOG, recipe_named
-    from training.zoo.train import Run, train
-
-    if not name:
-        listed = [
-            asdict(entry) | {"trained": entry.weights.is_file()} for entry in CATALOG.values()
-        ]
-        lines = [f"{e['name']:<12}{e['family']:<12}{e['data']}" for e in listed]
-        typer.echo(json.dumps(listed) if as_json else "\n".join(lines))
-        return
-    recipe = recipe_named(name)
-    recipe = replace(recipe, network=replace(recipe.network, resolution=resolution))
     torch.set_num_threads(threads)
-    faces = faces_of_side(load_manifest().faces("train"), resolution)
-    folder = cache_folder() / "zoo" / run_name(name, resolution, seed)
-    result = train(recipe, Run(seed=seed, minutes=minutes), faces, folder)
+    if which is not None:
+        _train_set(which, size, content, output, as_json)
+    elif name:
+        _train_one(name, size, content, seed, minutes, output, as_json)
+    else:
+        _list(as_json)
+
+
+def _train_set(
+    which: SetName, size: Size, content: Content, output: Path | None, as_json: bool
+) -> None:
+    from training.zoo.devices import device_of
+    from training.zoo.sets import zoo_set
+    from training.zoo.train_set import deliver, train_missing
+
+    models, device = zoo_set(which, size, content), device_of(os.environ)
+    missing = [model.architecture for model in models if not model.weights.is_file()]
+    _warn_without_gpu(missing, size, device.type)
+    train_missing(models, load_manifest(), lambda line: typer.echo(line, err=True), device)
+    finished = [model for model in models if model.weights.is_file()]
+    for model in finished if output is not None else ():
+        assert output is not None
+        deliver(model, output)
+    facts = [asdict(model) | {"weights": str(model.weights)} for model in finished]
+    lines = [f"{model.name:<24}{model.weights}" for model in finished]
+    typer.echo(json.dumps(facts) if as_json else "\n".join(lines))
+
+
+def _train_one(
+    name: str,
+    size: Size,
+    content: Content,
+    seed: int,
+    minutes: float,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from training.lock import locked
+    from training.zoo.devices import device_of
+    from training.zoo.sets import ZooModel
+    from training.zoo.train import Run, train
+    from training.zoo.train_set import deliver, lock_of, pictures
+
+    model, device = ZooModel(name, seed, content, size, iterations=0), device_of(os.environ)
+    recipe, run = model.recipe(), Run(seed=seed, minutes=minutes)
+    _warn_without_gpu([name], size, device.type)
+    images = pictures(load_manifest(), content, SIDES[size], "train")
+    with locked(lock_of(model)) as free:
+        if not free:
+            raise StopError(
+                f"another process is training {model.name} in {model.folder}; wait for it, or"
+                " train another seed: two would overwrite each other's checkpoints"
+            )
+        result = train(recipe, run, images, model.folder, device)
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(result.weights, output / f"{name}.safetensors")
-        shutil.copyfile(result.grid, output / f"{name}.png")
+        deliver(model, output)
     typer.echo(
         json.dumps({"weights": str(result.weights), "iterations": result.iterations})
         if as_json
-        else f"{name}: {result.iterations} iterations, weights in {result.weights}"
+        else f"{model.name}: {result.iterations} iterations, weights in {result.weights}"
     )
 
 
-def run_name(name: str, resolution: int, seed: int) -> str:
-    """The folder of a run: the plain name for the zoo's own, and what differs for the others."""
-    size = "" if resolution == 64 else f"-{resolution}"
-    return f"{name}{size}" if seed == 0 else f"{name}{size}-seed{seed}"
+def _warn_without_gpu(architectures: list[str], size: Size, device_type: str) -> None:
+    """Say how long size `paper` takes on a processor; it is allowed, and goes on where it stops."""
+    if size != "paper" or device_type != "cpu" or not architectures:
+        return
+    from training.zoo.sets import PAPER_CORE_S, paper_core_days
+
+    pace = ", ".join(f"{name} {PAPER_CORE_S[name]:.0f} s" for name in dict.fromkeys(architectures))
+    days = sum(paper_core_days(name) for name in architectures)
+    typer.echo(
+        f"warning: torch finds no GPU, and size paper is made for one; on one processor core the"
+        f" paper's iterations of {len(architectures)} models take up to {days:,.0f} days ({pace} an"
+        " iteration, measured once on one server core; yours may need half or twice that). It goes"
+        " on all the same, and what it has trained is kept; --size small takes hours",
+        err=True,
+    )
+
+
+def _list(as_json: bool) -> None:
+    from training.zoo.catalog import CATALOG
+
+    listed = [asdict(entry) | {"trained": entry.weights.is_file()} for entry in CATALOG.values()]
+    lines = [f"{e['name']:<20}{e['family']:<12}{e['data']}" for e in listed]
+    typer.echo(json.dumps(listed) if as_json else "\n".join(lines))

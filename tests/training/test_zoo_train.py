@@ -31,6 +31,12 @@ def photographs() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
 
 
+DEVICES = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
+"""A machine with a GPU runs these tests on both; nothing stands in for one on the others."""
+
+on_each_device = pytest.mark.parametrize("device", DEVICES, ids=str)
+
+
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
     whole = Training(tiny(name), photographs(), seed=3)
@@ -49,6 +55,48 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name: str, tmp_path: Path) ->
     for module in ("generator", "critic", "average"):
         state, other = getattr(whole, module).state_dict(), getattr(second, module).state_dict()
         assert all(torch.equal(value, other[key]) for key, value in state.items()), module
+
+
+@on_each_device
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_run_starts_and_draws_alike_on_every_device(name: str, device: torch.device) -> None:
+    here = Training(tiny(name), photographs(), seed=3, bfloat16=False, device=device)
+    cpu = Training(tiny(name), photographs(), seed=3, bfloat16=False)
+    for key, value in cpu.generator.state_dict().items():
+        assert torch.equal(here.generator.state_dict()[key].cpu(), value), key
+    for _ in range(2):
+        seen, expected = here.step(), cpu.step()
+    assert seen == pytest.approx(expected, rel=0.05, abs=0.05)  # rounding differs, no more
+    assert torch.equal(here.random.get_state(), cpu.random.get_state())
+    assert {value.device.type for value in here.average.state_dict().values()} == {device.type}
+
+
+@on_each_device
+def test_a_checkpoint_of_one_device_goes_on_on_another(
+    device: torch.device, tmp_path: Path
+) -> None:
+    saved, back = tmp_path / "checkpoint.safetensors", tmp_path / "back.safetensors"
+    first = Training(tiny("sngan"), photographs(), seed=3)
+    first.step()
+    first.save(saved)
+    there = Training(tiny("sngan"), photographs(), seed=4, device=device)
+    there.load(saved)
+    there.save(back)
+    here = Training(tiny("sngan"), photographs(), seed=5)
+    here.load(back)
+    assert here.step() == first.step()
+    there.step()
+    assert there.iteration == here.iteration == 2
+
+
+@on_each_device
+def test_a_run_leaves_the_same_files_on_every_device(device: torch.device, tmp_path: Path) -> None:
+    run = train(tiny("progan"), Run(seed=5, iterations=2), photographs(), tmp_path, device)
+    assert run.grid.read_bytes().startswith(b"\x89PNG")
+    generator = load_generator(run.weights)
+    on_cpu = generate(generator, 5, seed=1)
+    generator.network.to(device)
+    assert np.abs(generate(generator, 5, seed=1).astype(int) - on_cpu).max() <= 2
 
 
 def test_two_runs_of_one_seed_are_equal_and_of_two_seeds_are_not() -> None:
@@ -100,6 +148,15 @@ def test_a_finished_run_goes_on_where_it_stopped(trained: Trained) -> None:
 def test_a_spent_budget_ends_the_run(tmp_path: Path) -> None:
     run = Run(minutes=1e-9)
     assert train(tiny("sngan"), run, photographs(), tmp_path).iterations <= 1
+
+
+def test_a_run_leaves_snapshots_by_its_minutes_and_none_by_its_iterations(tmp_path: Path) -> None:
+    images = photographs()
+    train(tiny("sngan"), Run(minutes=0.005), images, tmp_path / "minutes")
+    train(tiny("sngan"), Run(minutes=float("inf"), iterations=9), images, tmp_path / "iterations")
+    names = [path.name for path in (tmp_path / "minutes" / "snapshots").iterdir()]
+    assert {name.partition("-")[0] for name in names} == {"average", "raw"}
+    assert not (tmp_path / "iterations" / "snapshots").exists()
 
 
 def test_a_diverged_run_stops_and_says_so(tmp_path: Path) -> None:

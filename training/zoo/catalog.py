@@ -1,6 +1,8 @@
-"""The zoo's generators by name: the recipes, and the weights that come with the project.
+"""The zoo's generators by name: the recipes, and the weights that the bundle is made from.
 
-All were trained on the same 699 faces at 64x64, so that content cannot tell them apart.
+Those of `CATALOG` were trained on the same 699 faces at 64x64, so that content cannot tell them
+apart. The generators of the paper's set-ups, some of which may be these, are in
+`training.zoo.sets`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One trained generator that comes with the project."""
+    """One trained generator that comes with the project and has a part in the bundle."""
 
     name: str
     family: str

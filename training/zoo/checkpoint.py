@@ -2,7 +2,8 @@
 
 Arbitrary code can hide in a pickle, so that no checkpoint of this project is one. A run's whole
 state (both networks, the average, both optimisers, the random source) is one file, replaced in one
-step, so that an interruption leaves the last good one.
+step, so that an interruption leaves the last good one. A file knows no device: it is written from
+any and read onto the CPU, from where the `restore_` functions copy to where the module is.
 """
 
 import json
@@ -60,7 +61,7 @@ def save_state(path: Path, state: State, facts: dict[str, object]) -> None:
     draft = path.with_suffix(".part")
     # A copy each: safetensors refuses tensors that share memory, and wants plain strides.
     plain = {
-        key: value.detach().clone(memory_format=torch.contiguous_format)
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for key, value in state.items()
     }
     save_file(plain, draft, metadata={"facts": json.dumps(facts)})

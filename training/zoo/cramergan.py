@@ -11,7 +11,7 @@ The generator is the DCGAN of Radford et al. 2015 (arXiv 1511.06434): transposed
 Deviations, for two CPU cores: widths 256 to 32, one critic step per generator step instead of
 five, the second independent fake sample x'_g is the same batch shifted by one, the gradient
 penalty is computed in every other step at twice the weight, the learning rate is 2e-4 instead of
-1e-4, and DiffAugment.
+1e-4, and DiffAugment. Size `paper` has fewer (`training.zoo.sets`).
 """
 
 import itertools

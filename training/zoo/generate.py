@@ -1,4 +1,8 @@
-"""Draw images from a trained generator: the same images for the same seed, always in float32."""
+"""Draw images from a trained generator: the same images for the same seed, always in float32.
+
+The latents are drawn on the CPU and moved to where the network is. The same seed gives the same
+latents everywhere; the pixels of a GPU may differ from the CPU's by rounding.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +35,8 @@ def load_generator(name_or_path: str | Path) -> Generator:
     """A generator of the catalogue by name, or any other by the path of its .safetensors file.
 
     The network is built by this code from the facts in the file; the file gives numbers only.
-    Raises StopError when there is no such generator or the file is not one.
+    It is on the CPU; `generator.network.to(device)` moves it. Raises StopError when there is no
+    such generator or the file is not one.
     """
     entry = CATALOG.get(str(name_or_path))
     path = entry.weights if entry else Path(name_or_path)
@@ -60,18 +65,23 @@ def generate(generator: Generator, count: int, seed: int) -> NDArray[np.uint8]:
 
     A snapshot of a ProGAN that had not grown up draws smaller images than its `config` says.
     """
-    random = torch.Generator().manual_seed(seed)
+    random, device = torch.Generator().manual_seed(seed), device_of_module(generator.network)
     drawn = []
     for start in range(0, count, BATCH):
         latents = torch.randn(BATCH, generator.config.latent_size, generator=random)  # (64,Z)
-        images = generator.network(latents[: count - start])  # (B,3,R,R)
-        drawn.append(to_uint8(images).numpy())
+        images = generator.network(latents[: count - start].to(device))  # (B,3,R,R)
+        drawn.append(to_uint8(images).cpu().numpy())
     return np.concatenate(drawn)
 
 
 def to_uint8(images: torch.Tensor) -> torch.Tensor:
     """[-1,1] -> 0..255, to the nearest; values beyond are clipped (ProGAN has no squashing)."""
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def device_of_module(module: nn.Module) -> torch.device:
+    """Where a module's weights are."""
+    return next(module.parameters()).device
 
 
 def _single(value: torch.Tensor) -> torch.Tensor:

@@ -6,10 +6,11 @@ arXiv 1710.10196: networks that start at 4x4 and fade in one resolution after th
 pixel normalisation in the generator (section 4.2), Wasserstein loss with gradient penalty and a
 drift term of 0.001 (appendix A.1), and an output without a squashing function (its table 2).
 
-Deviations, for two CPU cores: widths 256 to 16, shorter phases (`PHASES`), DiffAugment, and two
-time scales (Heusel et al. 2017, arXiv 1706.08500): the critic learns at the paper's 1.5e-3 and the
-generator at a third of it. At equal rates and these sizes the generator outran the critic, whose
-loss stayed positive, and collapsed to one image.
+Deviations, for two CPU cores: widths 256 to 16, 128 latents instead of 512, shorter phases
+(`PHASES`), DiffAugment, and two time scales (Heusel et al. 2017, arXiv 1706.08500): the critic
+learns at 1.5e-3, as released by Yu et al. 2019 (the paper has 1e-3), and the generator at a third
+of it. At equal rates and these sizes the generator outran the critic, whose loss stayed positive,
+and collapsed to one image. Size `paper` has fewer deviations (`training.zoo.sets`).
 """
 
 import itertools
@@ -20,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.zoo.recipe import MIN_RESOLUTION, NetworkConfig, Recipe, interpolate, slope_penalty
+from worker.extractor.attribution_network import EqualisedConv2d
 
-PHASES = (150, 300, 500, 700, 400)
+PHASES = (150, 300, 500, 800, 800)
 """Iterations at 4, 8, 16, 32 and any later resolution before the next one is faded in.
 
 The first half of each phase is the fade, but for 4x4, which has nothing to fade from."""
@@ -30,24 +32,6 @@ PENALTY_WEIGHT = 10.0
 DRIFT_WEIGHT = 0.001
 STDDEV_GROUP = 4
 """Images over which the critic measures variation; the paper's group size."""
-
-
-class Scaled(nn.Module):
-    """A convolution (or, with `side` 1 and no padding, a dense layer) at an equalised rate.
-
-    Weights are drawn from N(0,1) and scaled in every pass by gain / sqrt(fan-in) (section 4.1), so
-    that Adam moves all layers alike.
-    """
-
-    def __init__(self, inputs: int, outputs: int, side: int, gain: float = math.sqrt(2)) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, side, side))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.scale = gain / math.sqrt(inputs * side * side)
-        self.padding = 1 if side == 3 else 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -79,12 +63,12 @@ class Generator(nn.Module):
         channels = config.channels(config.width)
         # Stage 2.3: 16x16 is full grown and 32x32 is faded in to 30 %. Begins full grown.
         self.register_buffer("stage", torch.tensor(float(len(channels) - 1)))
-        self.dense = Scaled(config.latent_size, channels[0] * 16, 1, gain=math.sqrt(2) / 4)
-        self.first = Scaled(channels[0], channels[0], 3)
+        self.dense = EqualisedConv2d(config.latent_size, channels[0] * 16, 1, gain=math.sqrt(2) / 4)
+        self.first = EqualisedConv2d(channels[0], channels[0], 3)
         pairs = list(itertools.pairwise(channels))
-        self.conv1 = nn.ModuleList(Scaled(a, b, 3) for a, b in pairs)
-        self.conv2 = nn.ModuleList(Scaled(b, b, 3) for _, b in pairs)
-        self.to_rgb = nn.ModuleList(Scaled(c, 3, 1, gain=1.0) for c in channels)
+        self.conv1 = nn.ModuleList(EqualisedConv2d(a, b, 3) for a, b in pairs)
+        self.conv2 = nn.ModuleList(EqualisedConv2d(b, b, 3) for _, b in pairs)
+        self.to_rgb = nn.ModuleList(EqualisedConv2d(c, 3, 1, gain=1.0) for c in channels)
 
     def forward(self, latents: Tensor) -> Tensor:
         top, share = split_stage(self.stage)
@@ -114,13 +98,13 @@ class Critic(nn.Module):
         super().__init__()
         channels = config.channels(config.critic_width)
         self.register_buffer("stage", torch.tensor(float(len(channels) - 1)))
-        self.from_rgb = nn.ModuleList(Scaled(3, c, 1) for c in channels)
+        self.from_rgb = nn.ModuleList(EqualisedConv2d(3, c, 1) for c in channels)
         pairs = list(itertools.pairwise(channels))
-        self.conv1 = nn.ModuleList(Scaled(b, b, 3) for _, b in pairs)
-        self.conv2 = nn.ModuleList(Scaled(b, a, 3) for a, b in pairs)
-        self.last = Scaled(channels[0] + 1, channels[0], 3)
-        self.dense = Scaled(channels[0], channels[0], 4)
-        self.score = Scaled(channels[0], 1, 1, gain=1.0)
+        self.conv1 = nn.ModuleList(EqualisedConv2d(b, b, 3) for _, b in pairs)
+        self.conv2 = nn.ModuleList(EqualisedConv2d(b, a, 3) for a, b in pairs)
+        self.last = EqualisedConv2d(channels[0] + 1, channels[0], 3)
+        self.dense = EqualisedConv2d(channels[0], channels[0], 4)
+        self.score = EqualisedConv2d(channels[0], 1, 1, gain=1.0)
 
     def forward(self, images: Tensor) -> Tensor:
         top, share = split_stage(self.stage)
@@ -144,15 +128,15 @@ def split_stage(stage: float | Tensor) -> tuple[int, float]:
     return top, 1 - (top - float(stage))
 
 
-def grow(iteration: int, resolution: int) -> float:
+def grow(iteration: int, resolution: int, phases: tuple[int, ...] = PHASES) -> float:
     """The stage at an iteration: fade in, hold, and so on up to `resolution`."""
     final = (resolution // MIN_RESOLUTION).bit_length() - 1
     for level in range(final):
-        phase = PHASES[min(level, len(PHASES) - 1)]
+        phase = phases[min(level, len(phases) - 1)]
         if iteration < phase:
             return level - 1 + _faded(iteration, phase) if level else 0.0
         iteration -= phase
-    return final - 1 + _faded(iteration, PHASES[min(final, len(PHASES) - 1)])
+    return final - 1 + _faded(iteration, phases[min(final, len(phases) - 1)])
 
 
 def _faded(iteration: int, phase: int) -> float:

@@ -1,7 +1,12 @@
 """One GAN in training: its networks, averages, optimisers and random source, and one step of them.
 
 Every random draw comes from one generator whose state is in the checkpoint, and whatever changes
-with time depends on the iteration, not on the clock. So a resumed run equals an uninterrupted one.
+with time depends on the iteration, not on the clock. So a resumed run equals an uninterrupted one,
+bit for bit on the CPU.
+
+The generator of random numbers is the CPU's on every device, and so are the initial weights; what
+it draws is moved. So a seed means the same start, photographs and latents everywhere, and a
+checkpoint of one device goes on on another; sums are rounded differently there.
 """
 
 import copy
@@ -21,23 +26,29 @@ from training.zoo.recipe import Recipe
 EMA_SHARE = 0.005
 """Share of the newest weights in the running average; half-life 138 iterations."""
 
+CPU = torch.device("cpu")
+
 
 class Training:
     """The state of a run: two networks, the average, two optimisers, one random source."""
 
     def __init__(
-        self, recipe: Recipe, images: NDArray[np.uint8], seed: int, bfloat16: bool = True
+        self,
+        recipe: Recipe,
+        images: NDArray[np.uint8],
+        seed: int,
+        bfloat16: bool = True,
+        device: torch.device = CPU,
     ) -> None:
-        """`images` are the real photographs, uint8 (N,3,R,R).
+        """`images` are the real photographs, uint8 (N,3,R,R); they stay on the CPU.
 
         `bfloat16` computes convolutions in bfloat16, three to four times faster on processors
         that have it and slower on others; weights, losses and optimisers stay in float32.
         """
-        torch.manual_seed(seed)  # for the initial weights only
-        self.recipe, self.seed, self.bfloat16 = recipe, seed, bfloat16
-        layout = torch.channels_last
-        self.generator = recipe.build_generator(recipe.network).to(memory_format=layout)
-        self.critic = recipe.build_critic(recipe.network).to(memory_format=layout)
+        torch.manual_seed(seed)  # for the initial weights only, which are drawn on the CPU
+        self.recipe, self.seed, self.bfloat16, self.device = recipe, seed, bfloat16, device
+        self.generator = self._placed(recipe.build_generator(recipe.network))
+        self.critic = self._placed(recipe.build_critic(recipe.network))
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         rate = recipe.learning_rate
         self.generator_adam = self._adam(self.generator, rate)
@@ -46,6 +57,10 @@ class Training:
         self.real = torch.from_numpy(images)  # (N,3,R,R)
         self.iteration = 0
         self.elapsed_s = 0.0
+
+    def _placed(self, module: nn.Module) -> nn.Module:
+        placed: nn.Module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
 
     def _adam(self, module: nn.Module, rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(module.parameters(), rate, self.recipe.betas, fused=True)
@@ -89,18 +104,18 @@ class Training:
 
     def _autocast(self) -> torch.autocast:
         """One for each step of an optimiser: autocast keeps converted weights until it ends."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def _latents(self) -> Tensor:
         size = self.recipe.batch_size, self.recipe.network.latent_size
-        return torch.randn(size, generator=self.random)  # (B,Z)
+        return torch.randn(size, generator=self.random).to(self.device)  # (B,Z)
 
     def _augmented_real(self, stage: float) -> Tensor:
         """A batch of photographs, flipped at random and augmented: (B,3,R,R) in [-1,1]."""
         batch = self.recipe.batch_size
         picked = torch.randint(len(self.real), (batch,), generator=self.random)
-        flipped = torch.rand(batch, 1, 1, 1, generator=self.random) < 0.5
-        images = self.real[picked].float() / 127.5 - 1
+        flipped = (torch.rand(batch, 1, 1, 1, generator=self.random) < 0.5).to(self.device)
+        images = self.real[picked].to(self.device).float() / 127.5 - 1
         images = torch.where(flipped, images.flip(3), images)
         if self.recipe.shrink is not None:
             images = self.recipe.shrink(images, stage)
@@ -139,7 +154,7 @@ class Training:
         checkpoint.save_state(path, state, facts)
 
     def load(self, path: Path) -> None:
-        """Continue from `save`; the recipe must be the one it was saved with."""
+        """Continue from `save`, of any device; the recipe must be the one it was saved with."""
         state, facts = checkpoint.load_state(path)
         checkpoint.restore_module("generator", self.generator, state)
         checkpoint.restore_module("critic", self.critic, state)

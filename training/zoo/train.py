@@ -5,8 +5,11 @@ A run lives in one folder and goes on where it stopped:
     checkpoint.safetensors     the whole state, every three minutes
     log.jsonl                  losses, one line in fifty iterations
     grid-NNNNNN.png            an 8x8 grid from the averaged weights, every five minutes
-    snapshots/                 averaged and raw weights after each quarter of the budget
-    generator.safetensors      the averaged weights in the end, and grid.png from them
+    snapshots/                 averaged and raw weights after each quarter of `minutes`
+    grid.png                   the grid from the averaged weights in the end
+    generator.safetensors      those weights; written last, so that with them everything is there
+
+The periods are of processor time, as `Run.minutes` are.
 """
 
 import json
@@ -22,9 +25,9 @@ from PIL import Image
 from torch import nn
 
 from training.zoo import checkpoint
-from training.zoo.generate import to_uint8
+from training.zoo.generate import device_of_module, to_uint8
 from training.zoo.recipe import Recipe
-from training.zoo.step import Training
+from training.zoo.step import CPU, Training
 from worker.errors import StopError
 
 CHECKPOINT_S = 180.0
@@ -32,7 +35,7 @@ GRID_S = 300.0
 LOG_EVERY = 50
 GRID_SIDE = 8
 SNAPSHOTS = 4
-"""Weights are kept after each quarter of the budget: they serve as generators of their own."""
+"""Weights are kept after each quarter of `Run.minutes`: they serve as generators of their own."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,12 @@ class Run:
     """How long to train. The run ends at whichever limit is reached first.
 
     `minutes` are of processor time, divided by the threads: on an idle machine as long as minutes
-    by the clock, and on a busy or suspended one still worth as many iterations.
+    by the clock, and on a busy or suspended one still worth as many iterations. On a GPU they are
+    of the process that feeds it, which computes or waits busily: about minutes by the clock, but
+    nothing that measures the GPU's own work, so that a run on one is better limited by iterations.
+
+    Snapshots follow the minutes alone: a run with `minutes` infinite, which ends by its iterations,
+    leaves none.
     """
 
     seed: int = 0
@@ -58,14 +66,16 @@ class Trained:
     iterations: int
 
 
-def train(recipe: Recipe, run: Run, images: NDArray[np.uint8], folder: Path) -> Trained:
+def train(
+    recipe: Recipe, run: Run, images: NDArray[np.uint8], folder: Path, device: torch.device = CPU
+) -> Trained:
     """Train on `images`, uint8 (N,3,R,R), until a limit is reached; resume what `folder` holds.
 
     Raises StopError when the losses are no longer finite; the last checkpoint is kept then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     saved, draws = folder / "checkpoint.safetensors", recipe.network.latent_size
-    training = Training(recipe, images, run.seed, run.bfloat16)
+    training = Training(recipe, images, run.seed, run.bfloat16, device)
     if saved.exists():
         training.load(saved)
     began = _processor_s() - training.elapsed_s
@@ -92,8 +102,8 @@ def train(recipe: Recipe, run: Run, images: NDArray[np.uint8], folder: Path) -> 
                 export(snapshots / f"raw-{number}.safetensors", training.generator, facts)
     training.save(saved)
     result = Trained(folder / "generator.safetensors", folder / "grid.png", training.iteration)
-    export(result.weights, training.average, training.facts())
     draw_grid(result.grid, training.average, draws)
+    export(result.weights, training.average, training.facts())
     return result
 
 
@@ -125,7 +135,8 @@ def export(path: Path, module: nn.Module, facts: dict[str, object]) -> None:
 def draw_grid(path: Path, module: nn.Module, latent_size: int) -> None:
     """An 8x8 grid of images from always the same latents, as PNG."""
     random = torch.Generator().manual_seed(0)
-    pixels = to_uint8(module(torch.randn(GRID_SIDE**2, latent_size, generator=random)))
+    latents = torch.randn(GRID_SIDE**2, latent_size, generator=random)  # (64,Z)
+    pixels = to_uint8(module(latents.to(device_of_module(module)))).cpu()  # (64,3,R,R)
     side = pixels.shape[-1]
     rows = pixels.view(GRID_SIDE, GRID_SIDE, 3, side, side).permute(0, 3, 1, 4, 2)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -161,9 +161,11 @@ class FingerprintNetwork(nn.Module):
     """All branches, the linear map to the fingerprint, and the score of the real test.
 
     `crop_features` works on each crop; `pool` makes one row of raw features per image;
-    `fingerprint` maps rows to fingerprints; `forward` is the three in order.
+    `fingerprint` maps rows to fingerprints; `forward` is the three in order. An `ExtractorNetwork`
+    (architectures.py).
     """
 
+    architecture = "spectrum-cooccurrence-residual"
     feature_mean: Tensor
     feature_scale: Tensor
     projection: Tensor
@@ -185,6 +187,24 @@ class FingerprintNetwork(nn.Module):
             nn.Linear(64, 1),
         )
 
+    @property
+    def crop_size(self) -> int:
+        return self.sizes.crop_size
+
+    @property
+    def dimension(self) -> int:
+        return self.sizes.dimension
+
+    def further_sizes(self) -> dict[str, int]:
+        return {
+            "residual_width": self.sizes.residual_width,
+            "residual_features": self.sizes.residual_features,
+        }
+
+    def move_to(self, device: torch.device) -> None:
+        self.to(device)
+        self.residual.to(memory_format=torch.channels_last)
+
     def crop_features(
         self, crops: Tensor, *, autocast_bf16: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -196,14 +216,12 @@ class FingerprintNetwork(nn.Module):
             self.residual(ycbcr, autocast_bf16=autocast_bf16),
         )
 
-    def pool(
-        self, parts: tuple[Tensor, Tensor, Tensor], image_of_crop: Tensor, images: int
-    ) -> Tensor:
+    def pool(self, parts: tuple[Tensor, ...], image_of_crop: Tensor, images: int) -> Tensor:
         """Averages over each image's crops: rows of raw features (B, F).
 
         `image_of_crop` is (N,) int64, the image that each crop belongs to.
         """
-        power, cooccurrence, residual = (_mean_by_image(p, image_of_crop, images) for p in parts)
+        power, cooccurrence, residual = (mean_by_image(p, image_of_crop, images) for p in parts)
         return torch.cat(
             [
                 torch.log(power + _POWER_FLOOR),
@@ -232,7 +250,7 @@ class FingerprintNetwork(nn.Module):
         return Fingerprints(vectors, self.score(vectors))
 
 
-def _mean_by_image(rows: Tensor, image_of_crop: Tensor, images: int) -> Tensor:
+def mean_by_image(rows: Tensor, image_of_crop: Tensor, images: int) -> Tensor:
     """(N, F) rows averaged over the crops of each image: (B, F)."""
     total = torch.zeros(images, rows.shape[1], device=rows.device, dtype=rows.dtype)
     total.index_add_(0, image_of_crop, rows)
