@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training import cli_extractor, cli_zoo
+from training import cli_extractor, cli_paper, cli_zoo
 
 
 def contribute(app: typer.Typer) -> None:
@@ -24,6 +24,8 @@ def contribute(app: typer.Typer) -> None:
     train.command("extractor")(cli_extractor.extractor)
     train.command("export")(cli_extractor.export)
     train.command("evaluate")(cli_extractor.evaluate)
+    train.command("reproduce")(cli_paper.reproduce)
+    train.command("visualise")(cli_paper.visualise)
     app.add_typer(train, name="train")
 
 

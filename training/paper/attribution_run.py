@@ -1,0 +1,138 @@
+"""One training of the attribution network: what fixes it, where its weights lie, and the training.
+
+Weights that come with the project lie in `training/paper/weights`; all others below the cache
+folder. Both carry the digest of their run, so that weights of other settings are never taken for
+them.
+"""
+
+import functools
+import hashlib
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.lock import locked_when_free
+from training.paper.attacks import Attack
+from training.paper.attribution_file import export_attribution, load_attribution
+from training.paper.devices import wait_for_all
+from training.paper.images import DRAWN, SetUp
+from training.paper.lab import Lab, work_folder
+from training.paper.learn import LearnRecipe, learn
+from training.paper.measured import digest_of
+from worker.extractor.attribution_network import AttributionNetwork
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class AttributionRun:
+    """A set-up, a recipe, and for fine-tuning the run whose weights it begins with."""
+
+    setup: SetUp
+    recipe: LearnRecipe
+    start: "AttributionRun | None" = None
+
+    @property
+    def name(self) -> str:
+        """As in file names: five-faces-64-seed0, seeds-faces-64-jpeg-seed0."""
+        attack = f"-{self.recipe.attack}" if self.recipe.attack else ""
+        return f"{self.setup.name}{attack}-seed{self.recipe.seed}"
+
+    def config(self) -> dict[str, Any]:
+        """All that fixes the weights. The generators must be trained."""
+        return {
+            "setup": asdict(self.setup),
+            "recipe": asdict(self.recipe),
+            "start": self.start.digest if self.start else None,
+            "drawn": dict(DRAWN),
+            "generators": generators_of(self.setup),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Of `config`."""
+        return digest_of(self.config())
+
+    @property
+    def committed(self) -> Path:
+        """Where the weights lie if they come with the project."""
+        return WEIGHTS / f"{self.name}.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        """Where the weights lie if they were trained on this machine."""
+        return work_folder() / "networks" / f"{self.name}-{self.digest}.safetensors"
+
+
+def base_run(lab: Lab, setup: SetUp, seed: int) -> AttributionRun:
+    """The attribution network of a set-up, trained on clean images."""
+    return AttributionRun(setup, LearnRecipe(lab.effort.attribution_steps, seed))
+
+
+def immunised_run(lab: Lab, setup: SetUp, attack: Attack) -> AttributionRun:
+    """That of seed 0, fine-tuned on images that are attacked with probability one half."""
+    start = base_run(lab, setup, 0)
+    recipe = replace(start.recipe, steps=lab.effort.immunise_steps, attack=attack)
+    return AttributionRun(setup, recipe, start)
+
+
+def trained(run: AttributionRun, lab: Lab) -> AttributionNetwork:
+    """The network of a run, loaded where it is there and trained where it is not.
+
+    Always as the half-precision file holds it, so that what is measured is what is committed.
+    """
+    found = find_weights(run)
+    if found is None and lab.place.world > 1:
+        _train(run, lab)
+        wait_for_all(lab.place)
+    elif found is None:
+        with locked_when_free(run.kept.with_suffix(".lock")):
+            if not run.kept.is_file():
+                _train(run, lab)
+    network, _ = load_attribution(found or run.kept)
+    return network
+
+
+def find_weights(run: AttributionRun) -> Path | None:
+    """The finished weights of exactly this run, or None."""
+    if run.kept.is_file():
+        return run.kept
+    if run.committed.is_file():
+        _, facts = load_attribution(run.committed)
+        if facts.get("digest") == run.digest:
+            return run.committed
+    return None
+
+
+def _train(run: AttributionRun, lab: Lab) -> None:
+    if run.start is not None:
+        network = trained(run.start, lab).requires_grad_(True)
+    else:
+        torch.manual_seed(run.recipe.seed)  # for the initial weights
+        network = AttributionNetwork(run.setup.side, len(run.setup.sources))
+    images = lab.images(run.setup, "train")
+    began = time.monotonic()
+    checkpoint = run.kept.with_suffix(".checkpoint")
+    learn(network, images, run.recipe, checkpoint, lab.progress(run.name), lab.place)
+    if lab.place.first:
+        facts: dict[str, object] = {
+            "digest": run.digest,
+            "config": run.config(),
+            "images": images.counts(),
+            "seconds": round(time.monotonic() - began),
+        }
+        export_attribution(run.kept, network, run.setup.sources, facts)
+        checkpoint.unlink(missing_ok=True)
+
+
+def generators_of(setup: SetUp) -> dict[str, str]:
+    """The generators of a set-up with 16 digits of the SHA-256 of their weights."""
+    return {model.name: _sha256(model.weights) for model in setup.models}
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

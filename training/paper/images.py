@@ -1,0 +1,132 @@
+"""The labelled images of a set-up: real photographs and what its generators draw, per split.
+
+Every class is treated alike: square RGB images of the same side, kept as uncompressed pixels. The
+real ones are split by photograph, the made ones by the seed of their latents, and a generator was
+trained on the training photographs only.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from training.data import Manifest, Split
+from training.fetch import cache_folder
+from training.zoo.generate import generate, load_generator
+from training.zoo.sets import ZooModel, zoo_set
+from training.zoo.sizes import SIDES, Content, SetName, Size
+from training.zoo.train_set import pictures
+
+REAL = "real"
+
+DRAWN: dict[Split, int] = {"train": 2000, "validation": 200, "test": 500}
+"""Images drawn from each generator; the paper has 100,000 for training and 10,000 for test."""
+
+_SEEDS: dict[Split, int] = {"train": 1_000_000, "validation": 2_000_000, "test": 3_000_000}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """`images` uint8 (N,3,R,R) RGB; `labels` int64 (N,), places in `sources`, real being first."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    sources: tuple[str, ...]
+
+    def of(self, label: int) -> NDArray[np.uint8]:
+        """The images of one source: uint8 (n,3,R,R)."""
+        own: NDArray[np.uint8] = self.images[self.labels == label]
+        return own
+
+    def counts(self) -> dict[str, int]:
+        """Images per source."""
+        return {name: int((self.labels == i).sum()) for i, name in enumerate(self.sources)}
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """Sources to tell apart: real pictures and the generators of one set of the zoo."""
+
+    which: SetName
+    content: Content
+    size: Size
+
+    @property
+    def name(self) -> str:
+        """As in file names: five-faces-64, seeds-faces-64."""
+        return f"{self.which}-{self.content}-{self.side}"
+
+    @property
+    def side(self) -> int:
+        """Pixels a side."""
+        return SIDES[self.size]
+
+    @property
+    def models(self) -> tuple[ZooModel, ...]:
+        """The generators, sorted by name; the place of a source is its label."""
+        models = zoo_set(self.which, self.size, self.content)
+        return tuple(sorted(models, key=lambda model: (model.seed, model.name)))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the classes, real first."""
+        return (REAL, *(model.name for model in self.models))
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (B,3,R,R) to float32 in [-1, 1], as the networks take them."""
+    return images.float() / 127.5 - 1
+
+
+def load_images(setup: SetUp, manifest: Manifest, split: Split) -> LabelledImages:
+    """Real pictures of the split, and `DRAWN` images of each generator.
+
+    Raises StopError where a generator has not been trained yet.
+    """
+    groups = [pictures(manifest, setup.content, setup.side, split)]
+    groups += [_drawn(model, split) for model in setup.models]
+    labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return LabelledImages(np.concatenate(groups), labels, setup.sources)
+
+
+def _drawn(model: ZooModel, split: Split) -> NDArray[np.uint8]:
+    """Images of a generator, drawn once and kept below the cache folder."""
+    count, seed = DRAWN[split], _SEEDS[split]
+    generator = load_generator(model.weights)  # StopError where there are no weights
+    kept = _kept(model.weights, f"{model.name}-{split}-{count}-{seed}")
+    if kept.is_file():
+        images: NDArray[np.uint8] = load_file(kept)["images"]
+        return images
+    images = generate(generator, count, seed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    draft = kept.with_suffix(".part")
+    save_file({"images": images}, draft)
+    draft.replace(kept)
+    return images
+
+
+def _kept(weights: Path, name: str) -> Path:
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    return cache_folder() / "paper" / "images" / f"{name}-{digest}.safetensors"
+
+
+def draw_batch(
+    images: LabelledImages, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Tensor]:
+    """A batch with classes drawn uniformly, since there are fewer real images than made ones.
+
+    Each is flipped left to right with probability one half. Returns uint8 (count,3,R,R) and the
+    labels, int64 (count,).
+    """
+    labels = rng.integers(len(images.sources), size=count)
+    starts = np.searchsorted(images.labels, np.arange(len(images.sources) + 1))  # labels ascend
+    places = rng.integers(starts[labels], starts[labels + 1])
+    batch = images.images[places]
+    flipped = rng.random(count) < 0.5
+    batch[flipped] = batch[flipped][..., ::-1]
+    return batch, torch.from_numpy(labels)

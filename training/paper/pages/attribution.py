@@ -1,0 +1,184 @@
+"""The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
+
+from training.paper import published
+from training.paper.lab import SETUPS, Lab
+from training.paper.measured import Measured
+from training.paper.pages.plots import bars, confusion
+from training.paper.pages.tables import (
+    NOT_MEASURED,
+    accuracy,
+    percent,
+    provenance,
+    spread,
+    table,
+)
+from training.paper.pages.tables import published as paper
+from training.paper.study_attribution import BASELINES
+
+NAMES = {"knn": "kNN", "eigenface": "Eigenface", "prnu": "PRNU"}
+
+
+def networks(lab: Lab, setup_name: str) -> list[Measured]:
+    """What was measured of the network's seeds in a set-up."""
+    setup = lab.setup_named(setup_name)
+    found = [
+        lab.results.find(f"attribution/{setup.name}/network-seed{seed}")
+        for seed in range(lab.effort.seeds)
+    ]
+    return [one for one in found if one is not None]
+
+
+def other(lab: Lab, setup_name: str, method: str) -> Measured | None:
+    """What was measured of a baseline, or of the reference features."""
+    return lab.results.find(f"attribution/{lab.setup_named(setup_name).name}/{method}")
+
+
+def page(lab: Lab, command: str) -> str:
+    """The page as Markdown; draws its plots."""
+    size = lab.setup_named("seeds").side
+    _draw(lab)
+    known = [one for name in SETUPS for one in networks(lab, name)]
+    known += [m for name in SETUPS for b in BASELINES if (m := other(lab, name, b)) is not None]
+    return "\n".join(
+        [
+            "# Attribution",
+            "",
+            provenance(known, command),
+            "",
+            f"Which source did an image of {size}x{size} come from?",
+            "Accuracy is the mean of the sources' own shares of right answers, in percent.",
+            "The network's is the mean and the standard deviation over its training seeds, whose"
+            " number stands in brackets.",
+            "In brackets behind the others: the paper's.",
+            "",
+            *_accuracy_table(lab),
+            "![accuracy](figures/attribution.svg)",
+            "",
+            "The dashed lines mark chance.",
+            "",
+            "## How far the fingerprints lie apart",
+            "",
+            "The FD ratio is the Fréchet distance between classes over that between random halves"
+            " of one class: larger is better.",
+            "Reference features stand in for the paper's Inception features"
+            " (`training/paper/reference_features.py`).",
+            "Our few test images, of the real class above all, make the ratio smaller.",
+            "",
+            *_ratio_table(lab),
+            *_per_source(lab),
+            "## Images",
+            "",
+            *_image_counts(lab),
+            published.NOTE,
+            "",
+            "The baselines chose their settings on the validation images, from the grids of the"
+            " GANDCT analysis:",
+            "",
+            *_settings(lab),
+        ]
+    )
+
+
+def _accuracy_table(lab: Lab) -> list[str]:
+    rows = []
+    for name in SETUPS:
+        theirs = published.SET_UPS[name]
+        ours = [accuracy(other(lab, name, method)) for method in BASELINES]
+        cells = [f"{percent(share)} ({paper(theirs[place])})" for place, share in enumerate(ours)]
+        shares = [one.result["accuracy"] for one in networks(lab, name)]
+        count = len(lab.setup_named(name).sources)
+        rows.append(
+            [
+                name,
+                str(count),
+                f"{100 / count:.2f}",
+                *cells,
+                f"**{spread(shares)}** ({paper(theirs[published.NETWORK])})",
+            ]
+        )
+    return table(["set-up", "sources", "chance", *(NAMES[b] for b in BASELINES), "network"], rows)
+
+
+def _ratio_table(lab: Lab) -> list[str]:
+    rows = []
+    for name in SETUPS:
+        theirs, reference = published.SET_UPS[name], other(lab, name, "reference")
+        ratios = [one.result["fd_ratio"] for one in networks(lab, name)]
+        fingerprints = f"{min(ratios):.1f} to {max(ratios):.1f}" if ratios else NOT_MEASURED
+        rows.append(
+            [
+                name,
+                f"{reference.result['fd_ratio']:.2f}" if reference else NOT_MEASURED,
+                paper(theirs[published.REFERENCE]),
+                fingerprints,
+                paper(theirs[published.FINGERPRINT]),
+            ]
+        )
+    header = ["set-up", "reference features", "paper, Inception", "fingerprints", "paper"]
+    return table(header, rows)
+
+
+def _per_source(lab: Lab) -> list[str]:
+    lines = ["## Each source by itself", ""]
+    for name in SETUPS:
+        measured = networks(lab, name)
+        if measured:
+            setup = lab.setup_named(name)
+            rows = [
+                [source, spread([one.result["per_source"][source] for one in measured])]
+                for source in setup.sources
+            ]
+            lines += [f"### {name.capitalize()}", "", *table(["source", "network"], rows)]
+            lines += [f"![confusion](figures/confusion-{setup.name}.svg)", ""]
+    return lines
+
+
+def _image_counts(lab: Lab) -> list[str]:
+    rows = []
+    for name in SETUPS:
+        for one in networks(lab, name)[:1]:
+            train, test = one.result["train_images"], one.result["test_images"]
+            made = [source for source in train if source != "real"]
+            rows.append(
+                [
+                    name,
+                    f"{train['real']} / {train[made[0]]}",
+                    f"{test['real']} / {test[made[0]]}",
+                    "100,000 / 10,000",
+                ]
+            )
+    header = ["set-up", "training: real / of each generator", "test", "paper: training / test"]
+    return table(header, rows)
+
+
+def _settings(lab: Lab) -> list[str]:
+    rows = []
+    for name in SETUPS:
+        for method in BASELINES:
+            measured = other(lab, name, method)
+            if measured is not None:
+                chosen = measured.result["settings"]
+                rows.append(
+                    [name, NAMES[method], ", ".join(f"{k} {v:g}" for k, v in chosen.items())]
+                )
+    return table(["set-up", "baseline", "chosen"], rows)
+
+
+def _draw(lab: Lab) -> None:
+    series: dict[str, list[float | None]] = {
+        NAMES[method]: [accuracy(other(lab, name, method)) for name in SETUPS]
+        for method in BASELINES
+    }
+    means = []
+    for name in SETUPS:
+        shares = [one.result["accuracy"] for one in networks(lab, name)]
+        means.append(sum(shares) / len(shares) if shares else None)
+    series["network"] = means
+    chance = [1 / len(lab.setup_named(name).sources) for name in SETUPS]
+    groups = [name.replace(", ", ",\n") for name in SETUPS]
+    bars(groups, series, lab.figures / "attribution.svg", chance=chance)
+    for name in SETUPS:
+        for one in networks(lab, name)[:1]:
+            setup = lab.setup_named(name)
+            path = lab.figures / f"confusion-{setup.name}.svg"
+            confusion(one.result["confusion"], setup.sources, path)

@@ -1,0 +1,123 @@
+"""The first page: what was asked, what came out, in a table that is read in two minutes."""
+
+from dataclasses import dataclass
+
+from training.paper import published
+from training.paper.images import DRAWN
+from training.paper.lab import SETUPS, Lab
+from training.paper.pages import attacks, attribution, visualisation
+from training.paper.pages.tables import (
+    NOT_MEASURED,
+    accuracy,
+    percent,
+    spread,
+    table,
+)
+from training.paper.study_attribution import BASELINES
+from training.paper.study_visualisation import VARIANTS
+from training.zoo.sets import SEEDS_OF
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number that was to be reached; `seen` is None where it is not measured."""
+
+    what: str
+    wanted: str
+    seen: str
+    paper: str
+    reached: bool | None
+
+    def row(self) -> list[str]:
+        """As a line of the table."""
+        answer = NOT_MEASURED if self.reached is None else "yes" if self.reached else "**no**"
+        return [self.what, self.wanted, self.seen, self.paper, answer]
+
+
+def goals(lab: Lab) -> list[Goal]:
+    """The goals of this reproduction, against what was measured."""
+    found = []
+    for name, least in (("architectures", 0.99), ("seeds", 0.97)):
+        shares = [one.result["accuracy"] for one in attribution.networks(lab, name)]
+        reached = sum(shares) / len(shares) >= least if shares else None
+        paper = f"{published.SET_UPS[name][published.NETWORK]:.2f}"
+        what = f"attribution, {name}, faces"
+        found.append(Goal(what, f"≥ {100 * least:.0f}", spread(shares), paper, reached))
+    found += [_above_baselines(lab, name) for name in SETUPS]
+    combined = attacks.found(lab, "combination", "network")
+    share = None if combined is None else float(combined.result["after"]["accuracy"])
+    reached = None if share is None else share >= 0.8
+    found.append(
+        Goal("combination attack, immunised", "≥ 80", percent(share), "72.64 or 84.1", reached)
+    )
+    return found
+
+
+def _above_baselines(lab: Lab, name: str) -> Goal:
+    shares = [one.result["accuracy"] for one in attribution.networks(lab, name)]
+    baselines = {
+        attribution.NAMES[method]: share
+        for method in BASELINES
+        if (share := accuracy(attribution.other(lab, name, method))) is not None
+    }
+    what = f"above every baseline, {name}"
+    if not shares or len(baselines) < len(BASELINES):
+        return Goal(what, "above", NOT_MEASURED, "yes", None)
+    best, mean = max(baselines, key=lambda key: baselines[key]), sum(shares) / len(shares)
+    seen = f"{percent(mean)} against {best} {percent(baselines[best])}"
+    return Goal(what, "above", seen, "yes", mean > baselines[best])
+
+
+def page(lab: Lab, command: str, about: str) -> str:
+    """The page as Markdown; `about` is what a person says of the results."""
+    variants = [
+        f"{visualisation.TITLES[v]}: {percent(accuracy(visualisation.found(lab, v)))} %"
+        for v in VARIANTS
+    ]
+    side = lab.setup_named("seeds").side
+    rows = [goal.row() for goal in goals(lab)]
+    return "\n".join(
+        [
+            "# The paper, reproduced",
+            "",
+            "Yu, Davis and Fritz, “Attributing Fake Images to GANs: Learning and Analyzing GAN"
+            " Fingerprints”, ICCV 2019 (arXiv 1811.08180), rebuilt from its text and run on what"
+            f" can be had: {side}x{side} images, {DRAWN['train']} for training and"
+            f" {DRAWN['test']} for test of each generator, and generators trained for minutes.",
+            "",
+            f"`{command}` makes every page here; `latentprint train reproduce --check` recomputes"
+            " the headline accuracies from the committed weights.",
+            "",
+            *table(["goal, accuracy in %", "wanted", "measured", "paper", "reached"], rows),
+            f"Visualisation network, five sources: {'; '.join(variants)}.",
+            "",
+            "| page | what it answers |",
+            "|---|---|",
+            "| [The generators](gan-zoo.md) | What do they draw, and how well? |",
+            "| [Attribution](attribution.md) | Can a network tell architectures and seeds apart,"
+            " and better than kNN, Eigenface and PRNU? |",
+            "| [Attacks](attacks.md) | What do noise, blur, crop, JPEG and light do, and does"
+            " immunisation help? |",
+            "| [The visible fingerprint](visualisation.md) | What does a fingerprint look like? |",
+            "",
+            about.strip(),
+            "",
+            "## Deviations from the paper",
+            "",
+            f"- Images of {side}x{side} instead of 128x128; 999 faces of CelebA (699 for training),"
+            " tiles of 173 photographs instead of LSUN bedrooms.",
+            f"- The ten seeds are of {SEEDS_OF[lab.size].upper()}, not of ProGAN, which takes several times"
+            " as long to draw faces on two cores.",
+            "- Generators: smaller, trained for minutes, with DiffAugment against so few"
+            " photographs, and with one critic step instead of five; their files say what else.",
+            f"- Attribution network: layer for layer the paper's; {lab.effort.attribution_steps:,}"
+            " steps instead of up to 3,125,000, with a rate that falls to zero at the end, and"
+            " classes drawn alike although there are fewer photographs.",
+            "- One person may be in the training and in the test faces, since CelebA's identities"
+            " are not at hand; test images of generators are of latents used nowhere else.",
+            "- Relighting is a substitute; Inception's features have a stand-in.",
+            "- The set-ups with shifted subsets and with the most realistic images, and the"
+            " networks for single frequencies and patches, are not rebuilt.",
+            "",
+        ]
+    )

@@ -1,0 +1,55 @@
+"""The page of the visible fingerprint: both variants, and the grid figure of each."""
+
+from training.paper import published
+from training.paper.lab import Lab
+from training.paper.measured import Measured
+from training.paper.pages.tables import accuracy, percent, provenance, table
+from training.paper.study_visualisation import SETUP, VARIANTS
+
+TITLES = {
+    "inner": "A, inner product (released code)",
+    "correlation": "B, normalised correlation with a learned scale (paper)",
+}
+
+
+def found(lab: Lab, variant: str) -> Measured | None:
+    """What was measured of a variant."""
+    return lab.results.find(f"visualisation/{lab.setup_named(SETUP).name}/{variant}")
+
+
+def page(lab: Lab, command: str) -> str:
+    """The page as Markdown."""
+    setup = lab.setup_named(SETUP)
+    rows = [[TITLES[v], percent(accuracy(found(lab, v)))] for v in VARIANTS]
+    lines = [
+        "# The visible fingerprint",
+        "",
+        provenance([found(lab, variant) for variant in VARIANTS], command),
+        "",
+        "An image fingerprint is the image less what an autoencoder makes of it; a model"
+        " fingerprint is a learned picture; their product, pixel by pixel, is the response.",
+        "The sum of a response decides which source the image is given to.",
+        "",
+        *table(["variant", "accuracy, %, five sources, faces"], rows),
+        f"The paper's, on ten seeds of ProGAN: {published.VISUALISATION:.2f}.",
+        published.NOTE,
+        "",
+        "In each figure: the model fingerprints in the first row; below, an image of each source,"
+        " its fingerprint and its responses; the true source's cell is framed.",
+        "The row of the real photographs shows averages over the test set, because the faces must"
+        " not be reproduced.",
+        "",
+    ]
+    for variant in VARIANTS:
+        if found(lab, variant) is not None:
+            lines += [
+                f"## {TITLES[variant]}",
+                "",
+                f"![responses](figures/responses-{setup.name}-{variant}.png)",
+                "",
+            ]
+    lines += [
+        "`latentprint train visualise IMAGE…` draws the same for images of your own.",
+        "",
+    ]
+    return "\n".join(lines)

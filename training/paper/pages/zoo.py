@@ -1,0 +1,58 @@
+"""The page of the generators: samples, quality, and how long each was trained."""
+
+from training.paper.lab import SETUPS, Lab
+from training.paper.measured import Measured
+from training.paper.pages.tables import provenance, table
+from training.paper.study_zoo import COMPARED, sheet_of
+
+
+def found(lab: Lab, setup_name: str) -> Measured | None:
+    """What was measured of a set-up's generators."""
+    return lab.results.find(f"zoo/{lab.setup_named(setup_name).name}")
+
+
+def page(lab: Lab, command: str) -> str:
+    """The page as Markdown."""
+    lines = [
+        "# The generators",
+        "",
+        provenance([found(lab, name) for name in SETUPS], command),
+        "",
+        "Each generator was trained by this project on the training photographs only;"
+        " the recipes and their deviations from the papers stand in `training/zoo`.",
+        f"Distance: Fréchet distance of {COMPARED} images from the training photographs, in the"
+        " features of a fixed random network that stand in for Inception's"
+        " (`training/paper/reference_features.py`); smaller is better.",
+        "It ranks the models of this page and is no FID.",
+        "The floor is the distance of photographs that no generator saw.",
+        "",
+    ]
+    for name in SETUPS:
+        measured = found(lab, name)
+        if measured is None:
+            continue
+        setup = lab.setup_named(name)
+        rows = [
+            [
+                model,
+                f"{facts['distance']:.3f}",
+                f"{facts['parameters']:,}",
+                f"{facts['iterations']:,}",
+                f"{facts['minutes']}",
+                str(facts["date"]),
+            ]
+            for model, facts in measured.result["models"].items()
+        ]
+        lines += [
+            f"## {name.capitalize()}",
+            "",
+            f"{measured.result['photographs']} photographs of {setup.side}x{setup.side};"
+            f" floor {measured.result['floor']:.3f}.",
+            "",
+            *table(["generator", "distance", "parameters", "iterations", "minutes", "date"], rows),
+            f"![samples, a row for each generator](figures/{sheet_of(lab, setup).name})",
+            "",
+            "Rows from the top: " + ", ".join(measured.result["models"]) + ".",
+            "",
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""Run or resume every study, and write the pages: what `latentprint train reproduce` does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from training.paper import study_attacks, study_attribution, study_visualisation, study_zoo
+from training.paper.lab import SETUPS, Lab
+from training.paper.measured import Measurement
+from training.paper.pages import attacks, attribution, summary, visualisation, zoo
+
+Study = Literal["zoo", "attribution", "attacks", "visualisation"]
+STUDIES: tuple[Study, ...] = get_args(Study)
+
+COMMAND = "latentprint train reproduce"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A study: the set-ups whose generators it needs, what it measures, and its page."""
+
+    setups: tuple[str, ...]
+    measurements: Callable[[Lab], list[Measurement]]
+    page: Callable[[Lab, str], str]
+    file: str
+
+
+CHAPTERS: dict[Study, Chapter] = {
+    "zoo": Chapter(tuple(SETUPS), study_zoo.measurements, zoo.page, "gan-zoo.md"),
+    "attribution": Chapter(
+        tuple(SETUPS), study_attribution.measurements, attribution.page, "attribution.md"
+    ),
+    "attacks": Chapter(
+        (study_attacks.SETUP,), study_attacks.measurements, attacks.page, "attacks.md"
+    ),
+    "visualisation": Chapter(
+        (study_visualisation.SETUP,),
+        study_visualisation.measurements,
+        visualisation.page,
+        "visualisation.md",
+    ),
+}
+
+
+def reproduce(lab: Lab, studies: Sequence[Study]) -> list[Path]:
+    """Train and measure what is missing of the studies, then write their pages and the summary.
+
+    Interrupted, it goes on where it stopped, at most two minutes of a training earlier. Returns
+    the pages written (none by other processes of `torchrun` than the first).
+    """
+    for study in studies:
+        chapter = CHAPTERS[study]
+        study_zoo.train_zoo(lab, [lab.setup_named(name) for name in chapter.setups])
+        lab.measure(chapter.measurements(lab))
+    return write_pages(lab) if lab.place.first else []
+
+
+def write_pages(lab: Lab) -> list[Path]:
+    """The pages of the studies that were measured, and the summary, from the results alone."""
+    written = []
+    command = COMMAND if lab.size == "small" else f"{COMMAND} --size {lab.size}"
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    for chapter in CHAPTERS.values():
+        path = lab.folder / chapter.file
+        path.write_text(chapter.page(lab, command))
+        written.append(path)
+    about = lab.folder / "about.md"
+    text = about.read_text() if about.is_file() else ""
+    path = lab.folder / "README.md"
+    path.write_text(summary.page(lab, command, text))
+    return [path, *written]

@@ -1,0 +1,99 @@
+"""Attacks on the image, and immunisation by fine-tuning on attacked images.
+
+Yu, Davis and Fritz 2019, section 4.4 and table 7: accuracy on test images of which every one is
+attacked, before and after the network is fine-tuned (and the PRNU fingerprints are estimated anew)
+on training images that are attacked with probability one half. Ten seeds of one architecture,
+faces, network of seed 0.
+
+Noise is measured in both readings of its range; the network immunised against the stronger one
+is judged on both.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from training.paper.accuracy import accuracy_of, measure
+from training.paper.attacks import ATTACKS, Attack, attack_batch
+from training.paper.attribution_run import base_run, immunised_run, trained
+from training.paper.baseline_images import with_flips
+from training.paper.images import LabelledImages
+from training.paper.lab import Lab
+from training.paper.measured import Measurement, Result
+from training.paper.prnu import fingerprints_of
+from training.paper.study_attribution import accuracy_result, baseline_measurement, images_config
+
+SETUP = "seeds"
+IMMUNISED_AGAINST: dict[Attack, Attack] = {attack: attack for attack in ATTACKS} | {
+    "noise_variance": "noise"
+}
+"""The attack whose immunised network is judged on each attack."""
+
+_TRAIN_SEED, _TEST_SEED = 40, 41
+
+
+def measurements(lab: Lab) -> list[Measurement]:
+    """The combination first, which is a headline; then each attack, network and PRNU."""
+    order = sorted(ATTACKS, key=lambda attack: attack != "combination")
+    return [network_measurement(lab, attack) for attack in order] + [
+        prnu_measurement(lab, attack) for attack in order
+    ]
+
+
+def network_measurement(lab: Lab, attack: Attack) -> Measurement:
+    """Accuracy of the network before and after immunisation, and of the immunised on clean."""
+    setup = lab.setup_named(SETUP)
+    run = immunised_run(lab, setup, IMMUNISED_AGAINST[attack])
+    config = run.config() | {"judged_on": attack}
+    work = partial(_measure_network, lab, attack)
+    return Measurement(f"attacks/{setup.name}/{attack}-network", config, work, shared=True)
+
+
+def prnu_measurement(lab: Lab, attack: Attack) -> Measurement:
+    """Accuracy of PRNU with fingerprints from clean, and from half attacked images."""
+    setup = lab.setup_named(SETUP)
+    config: dict[str, Any] = images_config(setup, f"prnu under {attack}")
+    return Measurement(
+        f"attacks/{setup.name}/{attack}-prnu", config, partial(_measure_prnu, lab, attack)
+    )
+
+
+def attacked(images: LabelledImages, attack: Attack, seed: int, share: float) -> LabelledImages:
+    """The same images, each attacked with probability `share`."""
+    rng = np.random.default_rng([seed, ATTACKS.index(attack)])
+    return replace(images, images=attack_batch(images.images, attack, rng, share))
+
+
+def attacked_test(lab: Lab, attack: Attack) -> LabelledImages:
+    """The test images, every one attacked, the same for network and PRNU."""
+    return attacked(lab.images(lab.setup_named(SETUP), "test"), attack, _TEST_SEED, 1.0)
+
+
+def _measure_network(lab: Lab, attack: Attack) -> Result:
+    setup = lab.setup_named(SETUP)
+    test = attacked_test(lab, attack)
+    immunised = trained(immunised_run(lab, setup, IMMUNISED_AGAINST[attack]), lab)
+    before = accuracy_of(trained(base_run(lab, setup, 0), lab), test, lab.place)
+    after = accuracy_of(immunised, test, lab.place)
+    clean = accuracy_of(immunised, lab.images(setup, "test"), lab.place)
+    return {
+        "before": accuracy_result(before),
+        "after": accuracy_result(after),
+        "clean_after": clean.mean,
+    }
+
+
+def _measure_prnu(lab: Lab, attack: Attack) -> Result:
+    setup = lab.setup_named(SETUP)
+    lab.measure([baseline_measurement(lab, setup, "prnu")])  # chooses level and sigma
+    chosen = lab.results.find(f"attribution/{setup.name}/prnu")
+    assert chosen is not None
+    level, sigma = int(chosen.result["settings"]["level"]), chosen.result["settings"]["sigma"]
+    train, test = with_flips(lab.images(setup, "train"), 0), attacked_test(lab, attack)
+    half = attacked(train, IMMUNISED_AGAINST[attack], _TRAIN_SEED, 0.5)
+    return {
+        moment: measure(test, fingerprints_of(fit, level, sigma).answers(test.images)).mean
+        for moment, fit in (("before", train), ("after", half))
+    }

@@ -1,0 +1,143 @@
+"""Attribution: which source an image came from, by the network and by three baselines.
+
+Yu, Davis and Fritz 2019, section 4.2 and table 2: accuracy in each set-up, beside the FD ratio of
+the network's fingerprints and of reference features.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.paper.accuracy import Accuracy, measure
+from training.paper.attribution_run import (
+    AttributionRun,
+    base_run,
+    generators_of,
+    trained,
+)
+from training.paper.baseline_images import with_flips
+from training.paper.devices import Place
+from training.paper.eigenface import fit_eigenface
+from training.paper.frechet import fd_ratio
+from training.paper.images import DRAWN, LabelledImages, SetUp, to_float
+from training.paper.knn import fit_knn
+from training.paper.lab import SETUPS, Lab
+from training.paper.measured import Measurement, Result
+from training.paper.prnu import fit_prnu
+from training.paper.reference_features import reference_features
+from worker.extractor.attribution_network import AttributionNetwork
+
+BASELINES = ("knn", "eigenface", "prnu")
+_BATCH = 100
+
+
+class Baseline(Protocol):
+    """A fitted baseline: its chosen settings, and its answers."""
+
+    @property
+    def settings(self) -> dict[str, float]: ...
+
+    def answers(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """uint8 (N,3,R,R) to places in the sources, (N,)."""
+        ...
+
+
+FITS: dict[str, Callable[[LabelledImages, LabelledImages], Baseline]] = {
+    "knn": fit_knn,
+    "eigenface": fit_eigenface,
+    "prnu": fit_prnu,
+}
+
+
+def measurements(lab: Lab) -> list[Measurement]:
+    """The network's seeds first: other studies begin with its weights."""
+    setups = [lab.setup_named(name) for name in SETUPS]
+    networks = [
+        network_measurement(lab, base_run(lab, setup, seed))
+        for seed in range(lab.effort.seeds)
+        for setup in setups
+    ]
+    baselines = [baseline_measurement(lab, setup, b) for setup in setups for b in BASELINES]
+    return [*networks, *baselines, *(reference_measurement(lab, setup) for setup in setups)]
+
+
+def network_measurement(lab: Lab, run: AttributionRun) -> Measurement:
+    """Accuracy on the test images, and the FD ratio of their fingerprints."""
+    name = f"attribution/{run.setup.name}/network-seed{run.recipe.seed}"
+    return Measurement(name, run.config(), partial(_measure_network, lab, run), shared=True)
+
+
+def baseline_measurement(lab: Lab, setup: SetUp, baseline: str) -> Measurement:
+    """Accuracy of a baseline, fitted on the same training images."""
+    name = f"attribution/{setup.name}/{baseline}"
+    return Measurement(
+        name, images_config(setup, baseline), partial(_measure_baseline, lab, setup, baseline)
+    )
+
+
+def reference_measurement(lab: Lab, setup: SetUp) -> Measurement:
+    """The FD ratio in features that know nothing of generators."""
+    name = f"attribution/{setup.name}/reference"
+    return Measurement(
+        name, images_config(setup, "reference"), partial(_measure_reference, lab, setup)
+    )
+
+
+def images_config(setup: SetUp, method: str) -> dict[str, Any]:
+    """What fixes a measurement that trains no network: the images and the method."""
+    return {"setup": setup.name, "method": method, "drawn": DRAWN} | {
+        "generators": generators_of(setup)
+    }
+
+
+def accuracy_result(accuracy: Accuracy) -> Result:
+    """As it is kept."""
+    return {
+        "accuracy": accuracy.mean,
+        "per_source": accuracy.per_source,
+        "confusion": accuracy.confusion,
+    }
+
+
+def _measure_network(lab: Lab, run: AttributionRun) -> Result:
+    network, test = trained(run, lab), lab.images(run.setup, "test")
+    fingerprints, accuracy = judge(network, test, lab.place)
+    return accuracy_result(accuracy) | {
+        "fd_ratio": fd_ratio(fingerprints, test.labels),
+        "train_images": lab.images(run.setup, "train").counts(),
+        "test_images": test.counts(),
+    }
+
+
+def _measure_baseline(lab: Lab, setup: SetUp, baseline: str) -> Result:
+    train = with_flips(lab.images(setup, "train"), 0)
+    fitted = FITS[baseline](train, lab.images(setup, "validation"))
+    test = lab.images(setup, "test")
+    accuracy = measure(test, fitted.answers(test.images))
+    return accuracy_result(accuracy) | {"settings": fitted.settings}
+
+
+def _measure_reference(lab: Lab, setup: SetUp) -> Result:
+    test = lab.images(setup, "test")
+    return {"fd_ratio": fd_ratio(reference_features(test.images), test.labels)}
+
+
+@torch.inference_mode()
+def judge(
+    network: AttributionNetwork, images: LabelledImages, place: Place
+) -> tuple[NDArray[np.float32], Accuracy]:
+    """The image fingerprints (N,512), in one pass with the accuracy; float32 on any machine."""
+    network.to(place.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    rows, answers = [], []
+    for start in range(0, len(images.images), _BATCH):
+        batch = torch.from_numpy(images.images[start : start + _BATCH]).to(place.device)
+        fingerprints = network.image_fingerprints(to_float(batch))
+        rows.append(fingerprints.cpu())
+        answers.append(network.attribute(fingerprints).argmax(1).cpu())
+    accuracy = measure(images, torch.cat(answers).numpy())
+    vectors: NDArray[np.float32] = torch.cat(rows).numpy()
+    return vectors, accuracy

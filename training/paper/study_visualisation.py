@@ -1,0 +1,110 @@
+"""The visible fingerprint: a network whose fingerprints are pictures, in both variants.
+
+Yu, Davis and Fritz 2019, section 3.2 and figures 5 to 7. Five sources, faces. The figure shows
+one image of each generator; the row of the real photographs shows averages over the test set
+instead, since the faces must not be reproduced.
+"""
+
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from training.lock import locked_when_free
+from training.paper.accuracy import accuracy_of
+from training.paper.attribution_run import WEIGHTS, generators_of
+from training.paper.devices import wait_for_all
+from training.paper.images import DRAWN, SetUp
+from training.paper.lab import Lab, work_folder
+from training.paper.learn_visualisation import VisualisationRecipe, learn_visualisation
+from training.paper.measured import Measurement, Result, digest_of
+from training.paper.response_figure import draw_grid
+from training.paper.study_attribution import accuracy_result
+from training.paper.visualisation_file import export_visualisation, load_visualisation
+from training.paper.visualisation_network import Variant, VisualisationNetwork
+
+SETUP = "architectures"
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+COMMITTED: Variant = "inner"
+"""The variant whose weights come with the project, for `latentprint train visualise`."""
+
+
+def measurements(lab: Lab) -> list[Measurement]:
+    """Both variants."""
+    setup = lab.setup_named(SETUP)
+    return [
+        Measurement(
+            f"visualisation/{setup.name}/{variant}",
+            config_of(lab, setup, variant),
+            partial(_measure, lab, variant),
+            shared=True,
+        )
+        for variant in VARIANTS
+    ]
+
+
+def recipe_of(lab: Lab, variant: Variant) -> VisualisationRecipe:
+    """Of this size."""
+    return VisualisationRecipe(lab.effort.visualisation_steps, variant=variant)
+
+
+def config_of(lab: Lab, setup: SetUp, variant: Variant) -> dict[str, Any]:
+    """All that fixes the weights."""
+    return {
+        "setup": setup.name,
+        "recipe": asdict(recipe_of(lab, variant)),
+        "drawn": DRAWN,
+        "generators": generators_of(setup),
+    }
+
+
+def committed_weights(setup: SetUp, variant: Variant) -> Path:
+    """Where the weights lie if they come with the project."""
+    return WEIGHTS / f"visualisation-{setup.name}-{variant}.safetensors"
+
+
+def kept_weights(lab: Lab, variant: Variant) -> Path:
+    """Where the weights lie if they were trained on this machine."""
+    setup = lab.setup_named(SETUP)
+    digest = digest_of(config_of(lab, setup, variant))
+    return work_folder() / "networks" / f"visualisation-{setup.name}-{variant}-{digest}.safetensors"
+
+
+def trained(lab: Lab, variant: Variant) -> VisualisationNetwork:
+    """The network of a variant, loaded where it is there and trained where it is not."""
+    kept = kept_weights(lab, variant)
+    if not kept.is_file() and lab.place.world > 1:
+        _train(lab, variant, kept)
+        wait_for_all(lab.place)
+    elif not kept.is_file():
+        with locked_when_free(kept.with_suffix(".lock")):
+            if not kept.is_file():
+                _train(lab, variant, kept)
+    return load_visualisation(kept)
+
+
+def _train(lab: Lab, variant: Variant, kept: Path) -> None:
+    setup = lab.setup_named(SETUP)
+    images, began = lab.images(setup, "train"), time.monotonic()
+    checkpoint, bar = kept.with_suffix(".checkpoint"), lab.progress(f"visualisation {variant}")
+    network = learn_visualisation(images, recipe_of(lab, variant), checkpoint, bar, lab.place)
+    if lab.place.first:
+        facts: dict[str, object] = {
+            "config": config_of(lab, setup, variant),
+            "names": list(setup.sources),
+            "seconds": round(time.monotonic() - began),
+        }
+        export_visualisation(kept, network, facts)
+        checkpoint.unlink(missing_ok=True)
+
+
+def _measure(lab: Lab, variant: Variant) -> Result:
+    network = trained(lab, variant)
+    test = lab.images(lab.setup_named(SETUP), "test")
+    accuracy = accuracy_of(network, test, lab.place)
+    if lab.place.first:
+        figure = lab.figures / f"responses-{lab.setup_named(SETUP).name}-{variant}.png"
+        figure.parent.mkdir(parents=True, exist_ok=True)
+        draw_grid(network, test, figure)
+    return accuracy_result(accuracy)

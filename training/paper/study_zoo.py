@@ -1,0 +1,102 @@
+"""The generators: trained where they are missing, drawn, and their quality.
+
+Quality is the Frechet distance between images of a generator and the photographs that it was
+trained on, in features that stand in for Inception's (`reference_features`): smaller is better. It
+is no FID and compares models of this project only. The floor is what as many photographs that no
+generator saw come to.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.lock import locked_when_free
+from training.paper.attribution_run import generators_of
+from training.paper.frechet import frechet_distance
+from training.paper.images import SetUp
+from training.paper.lab import SETUPS, Lab
+from training.paper.measured import Measurement, Result
+from training.paper.reference_features import reference_features
+from training.zoo.generate import generate, load_generator
+from training.zoo.train_set import lock_of, pictures, train_missing
+from worker.errors import StopError
+
+COMPARED = 300
+"""Images of each generator in the comparison, as many as there are held-out faces."""
+
+_SEED = 4_000_000
+_SHOWN = 10
+
+
+def train_zoo(lab: Lab, setups: Sequence[SetUp]) -> None:
+    """Train what is missing of the generators of some set-ups.
+
+    What another process is training is waited for.
+    """
+    for setup in setups:
+        for _ in range(2):
+            train_missing(setup.models, lab.manifest, lab.say, lab.place.device)
+            for model in setup.models:
+                if not model.weights.is_file():
+                    with locked_when_free(lock_of(model)):
+                        pass  # the process that trained it has ended, well or not
+        missing = [model.name for model in setup.models if not model.weights.is_file()]
+        if missing:
+            raise StopError(
+                f"{', '.join(missing)} could not be trained; run `latentprint train zoo` and"
+                " read its message"
+            )
+
+
+def measurements(lab: Lab) -> list[Measurement]:
+    """The quality of every generator, and a sheet of each set-up's."""
+    found = []
+    for setup in map(lab.setup_named, SETUPS):
+        config = {"setup": setup.name, "compared": COMPARED, "generators": generators_of(setup)}
+        work = partial(_measure, lab, setup)
+        found.append(Measurement(f"zoo/{setup.name}", config, work))
+    return found
+
+
+def _measure(lab: Lab, setup: SetUp) -> Result:
+    known = reference_features(pictures(lab.manifest, setup.content, setup.side, "train"))
+    unseen = np.concatenate(
+        [
+            pictures(lab.manifest, setup.content, setup.side, "validation"),
+            pictures(lab.manifest, setup.content, setup.side, "test"),
+        ]
+    )
+    spaced = np.linspace(0, len(unseen) - 1, min(COMPARED, len(unseen))).round().astype(int)
+    result: Result = {
+        "photographs": len(known),
+        "floor": frechet_distance(known, reference_features(unseen[spaced])),
+        "models": {},
+    }
+    rows = []
+    for model in setup.models:
+        generator = load_generator(model.weights)
+        images = generate(generator, COMPARED, _SEED)
+        rows.append(images[:_SHOWN])
+        result["models"][model.name] = {
+            "distance": frechet_distance(known, reference_features(images)),
+            "parameters": sum(value.numel() for value in generator.network.parameters()),
+            **{key: generator.facts.get(key) for key in ("iterations", "minutes", "date")},
+        }
+    draw_sheet(np.stack(rows), sheet_of(lab, setup))
+    return result
+
+
+def sheet_of(lab: Lab, setup: SetUp) -> Path:
+    """The picture with a row of samples for each generator of a set-up, in their order."""
+    return lab.figures / f"samples-{setup.name}.png"
+
+
+def draw_sheet(rows: np.ndarray, path: Path) -> None:
+    """uint8 (models, images, 3, R, R) as a PNG, a row for each model."""
+    models, images, _, side, _ = rows.shape
+    sheet = rows.transpose(0, 3, 1, 4, 2).reshape(models * side, images * side, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(sheet)).save(path, optimize=True)
