@@ -60,7 +60,7 @@ def headlines(lab: Lab) -> list[Headline]:
         Headline(
             "combination attack, immunised",
             immunised_run(lab, setup, "combination"),
-            lambda: attacked_test(lab, "combination"),
+            lambda: attacked_test(lab, setup, "combination"),
             f"attacks/{setup.name}/combination-network",
             lambda result: float(result["after"]["accuracy"]),
         )

@@ -82,8 +82,8 @@ class Lab:
 
 SETUPS: dict[str, tuple[SetName, Content]] = {
     "architectures": ("five", "faces"),
-    "architectures, scenes": ("five", "scenes"),
     "seeds": ("seeds", "faces"),
+    "architectures, scenes": ("five", "scenes"),
 }
 """The paper's set-ups that are rebuilt here, by its names: set of generators, and content."""
 

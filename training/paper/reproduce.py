@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from training.paper import study_attacks, study_attribution, study_visualisation, study_zoo
+from training.paper.images import SetUp
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measurement
 from training.paper.pages import attacks, attribution, summary, visualisation, zoo
@@ -21,7 +22,7 @@ class Chapter:
     """A study: the set-ups whose generators it needs, what it measures, and its page."""
 
     setups: tuple[str, ...]
-    measurements: Callable[[Lab], list[Measurement]]
+    measurements: Callable[[Lab, SetUp], list[Measurement]]
     page: Callable[[Lab, str], str]
     file: str
 
@@ -51,8 +52,9 @@ def reproduce(lab: Lab, studies: Sequence[Study]) -> list[Path]:
     """
     for study in studies:
         chapter = CHAPTERS[study]
-        study_zoo.train_zoo(lab, [lab.setup_named(name) for name in chapter.setups])
-        lab.measure(chapter.measurements(lab))
+        for setup in map(lab.setup_named, chapter.setups):
+            study_zoo.train_zoo(lab, setup)
+            lab.measure(chapter.measurements(lab, setup))
     return write_pages(lab) if lab.place.first else []
 
 

@@ -19,7 +19,7 @@ from training.paper.accuracy import accuracy_of, measure
 from training.paper.attacks import ATTACKS, Attack, attack_batch
 from training.paper.attribution_run import base_run, immunised_run, trained
 from training.paper.baseline_images import with_flips
-from training.paper.images import LabelledImages
+from training.paper.images import LabelledImages, SetUp
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
 from training.paper.prnu import fingerprints_of
@@ -34,29 +34,26 @@ IMMUNISED_AGAINST: dict[Attack, Attack] = {attack: attack for attack in ATTACKS}
 _TRAIN_SEED, _TEST_SEED = 40, 41
 
 
-def measurements(lab: Lab) -> list[Measurement]:
+def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """The combination first, which is a headline; then each attack, network and PRNU."""
     order = sorted(ATTACKS, key=lambda attack: attack != "combination")
-    return [network_measurement(lab, attack) for attack in order] + [
-        prnu_measurement(lab, attack) for attack in order
-    ]
+    networks = [network_measurement(lab, setup, attack) for attack in order]
+    return [*networks, *(prnu_measurement(lab, setup, attack) for attack in order)]
 
 
-def network_measurement(lab: Lab, attack: Attack) -> Measurement:
+def network_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
     """Accuracy of the network before and after immunisation, and of the immunised on clean."""
-    setup = lab.setup_named(SETUP)
     run = immunised_run(lab, setup, IMMUNISED_AGAINST[attack])
     config = run.config() | {"judged_on": attack}
-    work = partial(_measure_network, lab, attack)
+    work = partial(_measure_network, lab, setup, attack)
     return Measurement(f"attacks/{setup.name}/{attack}-network", config, work, shared=True)
 
 
-def prnu_measurement(lab: Lab, attack: Attack) -> Measurement:
+def prnu_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
     """Accuracy of PRNU with fingerprints from clean, and from half attacked images."""
-    setup = lab.setup_named(SETUP)
     config: dict[str, Any] = images_config(setup, f"prnu under {attack}")
     return Measurement(
-        f"attacks/{setup.name}/{attack}-prnu", config, partial(_measure_prnu, lab, attack)
+        f"attacks/{setup.name}/{attack}-prnu", config, partial(_measure_prnu, lab, setup, attack)
     )
 
 
@@ -66,14 +63,13 @@ def attacked(images: LabelledImages, attack: Attack, seed: int, share: float) ->
     return replace(images, images=attack_batch(images.images, attack, rng, share))
 
 
-def attacked_test(lab: Lab, attack: Attack) -> LabelledImages:
+def attacked_test(lab: Lab, setup: SetUp, attack: Attack) -> LabelledImages:
     """The test images, every one attacked, the same for network and PRNU."""
-    return attacked(lab.images(lab.setup_named(SETUP), "test"), attack, _TEST_SEED, 1.0)
+    return attacked(lab.images(setup, "test"), attack, _TEST_SEED, 1.0)
 
 
-def _measure_network(lab: Lab, attack: Attack) -> Result:
-    setup = lab.setup_named(SETUP)
-    test = attacked_test(lab, attack)
+def _measure_network(lab: Lab, setup: SetUp, attack: Attack) -> Result:
+    test = attacked_test(lab, setup, attack)
     immunised = trained(immunised_run(lab, setup, IMMUNISED_AGAINST[attack]), lab)
     before = accuracy_of(trained(base_run(lab, setup, 0), lab), test, lab.place)
     after = accuracy_of(immunised, test, lab.place)
@@ -85,13 +81,12 @@ def _measure_network(lab: Lab, attack: Attack) -> Result:
     }
 
 
-def _measure_prnu(lab: Lab, attack: Attack) -> Result:
-    setup = lab.setup_named(SETUP)
+def _measure_prnu(lab: Lab, setup: SetUp, attack: Attack) -> Result:
     lab.measure([baseline_measurement(lab, setup, "prnu")])  # chooses level and sigma
     chosen = lab.results.find(f"attribution/{setup.name}/prnu")
     assert chosen is not None
     level, sigma = int(chosen.result["settings"]["level"]), chosen.result["settings"]["sigma"]
-    train, test = with_flips(lab.images(setup, "train"), 0), attacked_test(lab, attack)
+    train, test = with_flips(lab.images(setup, "train"), 0), attacked_test(lab, setup, attack)
     half = attacked(train, IMMUNISED_AGAINST[attack], _TRAIN_SEED, 0.5)
     return {
         moment: measure(test, fingerprints_of(fit, level, sigma).answers(test.images)).mean

@@ -25,7 +25,7 @@ from training.paper.eigenface import fit_eigenface
 from training.paper.frechet import fd_ratio
 from training.paper.images import DRAWN, LabelledImages, SetUp, to_float
 from training.paper.knn import fit_knn
-from training.paper.lab import SETUPS, Lab
+from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
 from training.paper.prnu import fit_prnu
 from training.paper.reference_features import reference_features
@@ -53,16 +53,13 @@ FITS: dict[str, Callable[[LabelledImages, LabelledImages], Baseline]] = {
 }
 
 
-def measurements(lab: Lab) -> list[Measurement]:
+def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """The network's seeds first: other studies begin with its weights."""
-    setups = [lab.setup_named(name) for name in SETUPS]
     networks = [
-        network_measurement(lab, base_run(lab, setup, seed))
-        for seed in range(lab.effort.seeds)
-        for setup in setups
+        network_measurement(lab, base_run(lab, setup, seed)) for seed in range(lab.effort.seeds)
     ]
-    baselines = [baseline_measurement(lab, setup, b) for setup in setups for b in BASELINES]
-    return [*networks, *baselines, *(reference_measurement(lab, setup) for setup in setups)]
+    baselines = [baseline_measurement(lab, setup, baseline) for baseline in BASELINES]
+    return [*networks, *baselines, reference_measurement(lab, setup)]
 
 
 def network_measurement(lab: Lab, run: AttributionRun) -> Measurement:

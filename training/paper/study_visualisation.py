@@ -30,14 +30,13 @@ COMMITTED: Variant = "inner"
 """The variant whose weights come with the project, for `latentprint train visualise`."""
 
 
-def measurements(lab: Lab) -> list[Measurement]:
+def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """Both variants."""
-    setup = lab.setup_named(SETUP)
     return [
         Measurement(
             f"visualisation/{setup.name}/{variant}",
             config_of(lab, setup, variant),
-            partial(_measure, lab, variant),
+            partial(_measure, lab, setup, variant),
             shared=True,
         )
         for variant in VARIANTS
@@ -64,28 +63,26 @@ def committed_weights(setup: SetUp, variant: Variant) -> Path:
     return WEIGHTS / f"visualisation-{setup.name}-{variant}.safetensors"
 
 
-def kept_weights(lab: Lab, variant: Variant) -> Path:
+def kept_weights(lab: Lab, setup: SetUp, variant: Variant) -> Path:
     """Where the weights lie if they were trained on this machine."""
-    setup = lab.setup_named(SETUP)
     digest = digest_of(config_of(lab, setup, variant))
     return work_folder() / "networks" / f"visualisation-{setup.name}-{variant}-{digest}.safetensors"
 
 
-def trained(lab: Lab, variant: Variant) -> VisualisationNetwork:
+def trained(lab: Lab, setup: SetUp, variant: Variant) -> VisualisationNetwork:
     """The network of a variant, loaded where it is there and trained where it is not."""
-    kept = kept_weights(lab, variant)
+    kept = kept_weights(lab, setup, variant)
     if not kept.is_file() and lab.place.world > 1:
-        _train(lab, variant, kept)
+        _train(lab, setup, variant, kept)
         wait_for_all(lab.place)
     elif not kept.is_file():
         with locked_when_free(kept.with_suffix(".lock")):
             if not kept.is_file():
-                _train(lab, variant, kept)
+                _train(lab, setup, variant, kept)
     return load_visualisation(kept)
 
 
-def _train(lab: Lab, variant: Variant, kept: Path) -> None:
-    setup = lab.setup_named(SETUP)
+def _train(lab: Lab, setup: SetUp, variant: Variant, kept: Path) -> None:
     images, began = lab.images(setup, "train"), time.monotonic()
     checkpoint, bar = kept.with_suffix(".checkpoint"), lab.progress(f"visualisation {variant}")
     network = learn_visualisation(images, recipe_of(lab, variant), checkpoint, bar, lab.place)
@@ -99,12 +96,12 @@ def _train(lab: Lab, variant: Variant, kept: Path) -> None:
         checkpoint.unlink(missing_ok=True)
 
 
-def _measure(lab: Lab, variant: Variant) -> Result:
-    network = trained(lab, variant)
-    test = lab.images(lab.setup_named(SETUP), "test")
+def _measure(lab: Lab, setup: SetUp, variant: Variant) -> Result:
+    network = trained(lab, setup, variant)
+    test = lab.images(setup, "test")
     accuracy = accuracy_of(network, test, lab.place)
     if lab.place.first:
-        figure = lab.figures / f"responses-{lab.setup_named(SETUP).name}-{variant}.png"
+        figure = lab.figures / f"responses-{setup.name}-{variant}.png"
         figure.parent.mkdir(parents=True, exist_ok=True)
         draw_grid(network, test, figure)
     return accuracy_result(accuracy)

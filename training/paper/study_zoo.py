@@ -6,18 +6,18 @@ is no FID and compares models of this project only. The floor is what as many ph
 generator saw come to.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from training.data import Split
 from training.lock import locked_when_free
 from training.paper.attribution_run import generators_of
 from training.paper.frechet import frechet_distance
 from training.paper.images import SetUp
-from training.paper.lab import SETUPS, Lab
+from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
 from training.paper.reference_features import reference_features
 from training.zoo.generate import generate, load_generator
@@ -31,43 +31,36 @@ _SEED = 4_000_000
 _SHOWN = 10
 
 
-def train_zoo(lab: Lab, setups: Sequence[SetUp]) -> None:
-    """Train what is missing of the generators of some set-ups.
+def train_zoo(lab: Lab, setup: SetUp) -> None:
+    """Train what is missing of the generators of a set-up.
 
     What another process is training is waited for.
     """
-    for setup in setups:
-        for _ in range(2):
-            train_missing(setup.models, lab.manifest, lab.say, lab.place.device)
-            for model in setup.models:
-                if not model.weights.is_file():
-                    with locked_when_free(lock_of(model)):
-                        pass  # the process that trained it has ended, well or not
-        missing = [model.name for model in setup.models if not model.weights.is_file()]
-        if missing:
-            raise StopError(
-                f"{', '.join(missing)} could not be trained; run `latentprint train zoo` and"
-                " read its message"
-            )
+    for _ in range(2):
+        train_missing(setup.models, lab.manifest, lab.say, lab.place.device)
+        for model in setup.models:
+            if not model.weights.is_file():
+                with locked_when_free(lock_of(model)):
+                    pass  # the process that trained it has ended, well or not
+    missing = [model.name for model in setup.models if not model.weights.is_file()]
+    if missing:
+        raise StopError(
+            f"{', '.join(missing)} could not be trained; run `latentprint train zoo` and"
+            " read its message"
+        )
 
 
-def measurements(lab: Lab) -> list[Measurement]:
-    """The quality of every generator, and a sheet of each set-up's."""
-    found = []
-    for setup in map(lab.setup_named, SETUPS):
-        config = {"setup": setup.name, "compared": COMPARED, "generators": generators_of(setup)}
-        work = partial(_measure, lab, setup)
-        found.append(Measurement(f"zoo/{setup.name}", config, work))
-    return found
+def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
+    """The quality of every generator, and a sheet of samples."""
+    config = {"setup": setup.name, "compared": COMPARED, "generators": generators_of(setup)}
+    return [Measurement(f"zoo/{setup.name}", config, partial(_measure, lab, setup))]
 
 
 def _measure(lab: Lab, setup: SetUp) -> Result:
     known = reference_features(pictures(lab.manifest, setup.content, setup.side, "train"))
+    held_out: tuple[Split, ...] = ("validation", "test")
     unseen = np.concatenate(
-        [
-            pictures(lab.manifest, setup.content, setup.side, "validation"),
-            pictures(lab.manifest, setup.content, setup.side, "test"),
-        ]
+        [pictures(lab.manifest, setup.content, setup.side, split) for split in held_out]
     )
     spaced = np.linspace(0, len(unseen) - 1, min(COMPARED, len(unseen))).round().astype(int)
     result: Result = {

@@ -74,7 +74,7 @@ def page(lab: Lab, command: str, about: str) -> str:
         f"{visualisation.TITLES[v]}: {percent(accuracy(visualisation.found(lab, v)))} %"
         for v in VARIANTS
     ]
-    side = lab.setup_named("seeds").side
+    side, seeds_of = lab.setup_named("seeds").side, SEEDS_OF[lab.size].upper()
     rows = [goal.row() for goal in goals(lab)]
     return "\n".join(
         [
@@ -106,7 +106,7 @@ def page(lab: Lab, command: str, about: str) -> str:
             "",
             f"- Images of {side}x{side} instead of 128x128; 999 faces of CelebA (699 for training),"
             " tiles of 173 photographs instead of LSUN bedrooms.",
-            f"- The ten seeds are of {SEEDS_OF[lab.size].upper()}, not of ProGAN, which takes several times"
+            f"- The ten seeds are of {seeds_of}, not of ProGAN, which takes several times"
             " as long to draw faces on two cores.",
             "- Generators: smaller, trained for minutes, with DiffAugment against so few"
             " photographs, and with one critic step instead of five; their files say what else.",

@@ -23,8 +23,8 @@ def page(lab: Lab, command: str) -> str:
         f"Distance: Fréchet distance of {COMPARED} images from the training photographs, in the"
         " features of a fixed random network that stand in for Inception's"
         " (`training/paper/reference_features.py`); smaller is better.",
-        "It ranks the models of this page and is no FID.",
-        "The floor is the distance of photographs that no generator saw.",
+        "It is given in multiples of the distance of as many photographs that no generator saw;"
+        " it ranks the models of this page and is no FID.",
         "",
     ]
     for name in SETUPS:
@@ -35,7 +35,7 @@ def page(lab: Lab, command: str) -> str:
         rows = [
             [
                 model,
-                f"{facts['distance']:.3f}",
+                f"{facts['distance'] / measured.result['floor']:.1f}",
                 f"{facts['parameters']:,}",
                 f"{facts['iterations']:,}",
                 f"{facts['minutes']}",
@@ -46,8 +46,7 @@ def page(lab: Lab, command: str) -> str:
         lines += [
             f"## {name.capitalize()}",
             "",
-            f"{measured.result['photographs']} photographs of {setup.side}x{setup.side};"
-            f" floor {measured.result['floor']:.3f}.",
+            f"{measured.result['photographs']} training photographs of {setup.side}x{setup.side}.",
             "",
             *table(["generator", "distance", "parameters", "iterations", "minutes", "date"], rows),
             f"![samples, a row for each generator](figures/{sheet_of(lab, setup).name})",
