@@ -12,9 +12,10 @@ from fingerprint_db.conditions import CONDITIONS, JPEG_QUALITIES
 from training.cohort import Source, features_of
 from training.fit import scatter_matrices
 from training.views import KERNELS, Encoding, read_back, resize, shared_chain, tile, write
-from worker.calibration import BINS, SMALL_SIDE, TINY_SIDE, Calibration, bin_of
+from worker.calibration import SMALL_SIDE, TINY_SIDE, Calibration, bin_of
 from worker.decode import DecodeLimits
-from worker.extractor.networks import FingerprintNetwork
+from worker.extractor.architectures import ExtractorNetwork
+from worker.extractor.document import reachable_bins
 from worker.recompress import Picture, under_condition
 
 _SHRINKAGE = 0.1  # of the within-class covariance towards its mean variance
@@ -33,7 +34,7 @@ class CalibrationSizes:
 
 
 def vectors_of(
-    network: FingerprintNetwork, crops: Sequence[NDArray[np.uint8]]
+    network: ExtractorNetwork, crops: Sequence[NDArray[np.uint8]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fingerprints (N, D) and scores (N,) of views given as crops (C, 3, S, S)."""
     with torch.inference_mode():
@@ -42,18 +43,22 @@ def vectors_of(
 
 
 def measure_background(
-    network: FingerprintNetwork,
+    network: ExtractorNetwork,
     made: Sequence[Source],
     real: Sequence[Source],
     limits: DecodeLimits,
     sizes: CalibrationSizes,
     seed: int,
 ) -> Background:
-    """The statistics of every enrolment condition; `space` is filled in when the bundle is read."""
+    """The statistics of every enrolment condition; `space` is filled in when the bundle is read.
+
+    Where halving leaves fewer than half of the made pictures large enough for the crops, a halved
+    condition takes the statistics of its codec at full size: nearly no image can be enrolled there.
+    """
     pictures = _pictures(made, sizes.per_made_source, seed)
     pictures += _pictures(real, sizes.per_real_source, seed + 1)
     made_names = {source.name for source in made}
-    within, means, totals, reals = [], [], [], []
+    measured: dict[str, _Statistics] = {}
     for condition in CONDITIONS:
         crops, owners = [], []
         for name, picture, received in pictures:
@@ -61,29 +66,56 @@ def measure_background(
             if view is not None:
                 crops.append(view.crops)
                 owners.append(name)
-        vectors, _ = vectors_of(network, crops)
-        names = np.array(owners)
         is_made = np.array([name in made_names for name in owners])
-        _, label = np.unique(names[is_made], return_inverse=True)
-        covariance, _ = scatter_matrices(vectors[is_made].astype(np.float64), label)
-        within.append(_shrunk(covariance))
-        weight = np.array(
-            [1 / (2 * is_made.sum()) if m else 1 / (2 * (~is_made).sum()) for m in is_made]
-        )
-        mean = weight @ vectors
-        centred = vectors - mean
-        means.append(mean)
-        totals.append(_shrunk((centred * weight[:, None]).T @ centred))
-        chosen = vectors[~is_made]
-        rows = np.random.default_rng(seed).choice(len(chosen), sizes.real_vectors)
-        reals.append(chosen[rows])
+        if condition.scale == "half" and 2 * is_made.sum() < len(made) * sizes.per_made_source:
+            measured[condition.name] = measured[condition.codec]
+            continue
+        vectors, _ = vectors_of(network, crops)
+        measured[condition.name] = _statistics(vectors, np.array(owners), is_made, sizes, seed)
+    rows = [measured[condition.name] for condition in CONDITIONS]
     return Background(
         "0" * 64,
         tuple(condition.name for condition in CONDITIONS),
-        np.stack(within).astype(np.float32),
-        np.stack(means).astype(np.float32),
-        np.stack(totals).astype(np.float32),
-        np.stack(reals).astype(np.float32),
+        np.stack([row.within for row in rows]).astype(np.float32),
+        np.stack([row.total_mean for row in rows]).astype(np.float32),
+        np.stack([row.total for row in rows]).astype(np.float32),
+        np.stack([row.real_vectors for row in rows]).astype(np.float32),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Statistics:
+    """A row of `Background`: what it holds of one condition."""
+
+    within: NDArray[np.float64]
+    total_mean: NDArray[np.float64]
+    total: NDArray[np.float64]
+    real_vectors: NDArray[np.float32]
+
+
+def _statistics(
+    vectors: NDArray[np.float32],
+    names: NDArray[np.str_],
+    is_made: NDArray[np.bool_],
+    sizes: CalibrationSizes,
+    seed: int,
+) -> _Statistics:
+    """Of fingerprints (N, D) with the name of each one's source (N,) and whether it is made (N,).
+
+    Made and real pictures weigh half each. Both covariances are shrunk, so that they have an
+    inverse with fewer pictures than D as well.
+    """
+    _, label = np.unique(names[is_made], return_inverse=True)
+    covariance, _ = scatter_matrices(vectors[is_made].astype(np.float64), label)
+    weight = np.array(
+        [1 / (2 * is_made.sum()) if m else 1 / (2 * (~is_made).sum()) for m in is_made]
+    )
+    mean = weight @ vectors.astype(np.float64)
+    centred = vectors - mean
+    chosen = vectors[~is_made]
+    rows = np.random.default_rng(seed).choice(len(chosen), sizes.real_vectors)
+    return _Statistics(
+        _shrunk(covariance), mean, _shrunk((centred * weight[:, None]).T @ centred), chosen[rows]
     )
 
 
@@ -105,14 +137,17 @@ def _shrunk(covariance: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def measure_calibration(
-    network: FingerprintNetwork,
+    network: ExtractorNetwork,
     reference: Sequence[Source],
     held_out: Sequence[Source],
     limits: DecodeLimits,
     sizes: CalibrationSizes,
     seed: int,
 ) -> Calibration:
-    """Scores of real pictures per bin; the two lists must come from disjoint splits."""
+    """Scores of real pictures per bin that an image may fall into, for crops of this size.
+
+    The two lists must come from disjoint splits.
+    """
     return Calibration(
         _scores_per_bin(network, reference, sizes.reference_per_bin, limits, seed),
         _scores_per_bin(network, held_out, sizes.held_out_per_bin, limits, seed + 1),
@@ -120,17 +155,17 @@ def measure_calibration(
 
 
 def _scores_per_bin(
-    network: FingerprintNetwork,
+    network: ExtractorNetwork,
     sources: Sequence[Source],
     count: int,
     limits: DecodeLimits,
     seed: int,
 ) -> dict[str, NDArray[np.float32]]:
-    """`count` scores in every bin, the sources in turn; photos twice, since they vary most."""
+    """`count` scores in each reachable bin, sources in turn; photos twice, since they vary most."""
     rng = np.random.default_rng(seed)
     turns = (sources[0], *sources)
     scores = {}
-    for name in BINS:
+    for name in reachable_bins(limits.crop_size):
         group, size = name.rsplit("_", 1)
         crops: list[NDArray[np.uint8]] = []
         number = 0

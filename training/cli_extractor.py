@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from training.fetch import cache_folder
+from worker.errors import StopError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 Folder = Annotated[
@@ -47,12 +48,27 @@ def export(
     output: Annotated[
         Path | None, typer.Option(help="The bundle's folder; default: the package's own.")
     ] = None,
+    attribution: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Weights of a paper's attribution network: make its bundle instead, in --output.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Calibrate the trained extractor on real pictures it has not seen, and write the bundle."""
+    """Calibrate the trained extractor on real pictures it has not seen, and write the bundle.
+
+    With --attribution the extractor is an attribution network instead, trained as in the paper,
+    and --output must be given: it does not replace the package's own bundle. Exit codes: 0
+    written, 1 something is not trained yet or was refused, 2 wrong use.
+    """
+    if attribution is not None:
+        _export_attribution(attribution, folder, output, as_json=as_json)
+        return
     from training.calibrate import CalibrationSizes, measure_background, measure_calibration
     from training.data import load_manifest
-    from training.export import enrol_zoo, write_bundle
+    from training.export import ZooGenerator, enrol_zoo, write_bundle
     from training.extractor import (
         ExtractorRecipe,
         limits_of,
@@ -86,7 +102,8 @@ def export(
         target, network, background, calibration, list(golden), limits, provenance
     )
     _say("enrolling the zoo")
-    reports = enrol_zoo(target, [CATALOG[name] for name in training_models()])
+    zoo = [CATALOG[name] for name in training_models()]
+    reports = enrol_zoo(target, [ZooGenerator(z.name, z.family, z.weights) for z in zoo])
     if as_json:
         print(
             json.dumps(
@@ -95,6 +112,24 @@ def export(
         )
     else:
         print(f"bundle {digest} in {target}; enrolled {', '.join(r.name for r in reports)}")
+
+
+def _export_attribution(
+    weights: Path, folder: Path | None, output: Path | None, *, as_json: bool
+) -> None:
+    if output is None or folder is not None:
+        seen = "no --output" if output is None else f"--folder {folder}"
+        raise StopError(
+            f"--attribution {weights} with {seen}; expected --output alone, a folder of its own for"
+            " this bundle, since the package's own is not replaced: nothing was written",
+            exit_code=2,
+        )
+    from training.data import load_manifest
+    from training.paper.attribution_bundle import write_attribution_bundle
+
+    digest = write_attribution_bundle(weights, output, load_manifest(), _say)
+    document = {"bundle": str(output), "digest": digest}
+    print(json.dumps(document) if as_json else f"bundle {digest} in {output}")
 
 
 def evaluate(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fingerprint_db.conditions import codec_of
 from training.views import random_encoding, read_back, shared_chain, write
 from worker.decode import DecodedImage, DecodeLimits
-from worker.extractor.networks import FingerprintNetwork
+from worker.extractor.architectures import ExtractorNetwork
+from worker.extractor.extract import bf16_is_fast
 from worker.recompress import Picture
 
 # Views are cut to this many crops for training; the worker takes up to limits.max_crops.
@@ -84,10 +85,14 @@ def _views(
 
 
 def features_of(
-    network: FingerprintNetwork, crops: Sequence[NDArray[np.uint8]], batch: int = 16
+    network: ExtractorNetwork, crops: Sequence[NDArray[np.uint8]], batch: int = 16
 ) -> torch.Tensor:
-    """Raw features (N, F) of views given as crops (C, 3, S, S), in batches of `batch` views."""
+    """Raw features (N, F) of views given as crops (C, 3, S, S), in batches of `batch` views.
+
+    The convolutions run in bfloat16 where the worker's would.
+    """
     rows = []
+    bf16 = bf16_is_fast(torch.device("cpu"))
     with torch.inference_mode():
         for start in range(0, len(crops), batch):
             part = crops[start : start + batch]
@@ -95,6 +100,6 @@ def features_of(
                 torch.arange(len(part)), torch.tensor([len(view) for view in part])
             )
             stacked = torch.from_numpy(np.concatenate(part))
-            parts = network.crop_features(stacked, autocast_bf16=True)
+            parts = network.crop_features(stacked, autocast_bf16=bf16)
             rows.append(network.pool(parts, owner, len(part)))
     return torch.cat(rows)

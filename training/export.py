@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,32 +18,48 @@ from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import export
 from training.sources import ENROLMENT_SEED
 from training.views import Encoding, read_back, write
-from training.zoo.catalog import CatalogEntry
 from training.zoo.generate import generate, load_generator
-from worker.calibration import BINS, Calibration
+from worker.calibration import Calibration
 from worker.decode import DecodeLimits, decode
 from worker.errors import StopError
 from worker.extractor import bundle as layout
+from worker.extractor.architectures import ExtractorNetwork
+from worker.extractor.document import BundleDocument
 from worker.extractor.extract import TorchExtractor
-from worker.extractor.networks import FingerprintNetwork
 from worker.policy import load_policy
 from worker.recompress import Picture
 from worker.register import fingerprint_samples
 
 ENROLMENT_SAMPLES = 500
-ARCHITECTURE = "spectrum-cooccurrence-residual"
+
+
+@dataclass(frozen=True, slots=True)
+class ZooGenerator:
+    """A generator of the zoo to enrol: its name is its model id, its weights are of the zoo."""
+
+    name: str
+    family: str
+    weights: Path
 
 
 def write_bundle(
     folder: Path,
-    network: FingerprintNetwork,
+    network: ExtractorNetwork,
     background: Background,
     calibration: Calibration,
     golden: Sequence[Picture],
     limits: DecodeLimits,
     provenance: dict[str, str | int | float],
+    *,
+    sources: tuple[str, ...] = (),
+    vector_spread: float = 1.0,
+    score_spread: float = 1.0,
 ) -> str:
-    """Write all files of a bundle but the zoo's entries; returns the digest: the space."""
+    """Write all files of a bundle but the zoo's entries; returns the digest: the space.
+
+    The last three are the fields of bundle.json of the same names.
+    """
+    bins = tuple(calibration.reference)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_tensors(tensors, folder / layout.WEIGHTS)
@@ -57,32 +74,36 @@ def write_bundle(
     )
     save_arrays(
         {
-            **{f"reference.{name}": np.sort(calibration.reference[name]) for name in BINS},
-            **{f"held_out.{name}": calibration.held_out[name] for name in BINS},
+            **{f"reference.{name}": np.sort(calibration.reference[name]) for name in bins},
+            **{f"held_out.{name}": calibration.held_out[name] for name in bins},
         },
         folder / layout.CALIBRATION,
     )
     save_tensors(_golden(network, golden, limits), folder / layout.GOLDEN)
-    document = layout.BundleDocument(
+    document = BundleDocument(
         format=layout.FORMAT,
-        architecture=ARCHITECTURE,
-        crop_size=network.sizes.crop_size,
+        architecture=network.architecture,
+        crop_size=network.crop_size,
         max_crops=limits.max_crops,
-        residual_width=network.sizes.residual_width,
-        residual_features=network.sizes.residual_features,
-        dimension=network.sizes.dimension,
+        dimension=network.dimension,
+        **network.further_sizes(),
+        sources=sources,
+        vector_spread=vector_spread,
+        score_spread=score_spread,
         conditions=background.conditions,
-        calibration_bins=BINS,
+        calibration_bins=bins,
         provenance=provenance,
         files={name: layout.sha256_of(folder / name) for name in layout.DIGESTED},
     )
-    raw = json.dumps(document.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
+    # Fields at their default are left out, as in the bundles from before there were any.
+    stated = document.model_dump(mode="json", exclude_defaults=True)
+    raw = json.dumps(stated, indent=1, sort_keys=True).encode() + b"\n"
     (folder / layout.DOCUMENT).write_bytes(raw)
     return hashlib.sha256(raw).hexdigest()
 
 
 def _golden(
-    network: FingerprintNetwork, pictures: Sequence[Picture], limits: DecodeLimits
+    network: ExtractorNetwork, pictures: Sequence[Picture], limits: DecodeLimits
 ) -> dict[str, torch.Tensor]:
     """Crops of made pictures and what the network says of them in float32."""
     crops, owners = [], []
@@ -94,21 +115,26 @@ def _golden(
     stacked = torch.from_numpy(np.concatenate(crops))
     owner = torch.tensor(owners)
     with torch.inference_mode():
-        vectors, scores = network(stacked, owner, len(pictures))
+        features = network.pool(network.crop_features(stacked), owner, len(pictures))
+        vectors = network.fingerprint(features)
+        scores = network.score(vectors)
     return {"crops": stacked, "image_of_crop": owner, "vectors": vectors, "scores": scores}
 
 
-def enrol_zoo(folder: Path, models: Sequence[CatalogEntry]) -> list[EnrolmentReport]:
+def enrol_zoo(
+    folder: Path, models: Sequence[ZooGenerator], *, stop_at_refusal: bool = True
+) -> list[EnrolmentReport]:
     """Enrol zoo models in the space of the bundle at `folder` and write its registry export.
 
-    Through the same code as `latentprint register`. StopError when the gate refuses one.
+    Through the same code as `latentprint register`. When the gate refuses one: StopError, or
+    without `stop_at_refusal` the model is left out and its report says why.
     """
     bundle = layout.load_bundle(folder)
     extractor = TorchExtractor(bundle, "cpu")
     registry = MemoryRegistry()
     reports = []
     for model in models:
-        images = generate(load_generator(model.name), ENROLMENT_SAMPLES, ENROLMENT_SEED)
+        images = generate(load_generator(model.weights), ENROLMENT_SAMPLES, ENROLMENT_SEED)
         files = [write(image, Encoding("png", 0, 0)) for image in images]
         samples = fingerprint_samples(
             files, lambda data: decode(data, extractor.limits), extractor, bundle.calibration
@@ -130,6 +156,8 @@ def enrol_zoo(folder: Path, models: Sequence[CatalogEntry]) -> list[EnrolmentRep
         )
         reports.append(enrolment.report)
         if enrolment.model is None:
+            if not stop_at_refusal:
+                continue
             raise StopError(
                 f"the gate refused zoo model {model.name}: {'; '.join(enrolment.report.refusals)}"
             )

@@ -69,13 +69,19 @@ class AttributionRun:
 
 def base_run(lab: Lab, setup: SetUp, seed: int) -> AttributionRun:
     """The attribution network of a set-up, trained on clean images."""
-    return AttributionRun(setup, LearnRecipe(lab.effort.attribution_steps, seed))
+    effort = lab.effort
+    recipe = LearnRecipe(
+        effort.attribution_steps, seed, learning_rate=effort.learning_rate, betas=effort.betas
+    )
+    return AttributionRun(setup, recipe)
 
 
 def immunised_run(lab: Lab, setup: SetUp, attack: Attack) -> AttributionRun:
     """That of seed 0, fine-tuned on images that are attacked with probability one half."""
     start = base_run(lab, setup, 0)
-    recipe = replace(start.recipe, steps=lab.effort.immunise_steps, attack=attack)
+    effort = lab.effort
+    steps = effort.combination_steps if attack == "combination" else effort.immunise_steps
+    recipe = replace(start.recipe, steps=steps, attack=attack)
     return AttributionRun(setup, recipe, start)
 
 

@@ -3,7 +3,8 @@
 Yu, Davis and Fritz 2019, arXiv 1811.08180, and its released settings: Adam at 1e-3 with betas 0
 and 0.99 and epsilon 1e-8, batches of 32, left-right flips, equalised learning rate. Deviations:
 `LearnRecipe.steps` instead of up to 3,125,000; the rate falls to zero over the last part of them,
-since a constant rate leaves so short a training noisy; convolutions in bfloat16.
+since a constant rate leaves so short a training noisy; convolutions in bfloat16. On two cores the
+rate and beta1 are larger (`training.paper.lab`).
 
 What a step draws follows from the seed, the step and the process alone, so that a resumed
 training equals an uninterrupted one.
