@@ -16,6 +16,7 @@ from worker.errors import StopError
 from worker.extractor import bundle as layout
 from worker.extractor.bundle import load_bundle, sha256_of
 from worker.extractor.extract import TorchExtractor
+from worker.extractor.networks import FingerprintNetwork
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ def test_a_bundle_loads_as_it_was_written(tiny_bundle: TinyBundle) -> None:
     assert bundle.digest == tiny_bundle.digest == bundle.background.space
     assert bundle.document.format == "latentprint-bundle-1"
     assert bundle.document.provenance == {"made_by": "the tests"}
+    assert isinstance(bundle.network, FingerprintNetwork)
     assert bundle.network.sizes == SIZES
     assert not bundle.network.training
     assert set(bundle.calibration.reference) == set(BINS)

@@ -33,9 +33,9 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps=1600,
-        immunise_steps=500,
-        combination_steps=1200,
+        attribution_steps=1000,
+        immunise_steps=400,
+        combination_steps=1000,
         visualisation_steps=450,
         learning_rate=5e-3,
         betas=(0.5, 0.99),

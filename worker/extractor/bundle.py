@@ -2,7 +2,7 @@
 
 A folder of
 - bundle.json           architecture sizes, crops, training provenance, digests of the other files
-- weights.safetensors   the network (worker/extractor/networks.py builds it by code)
+- weights.safetensors   the network (worker/extractor/architectures.py builds it by code)
 - background.safetensors   per-condition statistics that enrolment and attribution need
 - calibration.safetensors  scores of real photos, for the p-values and the stated error rate
 - golden.safetensors    a few inputs and their outputs, for a self-test before readiness
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
@@ -28,7 +27,8 @@ from safetensors.torch import load_file as load_tensors
 from fingerprint_db.background import Background
 from worker.calibration import Calibration
 from worker.errors import StopError
-from worker.extractor.networks import FingerprintNetwork, NetworkSizes
+from worker.extractor.architectures import ExtractorNetwork, build_network
+from worker.extractor.document import BundleDocument, reachable_bins
 
 DOCUMENT = "bundle.json"
 WEIGHTS = "weights.safetensors"
@@ -38,27 +38,9 @@ GOLDEN = "golden.safetensors"
 DIGESTED = (WEIGHTS, BACKGROUND, CALIBRATION, GOLDEN)
 ZOO_EXPORT = "registry.export"
 FORMAT = "latentprint-bundle-1"
-# Golden fingerprints may differ by this share of their spread between machines and number types;
-# within-class standard deviation is 1 by construction, so this is far below any decision.
+# Golden fingerprints and scores may differ by this share of a deviation between machines and number
+# types, far below any decision; bundle.json names what a deviation is where it is not 1.
 GOLDEN_TOLERANCE = 0.15
-
-
-class BundleDocument(BaseModel):
-    """bundle.json, checked. Sizes are those of NetworkSizes; digests are SHA-256 in hexadecimal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: str
-    architecture: str
-    crop_size: int
-    max_crops: int
-    residual_width: int
-    residual_features: int
-    dimension: int
-    conditions: tuple[str, ...]
-    calibration_bins: tuple[str, ...]
-    provenance: dict[str, str | int | float]
-    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +50,7 @@ class Bundle:
     path: Path
     digest: str
     document: BundleDocument
-    network: FingerprintNetwork
+    network: ExtractorNetwork
     background: Background
     calibration: Calibration
 
@@ -111,12 +93,14 @@ def load_bundle(path: Path | None = None) -> Bundle:
     for name, expected in document.files.items():
         _verify(path / name, expected)
     digest = hashlib.sha256(raw).hexdigest()
-    sizes = NetworkSizes(
-        document.crop_size, document.residual_width, document.residual_features, document.dimension
-    )
+    if lacking := set(reachable_bins(document.crop_size)) - set(document.calibration_bins):
+        raise StopError(
+            f"{path / DOCUMENT} lacks the calibration bins {sorted(lacking)}, into which images for"
+            f" crops of {document.crop_size} pixels may fall; export it again",
+            exit_code=2,
+        )
     try:
-        network = FingerprintNetwork(sizes)
-        network.load_state_dict(load_tensors(path / WEIGHTS))
+        network = build_network(document, load_tensors(path / WEIGHTS))
         background = _background(load_arrays(path / BACKGROUND), digest, document)
         calibration = Calibration.from_arrays(
             load_arrays(path / CALIBRATION), document.calibration_bins
@@ -126,7 +110,6 @@ def load_bundle(path: Path | None = None) -> Bundle:
             f"bundle {path} does not fit architecture {document.architecture!r}: {error}",
             exit_code=2,
         ) from error
-    network.eval().requires_grad_(False)
     return Bundle(path, digest, document, network, background, calibration)
 
 
@@ -169,10 +152,10 @@ def check_golden(bundle: Bundle, vectors: np.ndarray, scores: np.ndarray) -> Non
 
     `vectors` (B, D) and `scores` (B,) are what this machine computes for the golden crops.
     """
-    golden = load_tensors(bundle.path / GOLDEN)
+    golden, document = load_tensors(bundle.path / GOLDEN), bundle.document
     differences = (
-        (torch.from_numpy(vectors) - golden["vectors"]).abs().flatten(),
-        (torch.from_numpy(scores) - golden["scores"]).abs(),
+        (torch.from_numpy(vectors) - golden["vectors"]).abs().flatten() / document.vector_spread,
+        (torch.from_numpy(scores) - golden["scores"]).abs() / document.score_spread,
     )
     worst = float(torch.cat(differences).max())  # NaN if any is, which the built-in max loses
     if not worst <= GOLDEN_TOLERANCE:

@@ -53,10 +53,10 @@ class TorchExtractor:
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self._device = _choose_device(device)
-        self._network = bundle.network.to(self._device)
-        self._network.residual.to(memory_format=torch.channels_last)
+        self._network = bundle.network
+        self._network.move_to(self._device)
         self._bundle = bundle
-        self._bf16 = _bf16_is_fast(self._device)
+        self._bf16 = bf16_is_fast(self._device)
         self._document = bundle.document
 
     @property
@@ -137,7 +137,7 @@ def _choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _bf16_is_fast(device: torch.device) -> bool:
+def bf16_is_fast(device: torch.device) -> bool:
     """Whether bfloat16 convolutions run on instructions made for them."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
