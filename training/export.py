@@ -126,11 +126,13 @@ def enrol_zoo(
 ) -> list[EnrolmentReport]:
     """Enrol zoo models in the space of the bundle at `folder` and write its registry export.
 
-    Through the same code as `latentprint register`. When the gate refuses one: StopError, or
-    without `stop_at_refusal` the model is left out and its report says why.
+    Through the same code as `latentprint register`, after the bundle's self-test. When the gate
+    refuses one: StopError, or without `stop_at_refusal` the model is left out and its report says
+    why.
     """
     bundle = layout.load_bundle(folder)
     extractor = TorchExtractor(bundle, "cpu")
+    extractor.self_test()
     registry = MemoryRegistry()
     reports = []
     for model in models:

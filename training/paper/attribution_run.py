@@ -70,9 +70,8 @@ class AttributionRun:
 def base_run(lab: Lab, setup: SetUp, seed: int) -> AttributionRun:
     """The attribution network of a set-up, trained on clean images."""
     effort = lab.effort
-    recipe = LearnRecipe(
-        effort.attribution_steps, seed, learning_rate=effort.learning_rate, betas=effort.betas
-    )
+    steps = effort.attribution_steps[setup.which]
+    recipe = LearnRecipe(steps, seed, learning_rate=effort.learning_rate, betas=effort.betas)
     return AttributionRun(setup, recipe)
 
 

@@ -1,6 +1,6 @@
 """What every study needs at hand: the photographs, the place of work, the results, the effort."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Effort:
     size were the best of six pairs after 300 steps, on validation images (training/LOG.md).
     """
 
-    attribution_steps: int
+    attribution_steps: Mapping[SetName, int]
     immunise_steps: int
     combination_steps: int
     visualisation_steps: int
@@ -33,7 +33,7 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps=1000,
+        attribution_steps={"five": 700, "seeds": 1000},
         immunise_steps=400,
         combination_steps=1000,
         visualisation_steps=450,
@@ -41,7 +41,7 @@ EFFORT: dict[Size, Effort] = {
         betas=(0.5, 0.99),
     ),
     "paper": Effort(
-        attribution_steps=60_000,
+        attribution_steps={"five": 60_000, "seeds": 60_000},
         immunise_steps=30_000,
         combination_steps=60_000,
         visualisation_steps=60_000,

@@ -55,7 +55,7 @@ SEEDS_OF: dict[Size, str] = {"small": "sngan", "paper": "progan"}
 SEEDS = tuple(range(1, 11))
 
 _SMALL_ITERATIONS = {
-    "faces": {"progan": 5000, "sngan": 1880, "cramergan": 3660, "mmdgan": 750},
+    "faces": {"progan": 5000, "sngan": 1880, "cramergan": 3660, "mmdgan": 500},
     "scenes": {"progan": 2800, "sngan": 800, "cramergan": 1500, "mmdgan": 1000},
 }
 _SMALL_SEED_ITERATIONS = 1000

@@ -76,6 +76,7 @@ def page(lab: Lab, command: str, about: str) -> str:
     ]
     side, seeds_of = lab.setup_named("seeds").side, SEEDS_OF[lab.size].upper()
     rows = [goal.row() for goal in goals(lab)]
+    steps = " or ".join(f"{one:,}" for one in sorted(set(lab.effort.attribution_steps.values())))
     return "\n".join(
         [
             "# The paper, reproduced",
@@ -110,9 +111,9 @@ def page(lab: Lab, command: str, about: str) -> str:
             " as long to draw faces on two cores.",
             "- Generators: smaller, trained for minutes, with DiffAugment against so few"
             " photographs, and with one critic step instead of five; their files say what else.",
-            f"- Attribution network: layer for layer the paper's; {lab.effort.attribution_steps:,}"
-            " steps instead of up to 3,125,000, with a rate that falls to zero at the end, and"
-            " classes drawn alike although there are fewer photographs.",
+            f"- Attribution network: layer for layer the paper's; {steps} steps instead"
+            " of up to 3,125,000, with a larger rate that falls to zero at the end, and classes"
+            " drawn alike although there are fewer photographs.",
             "- One person may be in the training and in the test faces, since CelebA's identities"
             " are not at hand; test images of generators are of latents used nowhere else.",
             "- Relighting is a substitute; Inception's features have a stand-in.",
