@@ -71,7 +71,8 @@ def generate(generator: Generator, count: int, seed: int) -> NDArray[np.uint8]:
         latents = torch.randn(BATCH, generator.config.latent_size, generator=random)  # (64,Z)
         images = generator.network(latents[: count - start].to(device))  # (B,3,R,R)
         drawn.append(to_uint8(images).cpu().numpy())
-    return np.concatenate(drawn)
+    # Rows in C order: the network's maps are channels-last, and safetensors writes plain memory.
+    return np.ascontiguousarray(np.concatenate(drawn))
 
 
 def to_uint8(images: torch.Tensor) -> torch.Tensor:
