@@ -30,6 +30,10 @@ def reproduce(
     check: Annotated[
         bool, typer.Option("--check", help="Only recompute the headlines from committed weights.")
     ] = False,
+    keep_weights: Annotated[
+        bool,
+        typer.Option("--keep-weights", help="Copy the headline networks beside the code at last."),
+    ] = False,
     threads: Annotated[int, typer.Option(help="Processor threads to use.", min=1)] = 1,
     output: Annotated[
         Path | None,
@@ -55,7 +59,7 @@ def reproduce(
             if check:
                 _check(lab, as_json)
             else:
-                _reproduce(lab, studies, as_json)
+                _reproduce(lab, studies, keep_weights, as_json)
         except KeyboardInterrupt:
             lab.say("interrupted; the same command goes on where this one stopped")
             raise typer.Exit(INTERRUPTED) from None
@@ -84,13 +88,16 @@ def _lab(size: Size, folder: Path) -> "Iterator[Lab]":
         yield Lab(load_manifest(), size, folder, say, progress, place)
 
 
-def _reproduce(lab: "Lab", studies: "list[Study]", as_json: bool) -> None:
+def _reproduce(lab: "Lab", studies: "list[Study]", keep_weights: bool, as_json: bool) -> None:
+    from training.paper.check import keep_weights as keep
     from training.paper.pages.summary import goals
     from training.paper.reproduce import reproduce as run
 
     pages = run(lab, studies)
     if not lab.place.first:
         return
+    for path in keep(lab) if keep_weights else ():
+        lab.say(f"to be committed: {path}")
     if as_json:
         typer.echo(
             json.dumps(

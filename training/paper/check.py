@@ -1,7 +1,9 @@
 """Do the committed weights still give the published accuracies? `train reproduce --check`."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from training.paper.accuracy import accuracy_of
@@ -11,6 +13,8 @@ from training.paper.images import LabelledImages
 from training.paper.lab import Lab
 from training.paper.study_attacks import SETUP as ATTACKED
 from training.paper.study_attacks import attacked_test
+from training.paper.study_visualisation import COMMITTED, committed_weights, kept_weights
+from training.paper.study_visualisation import SETUP as VISUALISED
 from worker.errors import StopError
 
 TOLERANCE = 0.005
@@ -66,6 +70,23 @@ def headlines(lab: Lab) -> list[Headline]:
         )
     )
     return found
+
+
+def keep_weights(lab: Lab) -> list[Path]:
+    """Copy what was trained for the headlines, and for `train visualise`, beside the code.
+
+    To be committed together with the pages. What is not trained on this machine is passed over.
+    """
+    setup = lab.setup_named(VISUALISED)
+    pairs = [(one.run.kept, one.run.committed) for one in headlines(lab)]
+    pairs.append((kept_weights(lab, setup, COMMITTED), committed_weights(setup, COMMITTED)))
+    copied = []
+    for kept, committed in pairs:
+        if kept.is_file():
+            committed.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept, committed)
+            copied.append(committed)
+    return copied
 
 
 def check(lab: Lab) -> list[Checked]:
