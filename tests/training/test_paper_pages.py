@@ -92,7 +92,7 @@ def test_the_summary_tells_goals_that_were_reached_from_those_that_were_not(lab:
     }
     write_pages(lab)
     text = (lab.folder / "README.md").read_text()
-    assert "98.00 ± 0.00 (3)" in text
+    assert "98.00 ± 0.00, 3 seeds" in text
     assert "**no**" in text
 
 
@@ -111,7 +111,7 @@ def test_the_pages_set_ours_beside_the_papers_with_the_command(lab: Lab) -> None
     ]
     attribution = (lab.folder / "attribution.md").read_text()
     assert "| 90.00 (28.00) |" in attribution
-    assert "**99.50 ± 0.00 (3)** (99.43)" in attribution
+    assert "**99.50 ± 0.00, 3 seeds** (99.43)" in attribution
     assert "latentprint train reproduce" in attribution
     attacks = (lab.folder / "attacks.md").read_text()
     assert "| combination | 10.00 (19.93) | 15.00 (21.77) | 20.00 (19.31) | 85.00 (72.64) |" in (
@@ -134,8 +134,8 @@ def test_the_same_results_give_the_same_pages_and_plots(lab: Lab) -> None:
 def test_tables_and_numbers_are_written_alike_everywhere(tmp_path: Path) -> None:
     assert table(["a", "b"], [["1", "2"]]) == ["| a | b |", "|---|---|", "| 1 | 2 |", ""]
     assert (percent(0.98765), percent(None)) == ("98.77", "not measured")
-    assert spread([0.99, 0.97]) == "98.00 ± 1.41 (2)"
-    assert spread([0.99]) == "99.00 (1)"
+    assert spread([0.99, 0.97]) == "98.00 ± 1.41, 2 seeds"
+    assert spread([0.99]) == "99.00, 1 seed"
     assert (paper(None), paper(1.5)) == ("-", "1.50")
     bars(["x"], {"a": [0.5], "b": [None]}, tmp_path / "bars.svg", chance=[0.2])
     confusion([[1, 1], [0, 2]], ["real", "a"], tmp_path / "confusion.svg")
@@ -161,7 +161,8 @@ def committed(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Head
     images = LabelledImages(
         rng.integers(0, 256, (10, 3, 8, 8), dtype=np.uint8), np.repeat([0, 1], 5), sources
     )
-    headline = Headline("one", run, lambda: images, "x/one", lambda result: result["accuracy"])
+    one = Measurement("x/one", {}, dict)
+    headline = Headline("one", run, lambda: images, one, lambda result: result["accuracy"])
     monkeypatch.setattr(check, "headlines", lambda lab: [headline])
     return headline
 

@@ -11,8 +11,11 @@ from training.paper.attribution_file import load_attribution
 from training.paper.attribution_run import AttributionRun, base_run, immunised_run
 from training.paper.images import LabelledImages
 from training.paper.lab import Lab
+from training.paper.measured import Measurement
 from training.paper.study_attacks import SETUP as ATTACKED
 from training.paper.study_attacks import attacked_test
+from training.paper.study_attacks import network_measurement as attacked_measurement
+from training.paper.study_attribution import network_measurement
 from training.paper.study_visualisation import COMMITTED, committed_weights, kept_weights
 from training.paper.study_visualisation import SETUP as VISUALISED
 from worker.errors import StopError
@@ -36,12 +39,12 @@ class Checked:
 
 @dataclass(frozen=True)
 class Headline:
-    """A committed network, the images it is judged on, and where its accuracy is published."""
+    """A committed network, the images it is judged on, and the measurement that is published."""
 
     name: str
     run: AttributionRun
     images: Callable[[], LabelledImages]
-    result: str
+    measurement: Measurement
     read: Callable[[dict[str, Any]], float]
 
 
@@ -55,7 +58,7 @@ def headlines(lab: Lab) -> list[Headline]:
                 f"attribution, {name}",
                 base_run(lab, setup, 0),
                 lambda setup=setup: lab.images(setup, "test"),  # type: ignore[misc]
-                f"attribution/{setup.name}/network-seed0",
+                network_measurement(lab, base_run(lab, setup, 0)),
                 lambda result: float(result["accuracy"]),
             )
         )
@@ -65,7 +68,7 @@ def headlines(lab: Lab) -> list[Headline]:
             "combination attack, immunised",
             immunised_run(lab, setup, "combination"),
             lambda: attacked_test(lab, setup, "combination"),
-            f"attacks/{setup.name}/combination-network",
+            attacked_measurement(lab, setup, "combination"),
             lambda result: float(result["after"]["accuracy"]),
         )
     )
@@ -97,11 +100,12 @@ def check(lab: Lab) -> list[Checked]:
     """
     checked = []
     for headline in headlines(lab):
-        published = lab.results.find(headline.result)
+        published = lab.results.current(headline.measurement)
         if published is None:
             raise StopError(
-                f"{lab.results.path(headline.result)} is not there, so that there is no published"
-                " figure to check; run `latentprint train reproduce` first"
+                f"{lab.results.path(headline.measurement.name)} is not there or was made by other"
+                " settings or generators, so that there is no published figure to check; run"
+                " `latentprint train reproduce` first"
             )
         path = headline.run.committed
         network, facts = load_attribution(path)
@@ -109,7 +113,7 @@ def check(lab: Lab) -> list[Checked]:
             raise StopError(
                 f"{path} has the digest {facts.get('digest')}, expected {headline.run.digest}: it"
                 " was trained by other settings or on other generators; run `latentprint train"
-                " reproduce` and commit its weights and pages together"
+                " reproduce --keep-weights` and commit weights and pages together"
             )
         lab.say(f"{headline.name}: recomputing")
         accuracy = accuracy_of(network, headline.images(), lab.place).mean

@@ -10,6 +10,7 @@ import torch
 from torch import distributed
 
 from training.zoo.devices import device_of
+from worker.errors import StopError
 
 LONGEST_WAIT = datetime.timedelta(hours=12)
 """The others wait so long while the first process does what only one can do."""
@@ -41,12 +42,25 @@ def joined() -> Iterator[Place]:
         yield Place(0, 1, device)
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     distributed.init_process_group(backend, timeout=LONGEST_WAIT)
     rank = int(os.environ["RANK"])
     try:
         yield Place(rank, world, device)
     finally:
         distributed.destroy_process_group()
+
+
+def share_of_batch(batch_size: int, place: Place) -> int:
+    """Images of a batch for this process; StopError where they cannot be shared evenly."""
+    if batch_size % place.world:
+        raise StopError(
+            f"a batch of {batch_size} cannot be shared evenly by {place.world} processes; start"
+            " torchrun with a number of processes that divides it",
+            exit_code=2,
+        )
+    return batch_size // place.world
 
 
 def wait_for_all(place: Place) -> None:

@@ -1,8 +1,9 @@
 """The labelled images of a set-up: real photographs and what its generators draw, per split.
 
-Every class is treated alike: square RGB images of the same side, kept as uncompressed pixels. The
-real ones are split by photograph, the made ones by the seed of their latents, and a generator was
-trained on the training photographs only.
+Every class comes as square RGB images of the same side, kept as uncompressed pixels. The real ones
+were JPEG or WebP once and were made smaller by a box filter, as the generators saw them; the made
+ones never were. The real ones are split by photograph, the made ones by the seed of their latents,
+and a generator was trained on the training photographs only.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from training.data import Manifest, Split
 from training.fetch import cache_folder
+from training.lock import locked_when_free
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size
@@ -26,6 +28,9 @@ REAL = "real"
 
 DRAWN: dict[Split, int] = {"train": 2000, "validation": 200, "test": 500}
 """Images drawn from each generator; the paper has 100,000 for training and 10,000 for test."""
+
+_LAYOUT = "planes"
+"""Of the stored pixels, as part of the file's name: rows of each colour in turn."""
 
 _SEEDS: dict[Split, int] = {"train": 1_000_000, "validation": 2_000_000, "test": 3_000_000}
 
@@ -98,15 +103,13 @@ def _drawn(model: ZooModel, split: Split) -> NDArray[np.uint8]:
     """Images of a generator, drawn once and kept below the cache folder."""
     count, seed = DRAWN[split], _SEEDS[split]
     generator = load_generator(model.weights)  # StopError where there are no weights
-    kept = _kept(model.weights, f"{model.name}-{split}-{count}-{seed}")
-    if kept.is_file():
-        images: NDArray[np.uint8] = load_file(kept)["images"]
-        return images
-    images = generate(generator, count, seed)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    draft = kept.with_suffix(".part")
-    save_file({"images": images}, draft)
-    draft.replace(kept)
+    kept = _kept(model.weights, f"{model.name}-{split}-{count}-{seed}-{_LAYOUT}")
+    with locked_when_free(kept.with_suffix(".lock")):  # another process may be drawing them
+        if not kept.is_file():
+            draft = kept.with_suffix(".part")
+            save_file({"images": generate(generator, count, seed)}, draft)
+            draft.replace(kept)
+    images: NDArray[np.uint8] = load_file(kept)["images"]
     return images
 
 

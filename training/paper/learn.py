@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from training.paper.attacks import Attack, attack_batch
-from training.paper.devices import ALONE, Place
+from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
 from training.zoo import checkpoint
 from worker.errors import StopError
@@ -72,6 +72,7 @@ def learn(
         network.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon, fused=True
     )
     step = _resume(network, adam, recipe, saved) if saved.exists() else 0
+    wait_for_all(place)  # nobody removes the file before all have looked for it
     model = DistributedDataParallel(network) if place.world > 1 else network
     due = time.monotonic() + SAVE_EVERY_S
     while step < recipe.steps:
@@ -79,7 +80,7 @@ def learn(
         if not np.isfinite(loss):
             raise StopError(
                 f"the loss is {loss} at step {step} of {recipe.steps}, expected a finite one;"
-                f" resume from {saved} with a lower learning rate than {recipe.learning_rate}"
+                f" train anew with a lower learning rate than {recipe.learning_rate}"
             )
         step += 1
         if place.first:
@@ -99,7 +100,7 @@ def _step(
     place: Place,
 ) -> float:
     rng = np.random.default_rng([recipe.seed, step, place.rank])
-    batch, labels = draw_batch(images, recipe.batch_size // place.world, rng)
+    batch, labels = draw_batch(images, share_of_batch(recipe.batch_size, place), rng)
     if recipe.attack is not None:
         batch = attack_batch(batch, recipe.attack, rng, recipe.attack_share)
     x = to_float(torch.from_numpy(batch).to(place.device))

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-from training.paper.devices import ALONE, Place
+from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
 from training.paper.learn import SAVE_EVERY_S, Report
 from training.paper.visualisation_network import Discriminator, Variant, VisualisationNetwork
@@ -83,6 +83,7 @@ def learn_visualisation(
     training = _Training.begin(images, recipe, place)
     if saved.exists():
         training.load(saved)
+    wait_for_all(place)  # nobody removes the file before all have looked for it
     due = time.monotonic() + SAVE_EVERY_S
     while training.step < recipe.steps:
         loss = training.advance()
@@ -139,7 +140,7 @@ class _Training:
         """One step of the discriminator, then one of the network; returns the cross-entropy."""
         recipe, place = self.recipe, self.place
         rng = np.random.default_rng([recipe.seed, self.step, place.rank])
-        batch, labels = draw_batch(self.images, recipe.batch_size // place.world, rng)
+        batch, labels = draw_batch(self.images, share_of_batch(recipe.batch_size, place), rng)
         x = to_float(torch.from_numpy(batch).to(place.device))
         x = x.contiguous(memory_format=torch.channels_last)
         with self._autocast():
@@ -208,7 +209,7 @@ class _Training:
         if not np.isfinite(losses).all():
             raise StopError(
                 f"the losses are {losses} at step {self.step} of {self.recipe.steps}, expected"
-                " finite ones; resume from the last saved state with a lower learning rate than"
+                " finite ones; train anew with a lower learning rate than"
                 f" {self.recipe.learning_rate}"
             )
 

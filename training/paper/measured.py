@@ -6,6 +6,7 @@ file, it is not computed again. So a run that was interrupted goes on where it s
 be written anew in seconds, and what is published names the commit, date and machine it came from.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -142,7 +143,7 @@ def measure_missing(
 
 
 def _measure(measurement: Measurement, results: Results, say: Callable[[str], None]) -> None:
-    say(f"{measurement.name}: measuring")
+    say(f"{measurement.name}: measuring, at commit {commit()}")
     began = time.monotonic()
     result = measurement.compute()
     results.keep(measurement, result, time.monotonic() - began)
@@ -171,14 +172,18 @@ def machine() -> str:
     return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
+@functools.cache
 def commit() -> str:
-    """The commit of the checkout, with "+" where files differ from it; "unknown" outside one."""
+    """The commit of the checkout, with "+" where code differs from it; "unknown" outside one.
+
+    As it was at the first call, which is before anything is measured.
+    """
     here = ["git", "-C", str(Path(__file__).parent)]
     head = subprocess.run(
         [*here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     changed = subprocess.run(
-        [*here, "status", "--porcelain", "--untracked-files=no", "--", "*.py"],
+        [*here, "status", "--porcelain", "--untracked-files=no", "--", ":(top)*.py"],
         capture_output=True,
         text=True,
         check=False,

@@ -8,8 +8,8 @@ images are of 128x128, with 100,000 for training and 10,000 for test from every 
 NOTE = (
     "The paper's numbers were noted at second hand and are to be checked in the paper before they"
     " are quoted. They hold for images of 128x128 of CelebA (LSUN bedrooms beside our scenes),"
-    " 100,000 training and 10,000 test images a source, and generators and networks trained some"
-    " thousand times longer than ours; the two columns share a method, not a test set."
+    " 100,000 training and 10,000 test images a source, generators trained a hundred times longer"
+    " than ours and networks a thousand times; the two columns share a method, not a test set."
 )
 
 KNN, EIGENFACE, PRNU, NETWORK, REFERENCE, FINGERPRINT = range(6)

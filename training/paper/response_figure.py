@@ -41,7 +41,7 @@ _FRAME = "#d62728"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says of an image: the likeliest source, and all sources' shares by name."""
+    """What a network says of an image: the likeliest source with its share, and all logits."""
 
     name: str
     source: str

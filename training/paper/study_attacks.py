@@ -19,6 +19,7 @@ from training.paper.accuracy import accuracy_of, measure
 from training.paper.attacks import ATTACKS, Attack, attack_batch
 from training.paper.attribution_run import base_run, immunised_run, trained
 from training.paper.baseline_images import with_flips
+from training.paper.devices import ALONE
 from training.paper.images import LabelledImages, SetUp
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
@@ -82,7 +83,8 @@ def _measure_network(lab: Lab, setup: SetUp, attack: Attack) -> Result:
 
 
 def _measure_prnu(lab: Lab, setup: SetUp, attack: Attack) -> Result:
-    lab.measure([baseline_measurement(lab, setup, "prnu")])  # chooses level and sigma
+    alone = replace(lab, place=ALONE)  # the other processes of torchrun are not here
+    alone.measure([baseline_measurement(alone, setup, "prnu")])  # chooses level and sigma
     chosen = lab.results.find(f"attribution/{setup.name}/prnu")
     assert chosen is not None
     level, sigma = int(chosen.result["settings"]["level"]), chosen.result["settings"]["sigma"]

@@ -21,7 +21,11 @@ from training.paper.learn_visualisation import VisualisationRecipe, learn_visual
 from training.paper.measured import Measurement, Result, digest_of
 from training.paper.response_figure import draw_grid
 from training.paper.study_attribution import accuracy_result
-from training.paper.visualisation_file import export_visualisation, load_visualisation
+from training.paper.visualisation_file import (
+    export_visualisation,
+    facts_of,
+    load_visualisation,
+)
 from training.paper.visualisation_network import Variant, VisualisationNetwork
 
 SETUP = "architectures"
@@ -71,7 +75,10 @@ def kept_weights(lab: Lab, setup: SetUp, variant: Variant) -> Path:
 
 def trained(lab: Lab, setup: SetUp, variant: Variant) -> VisualisationNetwork:
     """The network of a variant, loaded where it is there and trained where it is not."""
-    kept = kept_weights(lab, setup, variant)
+    kept, committed = kept_weights(lab, setup, variant), committed_weights(setup, variant)
+    digest = digest_of(config_of(lab, setup, variant))
+    if committed.is_file() and facts_of(committed).get("digest") == digest:
+        return load_visualisation(committed)
     if not kept.is_file() and lab.place.world > 1:
         _train(lab, setup, variant, kept)
         wait_for_all(lab.place)
@@ -88,6 +95,7 @@ def _train(lab: Lab, setup: SetUp, variant: Variant, kept: Path) -> None:
     network = learn_visualisation(images, recipe_of(lab, variant), checkpoint, bar, lab.place)
     if lab.place.first:
         facts: dict[str, object] = {
+            "digest": digest_of(config_of(lab, setup, variant)),
             "config": config_of(lab, setup, variant),
             "names": list(setup.sources),
             "seconds": round(time.monotonic() - began),

@@ -45,8 +45,8 @@ def train_zoo(lab: Lab, setup: SetUp) -> None:
     missing = [model.name for model in setup.models if not model.weights.is_file()]
     if missing:
         raise StopError(
-            f"{', '.join(missing)} could not be trained; run `latentprint train zoo` and"
-            " read its message"
+            f"{', '.join(missing)} could not be trained; run `latentprint train zoo --set"
+            f" {setup.which} --size {setup.size} --content {setup.content}` and read its message"
         )
 
 

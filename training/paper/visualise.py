@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from training.paper.images import SetUp
 from training.paper.response_figure import Answer, draw_responses
@@ -38,13 +38,14 @@ def _fitted(path: Path, side: int) -> tuple[NDArray[np.uint8], str]:
     try:
         with Image.open(path, formats=["JPEG", "PNG", "WEBP"]) as file:
             image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise StopError(
             f"{path} cannot be read as an image ({error}); expected JPEG, PNG or WebP"
         ) from error
-    note = "" if image.size == (side, side) else f"\n{image.width}x{image.height}, resized"
+    note = "" if image.size == (side, side) else f" ({image.width}x{image.height}, resized)"
     shorter = min(image.size)
-    square = ImageOps.fit(image, (shorter, shorter), Image.Resampling.BICUBIC)
+    left, top = (image.width - shorter) // 2, (image.height - shorter) // 2
+    square = image.crop((left, top, left + shorter, top + shorter))
     if shorter > side and shorter % side == 0:
         square = square.reduce(shorter // side)
     elif shorter != side:

@@ -21,12 +21,12 @@ def percent(share: float | None) -> str:
 
 
 def spread(shares: Sequence[float]) -> str:
-    """Mean and standard deviation of several seeds, in percent: 98.76 ± 0.12 (3)."""
+    """Mean and standard deviation of several seeds, in percent: 98.76 ± 0.12, 3 seeds."""
     if not shares:
         return NOT_MEASURED
     if len(shares) == 1:
-        return f"{percent(shares[0])} (1)"
-    return f"{100 * np.mean(shares):.2f} ± {100 * np.std(shares, ddof=1):.2f} ({len(shares)})"
+        return f"{percent(shares[0])}, 1 seed"
+    return f"{100 * np.mean(shares):.2f} ± {100 * np.std(shares, ddof=1):.2f}, {len(shares)} seeds"
 
 
 def published(value: float | None, form: str = ".2f") -> str:
@@ -48,6 +48,5 @@ def provenance(measured: Iterable[Measured | None], command: str) -> str:
     hours = sum(one.seconds for one in known) / 3600
     return (
         f"Made by `{command}` on {', '.join(dates)}; {'; '.join(machines)}; at commit"
-        f" {', '.join(commits)} (+ means with changes on top); {hours:.1f} hours of one process,"
-        " training included."
+        f" {', '.join(commits)} (+ means with changes on top); {hours:.1f} hours of one process."
     )
