@@ -42,6 +42,8 @@ def accuracy(measured: Measured | None) -> float | None:
 def provenance(measured: Iterable[Measured | None], command: str) -> str:
     """The command, the dates, commits and machines behind a page, and the time it took."""
     known = [one for one in measured if one is not None]
+    if not known:
+        return f"Not measured yet; `{command}` does it."
     dates, commits, machines = (
         sorted({getattr(one, key) for one in known}) for key in ("date", "commit", "machine")
     )

@@ -31,7 +31,7 @@ def page(lab: Lab, command: str) -> str:
         "The sum of a response decides which source the image is given to.",
         "",
         *table(["variant", "accuracy, %, five sources, faces"], rows),
-        f"The paper's, on ten seeds of ProGAN: {published.VISUALISATION:.2f}.",
+        f"The paper's, on ten seeds of ProGAN: about {published.VISUALISATION:.2f}.",
         published.NOTE,
         "",
         "In each figure: the model fingerprints in the first row; below, an image of each source,"
