@@ -98,7 +98,14 @@ def draw_responses(
         )
         for row, (name, best) in enumerate(zip(names, chosen, strict=True))
     ]
-    labels = [f"{answer.name}\n{answer.source}\n{answer.share:.1%}" for answer in answers]
+    # A note on the size stands on lines of its own: the margin is narrow.
+    names = [
+        answer.name.replace(" (", "\n").replace(", resized)", "\nresized") for answer in answers
+    ]
+    labels = [
+        f"{name}\n{answer.source}\n{answer.share:.1%}"
+        for name, answer in zip(names, answers, strict=True)
+    ]
     ours = network.image_fingerprints(_floats(network, pictures))  # (N, 3, R, R)
     _draw(network, pictures, ours, labels, chosen, sources, path)
     return answers
