@@ -81,7 +81,7 @@ def test_a_run_is_fixed_by_its_recipe_its_start_and_its_generators(
     ]
     digests = {one.digest for one in (run, *others)}
     assert len(digests) == 5
-    monkeypatch.setattr(attribution_run, "generators_of", lambda setup: {"sngan": "new"})
+    monkeypatch.setattr(images, "generators_of", lambda setup: {"sngan": "new"})
     assert run.digest not in digests
 
 

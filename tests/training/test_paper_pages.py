@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from tests.training.paper_samples import silent
 from training.data import Manifest
-from training.paper import attribution_run, check, published
+from training.paper import attribution_run, check, images, published, study_attacks
+from training.paper.attacks import Attack
 from training.paper.attribution_file import export_attribution
+from training.paper.attribution_run import base_run
 from training.paper.check import Headline
 from training.paper.images import LabelledImages
 from training.paper.lab import SETUPS, Lab
@@ -21,7 +23,12 @@ from training.paper.pages.plots import bars, confusion
 from training.paper.pages.tables import percent, spread, table
 from training.paper.pages.tables import published as paper
 from training.paper.reproduce import CHAPTERS, write_pages
-from training.paper.study_attribution import BASELINES
+from training.paper.study_attribution import (
+    BASELINES,
+    baseline_measurement,
+    network_measurement,
+    reference_measurement,
+)
 from worker.errors import StopError
 from worker.extractor.attribution_network import AttributionNetwork
 from worker.program import build_app
@@ -34,8 +41,8 @@ def lab(tmp_path: Path) -> Lab:
     return Lab(manifest, "small", tmp_path / "pages", lambda line: None, lambda name: silent)
 
 
-def keep(lab: Lab, name: str, result: dict[str, Any]) -> None:
-    lab.results.keep(Measurement(name, {}, dict), result, 60.0)
+def keep(lab: Lab, measurement: Measurement, result: dict[str, Any]) -> None:
+    lab.results.keep(measurement, result, 60.0)
 
 
 def judged(accuracy: float, count: int) -> dict[str, Any]:
@@ -60,15 +67,18 @@ def fill(lab: Lab, network: float = 0.995) -> None:
         counts = dict.fromkeys(setup.sources, 10)
         facts = {"fd_ratio": 12.5, "train_images": counts, "test_images": counts}
         for seed in range(lab.effort.seeds):
-            keep(lab, f"attribution/{setup.name}/network-seed{seed}", result | facts)
+            keep(lab, network_measurement(lab, base_run(lab, setup, seed)), result | facts)
         for baseline in BASELINES:
-            keep(lab, f"attribution/{setup.name}/{baseline}", judged(0.9, 2) | {"settings": {}})
-        keep(lab, f"attribution/{setup.name}/reference", {"fd_ratio": 1.5})
+            measurement = baseline_measurement(lab, setup, baseline)
+            keep(lab, measurement, judged(0.9, 2) | {"settings": {}})
+        keep(lab, reference_measurement(lab, setup), {"fd_ratio": 1.5})
     setup = lab.setup_named("seeds")
-    for attack in ("combination", "noise"):
+    attacks: tuple[Attack, ...] = ("combination", "noise")
+    for attack in attacks:
         attacked = {"before": judged(0.2, 2), "after": judged(0.85, 2), "clean_after": 0.97}
-        keep(lab, f"attacks/{setup.name}/{attack}-network", attacked)
-        keep(lab, f"attacks/{setup.name}/{attack}-prnu", {"before": 0.1, "after": 0.15})
+        keep(lab, study_attacks.network_measurement(lab, setup, attack), attacked)
+        prnu = study_attacks.prnu_measurement(lab, setup, attack)
+        keep(lab, prnu, {"before": 0.1, "after": 0.15})
 
 
 def test_without_measurements_the_summary_claims_nothing(lab: Lab) -> None:
@@ -122,6 +132,16 @@ def test_the_pages_set_ours_beside_the_papers_with_the_command(lab: Lab) -> None
     assert {"attribution.svg", "attacks.svg", "confusion-seeds-faces-64.svg"} <= drawn
 
 
+def test_what_was_measured_of_other_settings_is_not_on_the_pages(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(lab)
+    monkeypatch.setattr(images, "DRAWN", images.DRAWN | {"test": 400})
+    write_pages(lab)
+    assert {goal.reached for goal in summary.goals(lab)} == {None}
+    assert "99.50" not in (lab.folder / "attribution.md").read_text()
+
+
 def test_the_same_results_give_the_same_pages_and_plots(lab: Lab) -> None:
     fill(lab)
     write_pages(lab)
@@ -148,6 +168,9 @@ def test_every_set_up_has_numbers_of_the_paper() -> None:
     assert all(len(row) == 6 for row in published.SET_UPS.values())
 
 
+MEASUREMENT = Measurement("x/one", {}, dict)
+
+
 @pytest.fixture
 def committed(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Headline:
     """A headline with committed weights, judged on ten images."""
@@ -161,19 +184,18 @@ def committed(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Head
     images = LabelledImages(
         rng.integers(0, 256, (10, 3, 8, 8), dtype=np.uint8), np.repeat([0, 1], 5), sources
     )
-    one = Measurement("x/one", {}, dict)
-    headline = Headline("one", run, lambda: images, one, lambda result: result["accuracy"])
+    headline = Headline("one", run, lambda: images, MEASUREMENT, lambda result: result["accuracy"])
     monkeypatch.setattr(check, "headlines", lambda lab: [headline])
     return headline
 
 
 def test_the_check_recomputes_what_was_published(lab: Lab, committed: Headline) -> None:
-    keep(lab, "x/one", {"accuracy": -1.0})
+    keep(lab, MEASUREMENT, {"accuracy": -1.0})
     (checked,) = check.check(lab)
     assert not checked.agrees
-    keep(lab, "x/one", {"accuracy": checked.recomputed + 0.004})
+    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed + 0.004})
     assert check.check(lab)[0].agrees
-    keep(lab, "x/one", {"accuracy": checked.recomputed - 0.006})
+    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed - 0.006})
     assert not check.check(lab)[0].agrees
 
 
@@ -182,7 +204,7 @@ def test_the_check_refuses_missing_figures_and_weights_of_another_run(
 ) -> None:
     with pytest.raises(StopError, match="no published figure to check"):
         check.check(lab)
-    keep(lab, "x/one", {"accuracy": 0.5})
+    keep(lab, MEASUREMENT, {"accuracy": 0.5})
     monkeypatch.setattr(type(committed.run), "digest", "d2")
     with pytest.raises(StopError, match="digest d1, expected d2"):
         check.check(lab)

@@ -39,10 +39,9 @@ class Score(nn.Module):
 
 
 def slow_kernel(x: list[float], y: list[float]) -> float:
-    """Rational quadratic mixture plus dot product of two vectors."""
+    """Rational quadratic mixture of two vectors."""
     distance = sum((a - b) ** 2 for a, b in zip(x, y, strict=True))
-    mixture = sum((1 + distance / (2 * a)) ** -a for a in (0.2, 0.5, 1, 2, 5))
-    return mixture + sum(a * b for a, b in zip(x, y, strict=True))
+    return sum((1 + distance / (2 * a)) ** -a for a in (0.2, 0.5, 1, 2, 5))
 
 
 def slow_mmd_squared(x: list[list[float]], y: list[list[float]]) -> float:

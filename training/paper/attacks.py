@@ -20,7 +20,7 @@ each image, from the ranges that the paper states:
 import io
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,17 @@ _BY_NAME: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "relighting": relighting,
     "combination": combination,
 }
+
+
+def strengths() -> dict[str, Any]:
+    """The ranges that strengths are drawn from: they fix an attack, with the seed of the draws."""
+    return {
+        "noise": list(NOISE),
+        "kernels": list(KERNELS),
+        "cut": list(CUT),
+        "quality": list(QUALITY),
+        "shading": SHADING,
+    }
 
 
 def attack_batch(

@@ -5,8 +5,6 @@ folder. Both carry the digest of their run, so that weights of other settings ar
 them.
 """
 
-import functools
-import hashlib
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,10 +13,10 @@ from typing import Any
 import torch
 
 from training.lock import locked_when_free
-from training.paper.attacks import Attack
+from training.paper.attacks import Attack, strengths
 from training.paper.attribution_file import export_attribution, load_attribution
 from training.paper.devices import wait_for_all
-from training.paper.images import DRAWN, SetUp
+from training.paper.images import SetUp, images_config
 from training.paper.lab import Lab, work_folder
 from training.paper.learn import LearnRecipe, learn
 from training.paper.measured import digest_of
@@ -42,13 +40,12 @@ class AttributionRun:
         return f"{self.setup.name}{attack}-seed{self.recipe.seed}"
 
     def config(self) -> dict[str, Any]:
-        """All that fixes the weights. The generators must be trained."""
+        """All that fixes the weights."""
         return {
-            "setup": asdict(self.setup),
+            "images": images_config(self.setup),
             "recipe": asdict(self.recipe),
             "start": self.start.digest if self.start else None,
-            "drawn": dict(DRAWN),
-            "generators": generators_of(self.setup),
+            "strengths": strengths() if self.recipe.attack else None,
         }
 
     @property
@@ -131,13 +128,3 @@ def _train(run: AttributionRun, lab: Lab) -> None:
         }
         export_attribution(run.kept, network, run.setup.sources, facts)
         checkpoint.unlink(missing_ok=True)
-
-
-def generators_of(setup: SetUp) -> dict[str, str]:
-    """The generators of a set-up with 16 digits of the SHA-256 of their weights."""
-    return {model.name: _sha256(model.weights) for model in setup.models}
-
-
-@functools.cache
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

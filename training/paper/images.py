@@ -6,9 +6,11 @@ ones never were. The real ones are split by photograph, the made ones by the see
 and a generator was trained on the training photographs only.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +18,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from training.data import Manifest, Split
-from training.fetch import cache_folder
+from training.data import HELD_OUT_PHOTOS, Manifest, Split
+from training.faces import CROP_BOX
+from training.fetch import FACES, PHOTOS, cache_folder
 from training.lock import locked_when_free
+from training.scenes import LEAST_DEVIATION, REDUCTION, TILES_PER_PHOTO
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size
@@ -83,6 +87,42 @@ class SetUp:
         return (REAL, *(model.name for model in self.models))
 
 
+def images_config(setup: SetUp) -> dict[str, Any]:
+    """All that fixes the images of a set-up."""
+    return {
+        "setup": setup.name,
+        "real": _REAL[setup.content] | {"side": setup.side},
+        "drawn": {split: [DRAWN[split], _SEEDS[split]] for split in DRAWN},
+        "generators": generators_of(setup),
+    }
+
+
+_REAL: dict[Content, dict[str, Any]] = {
+    "faces": {"package": FACES.sha256, "crop": list(CROP_BOX)},
+    "scenes": {
+        "packages": [package.sha256 for package in PHOTOS],
+        "held_out": HELD_OUT_PHOTOS,
+        "reduction": {str(side): times for side, times in REDUCTION.items()},
+        "tiles_per_photo": TILES_PER_PHOTO,
+        "least_deviation": LEAST_DEVIATION,
+    },
+}
+
+
+def generators_of(setup: SetUp) -> dict[str, str]:
+    """The generators of a set-up with 16 digits of the SHA-256 of their weights.
+
+    A dash for one that is not trained, so that nothing measured is of that configuration.
+    """
+    weights = {model.name: model.weights for model in setup.models}
+    return {name: _sha256(path) if path.is_file() else "-" for name, path in weights.items()}
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def to_float(images: Tensor) -> Tensor:
     """uint8 (B,3,R,R) to float32 in [-1, 1], as the networks take them."""
     return images.float() / 127.5 - 1
@@ -114,8 +154,7 @@ def _drawn(model: ZooModel, split: Split) -> NDArray[np.uint8]:
 
 
 def _kept(weights: Path, name: str) -> Path:
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-    return cache_folder() / "paper" / "images" / f"{name}-{digest}.safetensors"
+    return cache_folder() / "paper" / "images" / f"{name}-{_sha256(weights)}.safetensors"
 
 
 def draw_batch(

@@ -33,7 +33,7 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 700, "seeds": 1000},
+        attribution_steps={"five": 1000, "seeds": 2000},
         immunise_steps=400,
         combination_steps=1000,
         visualisation_steps=450,

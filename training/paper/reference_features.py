@@ -17,6 +17,9 @@ from torchvision.models import vgg16
 
 SIZE = 64
 _SEED = 2020
+FEATURES = {"network": "VGG-16, random", "size": SIZE, "seed": _SEED}
+"""What fixes the features."""
+
 _BATCH = 50
 
 

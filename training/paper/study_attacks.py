@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from training.paper.accuracy import accuracy_of, measure
-from training.paper.attacks import ATTACKS, Attack, attack_batch
+from training.paper.attacks import ATTACKS, Attack, attack_batch, strengths
 from training.paper.attribution_run import base_run, immunised_run, trained
 from training.paper.baseline_images import with_flips
 from training.paper.devices import ALONE
-from training.paper.images import LabelledImages, SetUp
+from training.paper.images import LabelledImages, SetUp, images_config
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
 from training.paper.prnu import fingerprints_of
-from training.paper.study_attribution import accuracy_result, baseline_measurement, images_config
+from training.paper.study_attribution import GRIDS, accuracy_result, baseline_measurement
 
 SETUP = "seeds"
 IMMUNISED_AGAINST: dict[Attack, Attack] = {attack: attack for attack in ATTACKS} | {
@@ -45,14 +45,21 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
 def network_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
     """Accuracy of the network before and after immunisation, and of the immunised on clean."""
     run = immunised_run(lab, setup, IMMUNISED_AGAINST[attack])
-    config = run.config() | {"judged_on": attack}
+    config = run.config() | {"judged_on": attack, "test_seed": _TEST_SEED}
     work = partial(_measure_network, lab, setup, attack)
     return Measurement(f"attacks/{setup.name}/{attack}-network", config, work, shared=True)
 
 
 def prnu_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
     """Accuracy of PRNU with fingerprints from clean, and from half attacked images."""
-    config: dict[str, Any] = images_config(setup, f"prnu under {attack}")
+    config: dict[str, Any] = {
+        "images": images_config(setup),
+        "grid": GRIDS["prnu"],
+        "attack": attack,
+        "immunised_against": IMMUNISED_AGAINST[attack],
+        "strengths": strengths(),
+        "seeds": [_TRAIN_SEED, _TEST_SEED],
+    }
     return Measurement(
         f"attacks/{setup.name}/{attack}-prnu", config, partial(_measure_prnu, lab, setup, attack)
     )

@@ -12,23 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.paper import eigenface, knn, prnu
 from training.paper.accuracy import Accuracy, measure
-from training.paper.attribution_run import (
-    AttributionRun,
-    base_run,
-    generators_of,
-    trained,
-)
+from training.paper.attribution_run import AttributionRun, base_run, trained
 from training.paper.baseline_images import with_flips
 from training.paper.devices import Place
-from training.paper.eigenface import fit_eigenface
-from training.paper.frechet import fd_ratio
-from training.paper.images import DRAWN, LabelledImages, SetUp, to_float
-from training.paper.knn import fit_knn
+from training.paper.frechet import HALVINGS, fd_ratio
+from training.paper.images import LabelledImages, SetUp, images_config, to_float
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
-from training.paper.prnu import fit_prnu
-from training.paper.reference_features import reference_features
+from training.paper.reference_features import FEATURES, reference_features
 from worker.extractor.attribution_network import AttributionNetwork
 
 BASELINES = ("knn", "eigenface", "prnu")
@@ -47,10 +40,22 @@ class Baseline(Protocol):
 
 
 FITS: dict[str, Callable[[LabelledImages, LabelledImages], Baseline]] = {
-    "knn": fit_knn,
-    "eigenface": fit_eigenface,
-    "prnu": fit_prnu,
+    "knn": knn.fit_knn,
+    "eigenface": eigenface.fit_eigenface,
+    "prnu": prnu.fit_prnu,
 }
+
+GRIDS: dict[str, dict[str, Any]] = {
+    "knn": {"neighbours": knn.NEIGHBOURS},
+    "eigenface": {
+        "variances": eigenface.VARIANCES,
+        "costs": eigenface.COSTS,
+        "components": eigenface.COMPONENTS,
+        "searched": eigenface.SEARCHED,
+    },
+    "prnu": {"levels": prnu.LEVELS, "sigmas": prnu.SIGMAS, "searched": prnu.SEARCHED},
+}
+"""The settings that each baseline chooses from, and on how many images of a source."""
 
 
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
@@ -65,30 +70,22 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
 def network_measurement(lab: Lab, run: AttributionRun) -> Measurement:
     """Accuracy on the test images, and the FD ratio of their fingerprints."""
     name = f"attribution/{run.setup.name}/network-seed{run.recipe.seed}"
-    return Measurement(name, run.config(), partial(_measure_network, lab, run), shared=True)
+    config = run.config() | {"halvings": HALVINGS}
+    return Measurement(name, config, partial(_measure_network, lab, run), shared=True)
 
 
 def baseline_measurement(lab: Lab, setup: SetUp, baseline: str) -> Measurement:
     """Accuracy of a baseline, fitted on the same training images."""
     name = f"attribution/{setup.name}/{baseline}"
-    return Measurement(
-        name, images_config(setup, baseline), partial(_measure_baseline, lab, setup, baseline)
-    )
+    config = {"images": images_config(setup), "grid": GRIDS[baseline]}
+    return Measurement(name, config, partial(_measure_baseline, lab, setup, baseline))
 
 
 def reference_measurement(lab: Lab, setup: SetUp) -> Measurement:
     """The FD ratio in features that know nothing of generators."""
     name = f"attribution/{setup.name}/reference"
-    return Measurement(
-        name, images_config(setup, "reference"), partial(_measure_reference, lab, setup)
-    )
-
-
-def images_config(setup: SetUp, method: str) -> dict[str, Any]:
-    """What fixes a measurement that trains no network: the images and the method."""
-    return {"setup": setup.name, "method": method, "drawn": DRAWN} | {
-        "generators": generators_of(setup)
-    }
+    config = {"images": images_config(setup), "features": FEATURES, "halvings": HALVINGS}
+    return Measurement(name, config, partial(_measure_reference, lab, setup))
 
 
 def accuracy_result(accuracy: Accuracy) -> Result:

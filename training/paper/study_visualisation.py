@@ -13,9 +13,9 @@ from typing import Any, get_args
 
 from training.lock import locked_when_free
 from training.paper.accuracy import accuracy_of
-from training.paper.attribution_run import WEIGHTS, generators_of
+from training.paper.attribution_run import WEIGHTS
 from training.paper.devices import wait_for_all
-from training.paper.images import DRAWN, SetUp
+from training.paper.images import SetUp, images_config
 from training.paper.lab import Lab, work_folder
 from training.paper.learn_visualisation import VisualisationRecipe, learn_visualisation
 from training.paper.measured import Measurement, Result, digest_of
@@ -36,15 +36,13 @@ COMMITTED: Variant = "inner"
 
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """Both variants."""
-    return [
-        Measurement(
-            f"visualisation/{setup.name}/{variant}",
-            config_of(lab, setup, variant),
-            partial(_measure, lab, setup, variant),
-            shared=True,
-        )
-        for variant in VARIANTS
-    ]
+    return [measurement_of(lab, setup, variant) for variant in VARIANTS]
+
+
+def measurement_of(lab: Lab, setup: SetUp, variant: Variant) -> Measurement:
+    """Accuracy on the test images; draws the figure."""
+    name, config = f"visualisation/{setup.name}/{variant}", config_of(lab, setup, variant)
+    return Measurement(name, config, partial(_measure, lab, setup, variant), shared=True)
 
 
 def recipe_of(lab: Lab, variant: Variant) -> VisualisationRecipe:
@@ -55,10 +53,8 @@ def recipe_of(lab: Lab, variant: Variant) -> VisualisationRecipe:
 def config_of(lab: Lab, setup: SetUp, variant: Variant) -> dict[str, Any]:
     """All that fixes the weights."""
     return {
-        "setup": setup.name,
+        "images": images_config(setup),
         "recipe": asdict(recipe_of(lab, variant)),
-        "drawn": DRAWN,
-        "generators": generators_of(setup),
     }
 
 

@@ -14,12 +14,11 @@ from PIL import Image
 
 from training.data import Split
 from training.lock import locked_when_free
-from training.paper.attribution_run import generators_of
 from training.paper.frechet import frechet_distance
-from training.paper.images import SetUp
+from training.paper.images import SetUp, images_config
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
-from training.paper.reference_features import reference_features
+from training.paper.reference_features import FEATURES, reference_features
 from training.zoo.generate import generate, load_generator
 from training.zoo.train_set import lock_of, pictures, train_missing
 from worker.errors import StopError
@@ -52,7 +51,11 @@ def train_zoo(lab: Lab, setup: SetUp) -> None:
 
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """The quality of every generator, and a sheet of samples."""
-    config = {"setup": setup.name, "compared": COMPARED, "generators": generators_of(setup)}
+    config = {
+        "images": images_config(setup),
+        "compared": [COMPARED, _SEED],
+        "features": FEATURES,
+    }
     return [Measurement(f"zoo/{setup.name}", config, partial(_measure, lab, setup))]
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from training.zoo import checkpoint
 from training.zoo.augment import augment
 from training.zoo.recipe import Recipe
+from worker.errors import StopError
 
 EMA_SHARE = 0.005
 """Share of the newest weights in the running average; half-life 138 iterations."""
@@ -154,8 +155,17 @@ class Training:
         checkpoint.save_state(path, state, facts)
 
     def load(self, path: Path) -> None:
-        """Continue from `save`, of any device; the recipe must be the one it was saved with."""
+        """Continue from `save`, of any device.
+
+        Raises StopError where it was saved by another recipe, seed or number of photographs.
+        """
         state, facts = checkpoint.load_state(path)
+        expected = self.settings()
+        seen = {key: facts.get(key) for key in expected}
+        if seen != expected:
+            raise StopError(
+                f"{path} was trained by {seen}, expected {expected}; remove it to train anew"
+            )
         checkpoint.restore_module("generator", self.generator, state)
         checkpoint.restore_module("critic", self.critic, state)
         checkpoint.restore_module("average", self.average, state)
@@ -165,20 +175,25 @@ class Training:
         self.iteration = int(str(facts["iteration"]))
         self.elapsed_s = float(str(facts["elapsed_s"]))
 
-    def facts(self) -> dict[str, object]:
-        """What a reader of the weights needs: architecture, sizes, settings, date."""
+    def settings(self) -> dict[str, object]:
+        """What fixes the training, as far as it is no code."""
         return {
             "architecture": self.recipe.name,
             "paper": self.recipe.paper,
             "network": asdict(self.recipe.network),
             "seed": self.seed,
             "batch_size": self.recipe.batch_size,
-            "iterations": self.iteration,
-            "minutes": round(self.elapsed_s / 60, 1),
             "learning_rate": self.recipe.learning_rate,
             "critic_learning_rate": self.recipe.critic_learning_rate,
             "critic_steps": self.recipe.critic_steps,
             "penalty_every": self.recipe.penalty_every,
             "photographs": len(self.real),
+        }
+
+    def facts(self) -> dict[str, object]:
+        """What a reader of the weights needs: architecture, sizes, settings, how far, date."""
+        return self.settings() | {
+            "iterations": self.iteration,
+            "minutes": round(self.elapsed_s / 60, 1),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }

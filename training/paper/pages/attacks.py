@@ -1,14 +1,25 @@
 """The page of the attacks: before and after immunisation, network and PRNU."""
 
+from collections.abc import Callable
+from typing import Literal
+
 from training.paper import published
-from training.paper.attacks import ATTACKS
+from training.paper.attacks import ATTACKS, Attack
+from training.paper.images import SetUp
 from training.paper.lab import Lab
-from training.paper.measured import Measured
+from training.paper.measured import Measured, Measurement
 from training.paper.pages.plots import bars
 from training.paper.pages.tables import NOT_MEASURED, percent, provenance, table
-from training.paper.study_attacks import SETUP
+from training.paper.study_attacks import SETUP, network_measurement, prnu_measurement
 
-TITLES = {
+Method = Literal["network", "prnu"]
+METHODS: dict[Method, Callable[[Lab, SetUp, Attack], Measurement]] = {
+    "network": network_measurement,
+    "prnu": prnu_measurement,
+}
+LABELS: dict[Method, str] = {"prnu": "PRNU", "network": "network"}
+
+TITLES: dict[Attack, str] = {
     "noise": "noise, 5 to 20 as deviation",
     "noise_variance": "noise, 5 to 20 as variance",
     "blur": "blur",
@@ -19,14 +30,14 @@ TITLES = {
 }
 
 
-def found(lab: Lab, attack: str, method: str) -> Measured | None:
-    """What was measured of "network" or "prnu" under an attack."""
-    return lab.results.find(f"attacks/{lab.setup_named(SETUP).name}/{attack}-{method}")
+def found(lab: Lab, attack: Attack, method: Method) -> Measured | None:
+    """What was measured under an attack."""
+    return lab.results.current(METHODS[method](lab, lab.setup_named(SETUP), attack))
 
 
 def page(lab: Lab, command: str) -> str:
     """The page as Markdown; draws its plot."""
-    known = [found(lab, attack, method) for attack in ATTACKS for method in ("network", "prnu")]
+    known = [found(lab, attack, method) for attack in ATTACKS for method in METHODS]
     _draw(lab)
     return "\n".join(
         [
@@ -100,7 +111,7 @@ def _of(measured: Measured | None, moment: str) -> str:
 def _draw(lab: Lab) -> None:
     series = {
         f"{label}, {moment}": [_share(found(lab, a, method), moment) for a in ATTACKS]
-        for method, label in (("prnu", "PRNU"), ("network", "network"))
+        for method, label in LABELS.items()
         for moment in ("before", "after")
     }
     groups = [TITLES[attack].replace(", ", ",\n").replace(" sub", "\nsub") for attack in ATTACKS]

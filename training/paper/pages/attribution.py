@@ -1,6 +1,7 @@
 """The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
 
 from training.paper import published
+from training.paper.attribution_run import base_run
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measured
 from training.paper.pages.plots import bars, confusion
@@ -13,7 +14,12 @@ from training.paper.pages.tables import (
     table,
 )
 from training.paper.pages.tables import published as paper
-from training.paper.study_attribution import BASELINES
+from training.paper.study_attribution import (
+    BASELINES,
+    baseline_measurement,
+    network_measurement,
+    reference_measurement,
+)
 from worker.calibration import clopper_pearson_upper
 
 NAMES = {"knn": "kNN", "eigenface": "Eigenface", "prnu": "PRNU"}
@@ -22,16 +28,14 @@ NAMES = {"knn": "kNN", "eigenface": "Eigenface", "prnu": "PRNU"}
 def networks(lab: Lab, setup_name: str) -> list[Measured]:
     """What was measured of the network's seeds in a set-up."""
     setup = lab.setup_named(setup_name)
-    found = [
-        lab.results.find(f"attribution/{setup.name}/network-seed{seed}")
-        for seed in range(lab.effort.seeds)
-    ]
+    runs = [base_run(lab, setup, seed) for seed in range(lab.effort.seeds)]
+    found = [lab.results.current(network_measurement(lab, run)) for run in runs]
     return [one for one in found if one is not None]
 
 
-def other(lab: Lab, setup_name: str, method: str) -> Measured | None:
-    """What was measured of a baseline, or of the reference features."""
-    return lab.results.find(f"attribution/{lab.setup_named(setup_name).name}/{method}")
+def baseline(lab: Lab, setup_name: str, method: str) -> Measured | None:
+    """What was measured of a baseline in a set-up."""
+    return lab.results.current(baseline_measurement(lab, lab.setup_named(setup_name), method))
 
 
 def page(lab: Lab, command: str) -> str:
@@ -39,7 +43,7 @@ def page(lab: Lab, command: str) -> str:
     size = lab.setup_named("seeds").side
     _draw(lab)
     known = [one for name in SETUPS for one in networks(lab, name)]
-    known += [m for name in SETUPS for b in BASELINES if (m := other(lab, name, b)) is not None]
+    known += [m for name in SETUPS for b in BASELINES if (m := baseline(lab, name, b)) is not None]
     return "\n".join(
         [
             "# Attribution",
@@ -85,7 +89,7 @@ def _accuracy_table(lab: Lab) -> list[str]:
     rows = []
     for name in SETUPS:
         theirs = published.SET_UPS[name]
-        ours = [accuracy(other(lab, name, method)) for method in BASELINES]
+        ours = [accuracy(baseline(lab, name, method)) for method in BASELINES]
         cells = [f"{percent(share)} ({paper(theirs[place])})" for place, share in enumerate(ours)]
         shares = [one.result["accuracy"] for one in networks(lab, name)]
         count = len(lab.setup_named(name).sources)
@@ -104,7 +108,8 @@ def _accuracy_table(lab: Lab) -> list[str]:
 def _ratio_table(lab: Lab) -> list[str]:
     rows = []
     for name in SETUPS:
-        theirs, reference = published.SET_UPS[name], other(lab, name, "reference")
+        theirs, setup = published.SET_UPS[name], lab.setup_named(name)
+        reference = lab.results.current(reference_measurement(lab, setup))
         ratios = [one.result["fd_ratio"] for one in networks(lab, name)]
         fingerprints = f"{min(ratios):.1f} to {max(ratios):.1f}" if ratios else NOT_MEASURED
         rows.append(
@@ -180,7 +185,7 @@ def _settings(lab: Lab) -> list[str]:
     rows = []
     for name in SETUPS:
         for method in BASELINES:
-            measured = other(lab, name, method)
+            measured = baseline(lab, name, method)
             if measured is not None:
                 chosen = measured.result["settings"]
                 rows.append(
@@ -191,7 +196,7 @@ def _settings(lab: Lab) -> list[str]:
 
 def _draw(lab: Lab) -> None:
     series: dict[str, list[float | None]] = {
-        NAMES[method]: [accuracy(other(lab, name, method)) for name in SETUPS]
+        NAMES[method]: [accuracy(baseline(lab, name, method)) for name in SETUPS]
         for method in BASELINES
     }
     means = []

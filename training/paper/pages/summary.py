@@ -57,7 +57,7 @@ def _above_baselines(lab: Lab, name: str) -> Goal:
     baselines = {
         attribution.NAMES[method]: share
         for method in BASELINES
-        if (share := accuracy(attribution.other(lab, name, method))) is not None
+        if (share := accuracy(attribution.baseline(lab, name, method))) is not None
     }
     what = f"above every baseline, {name}"
     if not shares or len(baselines) < len(BASELINES):

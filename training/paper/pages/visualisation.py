@@ -4,17 +4,18 @@ from training.paper import published
 from training.paper.lab import Lab
 from training.paper.measured import Measured
 from training.paper.pages.tables import accuracy, percent, provenance, table
-from training.paper.study_visualisation import SETUP, VARIANTS
+from training.paper.study_visualisation import SETUP, VARIANTS, measurement_of
+from training.paper.visualisation_network import Variant
 
-TITLES = {
+TITLES: dict[Variant, str] = {
     "inner": "A, inner product (released code)",
     "correlation": "B, normalised correlation with a learned scale (paper)",
 }
 
 
-def found(lab: Lab, variant: str) -> Measured | None:
+def found(lab: Lab, variant: Variant) -> Measured | None:
     """What was measured of a variant."""
-    return lab.results.find(f"visualisation/{lab.setup_named(SETUP).name}/{variant}")
+    return lab.results.current(measurement_of(lab, lab.setup_named(SETUP), variant))
 
 
 def page(lab: Lab, command: str) -> str:

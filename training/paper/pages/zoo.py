@@ -3,12 +3,13 @@
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measured
 from training.paper.pages.tables import provenance, table
-from training.paper.study_zoo import COMPARED, sheet_of
+from training.paper.study_zoo import COMPARED, measurements, sheet_of
 
 
 def found(lab: Lab, setup_name: str) -> Measured | None:
     """What was measured of a set-up's generators."""
-    return lab.results.find(f"zoo/{lab.setup_named(setup_name).name}")
+    (quality,) = measurements(lab, lab.setup_named(setup_name))
+    return lab.results.current(quality)
 
 
 def page(lab: Lab, command: str) -> str:
