@@ -3,7 +3,8 @@
 Quality is the Frechet distance between images of a generator and the photographs that it was
 trained on, in features that stand in for Inception's (`reference_features`): smaller is better. It
 is no FID and compares models of this project only. The floor is what as many photographs that no
-generator saw come to.
+generator saw come to. Beside it stands the share of authentic images (`authenticity`), again with
+that of unseen photographs.
 """
 
 from functools import partial
@@ -14,6 +15,8 @@ from PIL import Image
 
 from training.data import Split
 from training.lock import locked_when_free
+from training.paper import authenticity
+from training.paper.authenticity import authentic_share
 from training.paper.frechet import frechet_distance
 from training.paper.images import SetUp, images_config
 from training.paper.lab import Lab
@@ -55,12 +58,14 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
         "images": images_config(setup),
         "compared": [COMPARED, _SEED],
         "features": FEATURES,
+        "compared_at": authenticity.SIDE,
     }
     return [Measurement(f"zoo/{setup.name}", config, partial(_measure, lab, setup))]
 
 
 def _measure(lab: Lab, setup: SetUp) -> Result:
-    known = reference_features(pictures(lab.manifest, setup.content, setup.side, "train"))
+    photographs = pictures(lab.manifest, setup.content, setup.side, "train")
+    known = reference_features(photographs)
     held_out: tuple[Split, ...] = ("validation", "test")
     unseen = np.concatenate(
         [pictures(lab.manifest, setup.content, setup.side, split) for split in held_out]
@@ -69,6 +74,7 @@ def _measure(lab: Lab, setup: SetUp) -> Result:
     result: Result = {
         "photographs": len(known),
         "floor": frechet_distance(known, reference_features(unseen[spaced])),
+        "authentic": authentic_share(unseen[spaced], photographs),
         "models": {},
     }
     rows = []
@@ -78,6 +84,7 @@ def _measure(lab: Lab, setup: SetUp) -> Result:
         rows.append(images[:_SHOWN])
         result["models"][model.name] = {
             "distance": frechet_distance(known, reference_features(images)),
+            "authentic": authentic_share(images, photographs),
             "parameters": sum(value.numel() for value in generator.network.parameters()),
             **{key: generator.facts.get(key) for key in ("iterations", "minutes", "date")},
         }

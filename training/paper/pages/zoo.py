@@ -14,6 +14,7 @@ def found(lab: Lab, setup_name: str) -> Measured | None:
 
 def page(lab: Lab, command: str) -> str:
     """The page as Markdown."""
+    header = ["generator", "distance", "authentic", "parameters", "iterations", "minutes", "date"]
     lines = [
         "# The generators",
         "",
@@ -26,6 +27,10 @@ def page(lab: Lab, command: str) -> str:
         " (`training/paper/reference_features.py`); smaller is better.",
         "It is given in multiples of the distance of as many photographs that no generator saw;"
         " it ranks the models of this page and is no FID.",
+        "Authentic: share of the same images that repeat no training photograph, that is, that lie"
+        " farther from the nearest one than it lies from the nearest other one"
+        " (`training/paper/authenticity.py`); to be read against the share of photographs that no"
+        " generator saw, which repeat none.",
         "",
     ]
     for name in SETUPS:
@@ -37,6 +42,7 @@ def page(lab: Lab, command: str) -> str:
             [
                 model,
                 f"{facts['distance'] / measured.result['floor']:.1f}",
+                f"{facts['authentic']:.1%}",
                 f"{facts['parameters']:,}",
                 f"{facts['iterations']:,}",
                 f"{facts['minutes']}",
@@ -47,9 +53,10 @@ def page(lab: Lab, command: str) -> str:
         lines += [
             f"## {name.capitalize()}",
             "",
-            f"{measured.result['photographs']} training photographs of {setup.side}x{setup.side}.",
+            f"{measured.result['photographs']} training photographs of {setup.side}x{setup.side};"
+            f" of unseen ones {measured.result['authentic']:.1%} are authentic.",
             "",
-            *table(["generator", "distance", "parameters", "iterations", "minutes", "date"], rows),
+            *table(header, rows),
             f"![samples, a row for each generator](figures/{sheet_of(lab, setup).name})",
             "",
             "Rows from the top: " + ", ".join(measured.result["models"]) + ".",
