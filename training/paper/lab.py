@@ -19,7 +19,7 @@ class Effort:
 
     The paper trains the attribution network for up to 3,125,000 steps, at a rate of 1e-3 with
     betas of 0 and 0.99, and the visualisation network for 781,250. Rate and beta1 of the small
-    size were the best of six pairs after 300 steps, on validation images (training/LOG.md).
+    size were the best of four pairs after 300 steps, on validation images (training/LOG.md).
     """
 
     attribution_steps: Mapping[SetName, int]
@@ -33,11 +33,11 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 1000, "seeds": 2000},
+        attribution_steps={"five": 800, "seeds": 2000},
         immunise_steps=400,
         combination_steps=1000,
         visualisation_steps=450,
-        learning_rate=5e-3,
+        learning_rate=3e-3,
         betas=(0.5, 0.99),
     ),
     "paper": Effort(
