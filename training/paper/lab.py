@@ -33,10 +33,10 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 800, "seeds": 2000},
-        immunise_steps=400,
-        combination_steps=1000,
-        visualisation_steps=450,
+        attribution_steps={"five": 600, "seeds": 1500},
+        immunise_steps=300,
+        combination_steps=800,
+        visualisation_steps=350,
         learning_rate=3e-3,
         betas=(0.5, 0.99),
     ),

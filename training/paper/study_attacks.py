@@ -9,6 +9,7 @@ Noise is measured in both readings of its range; the network immunised against t
 is judged on both.
 """
 
+import functools
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from training.paper.devices import ALONE
 from training.paper.images import LabelledImages, SetUp, images_config
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
-from training.paper.prnu import fingerprints_of
+from training.paper.prnu import Prnu, fingerprints_of
 from training.paper.study_attribution import GRIDS, accuracy_result, baseline_measurement
 
 SETUP = "seeds"
@@ -97,7 +98,17 @@ def _measure_prnu(lab: Lab, setup: SetUp, attack: Attack) -> Result:
     level, sigma = int(chosen.result["settings"]["level"]), chosen.result["settings"]["sigma"]
     train, test = with_flips(lab.images(setup, "train"), 0), attacked_test(lab, setup, attack)
     half = attacked(train, IMMUNISED_AGAINST[attack], _TRAIN_SEED, 0.5)
+    before, after = (
+        _clean_fingerprints(lab, setup, level, sigma),
+        fingerprints_of(half, level, sigma),
+    )
     return {
-        moment: measure(test, fingerprints_of(fit, level, sigma).answers(test.images)).mean
-        for moment, fit in (("before", train), ("after", half))
+        moment: measure(test, fitted.answers(test.images)).mean
+        for moment, fitted in (("before", before), ("after", after))
     }
+
+
+@functools.lru_cache(maxsize=1)
+def _clean_fingerprints(lab: Lab, setup: SetUp, level: int, sigma: float) -> Prnu:
+    """The same for every attack."""
+    return fingerprints_of(with_flips(lab.images(setup, "train"), 0), level, sigma)
