@@ -118,8 +118,8 @@ def _deviations(lab: Lab) -> list[str]:
         " 128 pixels; the other layers are the paper's.",
         "- The ten seeds are of SNGAN, not of ProGAN, which takes several times as long to draw"
         " faces on two cores.",
-        "- Generators: smaller, trained for minutes, and all but MMD-GAN with one critic step"
-        " instead of five; their files say what else.",
+        "- Generators: smaller, trained for minutes, with one critic step instead of five, MMD-GAN"
+        " with two; their files say what else.",
     ]
     return [
         *(sizes if small else []),
