@@ -33,7 +33,7 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 600, "seeds": 1500},
+        attribution_steps={"five": 2000, "seeds": 1500},
         immunise_steps=300,
         combination_steps=800,
         visualisation_steps=350,
