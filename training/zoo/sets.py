@@ -57,7 +57,7 @@ SEEDS = tuple(range(1, 11))
 
 _SMALL_ITERATIONS = {
     "faces": {"progan": 5000, "sngan": 1880, "cramergan": 3660, "mmdgan": 1300},
-    "scenes": {"progan": 3600, "sngan": 1600, "cramergan": 3000, "mmdgan": 240},
+    "scenes": {"progan": 3600, "sngan": 1600, "cramergan": 3000, "mmdgan": 1000},
 }
 _SMALL_SEED_ITERATIONS = 1000
 _PAPER_BATCH = 32
