@@ -25,10 +25,11 @@ if TYPE_CHECKING:  # Pillow loads only when a command runs
 
 def contribute(app: typer.Typer) -> None:
     """Add `run` and the commands around it."""
-    from worker import cli_scan, cli_stream
+    from worker import cli_dlq, cli_scan, cli_stream
 
     app.command("run")(run_command)
     cli_stream.contribute(app)
+    cli_dlq.contribute(app)
     cli_scan.contribute(app)
 
 

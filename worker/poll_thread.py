@@ -17,7 +17,9 @@ from worker.errors import RetryError, StopError
 from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
+from worker.redrive import first_record
 from worker.stages import Admitted
+from worker.topics import Topics
 from worker.transaction import GroupMetadata
 
 POLL_MS = 50
@@ -48,7 +50,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         member_id = self._consumer().group_metadata().member_id
         self._ownership.assign(assigned, member_id)
         self._figures.add("rebalances")
-        self._log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+        self._log.info("assigned", partitions=_names(assigned))
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         started = time.monotonic()
@@ -58,7 +60,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             self._figures.add("revocations_cut")
         self._log.info(
             "revoked",
-            partitions=sorted(tp.partition for tp in revoked),
+            partitions=_names(revoked),
             complete=complete,
             seconds=round(time.monotonic() - started, 3),
         )
@@ -66,7 +68,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
         self._ownership.lose(lost)
         self._figures.add("rebalances")
-        self._log.warning("lost", partitions=sorted(tp.partition for tp in lost))
+        self._log.warning("lost", partitions=_names(lost))
 
 
 class PollThread:
@@ -79,14 +81,14 @@ class PollThread:
         self,
         *,
         new_consumer: Callable[[], Any],
-        topic: str,
+        topics: Topics,
         ownership: Ownership[EventOutcome],
         revoke_deadline_s: float,
         figures: Figures,
         at_least_once: bool = False,
     ) -> None:
         self._new_consumer = new_consumer
-        self._topic = topic
+        self._topics = topics
         self._ownership = ownership
         self._figures = figures
         # Without a transaction nothing fences a late commit, so nothing is waited for either.
@@ -114,13 +116,13 @@ class PollThread:
         listener = _Listener(
             lambda: self._consumer, self._ownership, self._revoke_deadline_s, self._figures
         )
-        self._consumer.subscribe([self._topic], listener=listener)
+        self._consumer.subscribe(list(self._topics.inputs), listener=listener)
         end = time.monotonic() + METADATA_DEADLINE_S
-        while self._topic not in self._consumer.topics():
+        while missing := set(self._topics.inputs) - set(self._consumer.topics()):
             if time.monotonic() > end:
                 raise StopError(
-                    f"Kafka did not show topic {self._topic} within {METADATA_DEADLINE_S:g} s; is"
-                    " it there, and may this user describe it?",
+                    f"Kafka did not show {' and '.join(sorted(missing))} within"
+                    f" {METADATA_DEADLINE_S:g} s; are they there, and may this user describe them?",
                     exit_code=3,
                 )
             time.sleep(0.1)
@@ -159,8 +161,8 @@ class PollThread:
         if not admitting:
             return admitted
         for partition, records in fetched.items():
-            raw = [_raw(record) for record in records]
-            sizes = [(r.origin.offset, _size(r)) for r in raw]
+            raw = [first_record(_raw(record), self._topics.redrives) for record in records]
+            sizes = [(record.offset, _size(r)) for record, r in zip(records, raw, strict=True)]
             entries = self._ownership.admit(partition, sizes)
             admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
         self._figures.add("events_admitted", len(admitted))
@@ -256,6 +258,10 @@ class PollThread:
                 future.set_exception(error)
             else:
                 future.set_result(None)
+
+
+def _names(partitions: set[TopicPartition]) -> list[str]:
+    return sorted(f"{tp.topic}-{tp.partition}" for tp in partitions)
 
 
 def _raw(record: Any) -> RawRecord:

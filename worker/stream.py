@@ -89,7 +89,7 @@ def run(
     )
     poll_thread = PollThread(
         new_consumer=lambda: new_consumer(kafka, max_image_bytes=max_image_bytes),
-        topic=topics.images,
+        topics=topics,
         ownership=ownership,
         revoke_deadline_s=kafka.session_timeout_s / 3,
         figures=figures,
@@ -136,6 +136,7 @@ def run(
             max_ratio=delivery.max_reject_ratio,
             window=delivery.reject_window,
         ),
+        redrives=topics.redrives,
         interval_s=delivery.commit_interval_ms / 1000,
         records=delivery.commit_records,
         give_up_s=REBUILD_GIVE_UP_S,

@@ -82,7 +82,8 @@ def healthy() -> ClusterFacts:
     fact = TopicFacts(12, 3, 1024 * 1024, 2, unclean_election=False)
     facts = dict.fromkeys(topics.all(), fact)
     facts[topics.images] = replace(fact, max_message_bytes=images_max_message_bytes())
-    facts[topics.dead_letters] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
+    for topic in (topics.dead_letters, topics.redrives):
+        facts[topic] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
     return ClusterFacts(facts, 900_000)
 
 
