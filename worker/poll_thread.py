@@ -14,6 +14,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import Origin, RawRecord
 from worker.errors import RetryError, StopError
+from worker.failpoints import Failpoint
 from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
@@ -39,8 +40,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         ownership: Ownership[EventOutcome],
         revoke_deadline_s: float,
         figures: Figures,
+        failpoint: Failpoint,
     ) -> None:
         self._consumer = consumer
+        self._failpoint = failpoint
         self._ownership = ownership
         self._revoke_deadline_s = revoke_deadline_s
         self._figures = figures
@@ -54,6 +57,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         started = time.monotonic()
+        self._failpoint("in_revoke")
         complete = self._ownership.revoke(revoked, self._revoke_deadline_s)
         self._figures.add("rebalances")
         if not complete:
@@ -86,11 +90,13 @@ class PollThread:
         revoke_deadline_s: float,
         figures: Figures,
         at_least_once: bool = False,
+        failpoint: Failpoint = lambda name: None,
     ) -> None:
         self._new_consumer = new_consumer
         self._topics = topics
         self._ownership = ownership
         self._figures = figures
+        self._failpoint = failpoint
         # Without a transaction nothing fences a late commit, so nothing is waited for either.
         self._revoke_deadline_s = 0.0 if at_least_once else revoke_deadline_s
         self._calls: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]]
@@ -114,7 +120,11 @@ class PollThread:
                 exit_code=3,
             ) from error
         listener = _Listener(
-            lambda: self._consumer, self._ownership, self._revoke_deadline_s, self._figures
+            lambda: self._consumer,
+            self._ownership,
+            self._revoke_deadline_s,
+            self._figures,
+            self._failpoint,
         )
         self._consumer.subscribe(list(self._topics.inputs), listener=listener)
         end = time.monotonic() + METADATA_DEADLINE_S
@@ -166,6 +176,8 @@ class PollThread:
             entries = self._ownership.admit(partition, sizes)
             admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
         self._figures.add("events_admitted", len(admitted))
+        if admitted:
+            self._failpoint("after_fetch")
         return admitted
 
     def _timeout_ms(self, pausing: bool) -> int:

@@ -94,6 +94,7 @@ def run(
         revoke_deadline_s=kafka.session_timeout_s / 3,
         figures=figures,
         at_least_once=not transactional,
+        failpoint=failpoint,
     )
     stages = Stages(
         ownership=ownership,

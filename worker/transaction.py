@@ -222,6 +222,7 @@ class TransactionalCommitter(Generic[Outcome]):
         if producer is None:
             raise RetryError("there is no producer yet")
         disconnects = producer.disconnects()
+        self._failpoint("before_begin")
         if self._transactional:
             producer.begin_transaction()
         self._failpoint("after_begin")
@@ -252,6 +253,7 @@ class TransactionalCommitter(Generic[Outcome]):
                 {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}, metadata
             )
             self._failpoint("after_offsets")
+            self._failpoint("during_commit")
             producer.commit_transaction()
             self._failpoint("after_commit")
             if producer.disconnects() != disconnects:

@@ -7,7 +7,14 @@ import pytest
 
 from deploy.services.kafka import RunningKafka
 from tests.scenarios.harness import Run
+from tests.scenarios.report import Report
 from tests.topic_names import TopicNames
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    """Where a scenario's figures go."""
+    return Report(request.node.nodeid)
 
 
 @pytest.fixture

@@ -77,6 +77,8 @@ class Run:
     directory: Path
     group: str = field(default_factory=lambda: f"scenario-{uuid.uuid4().hex[:8]}")
     ledger: Ledger = field(default_factory=Ledger)
+    worker_brokers: str = ""
+    """How workers reach the broker, where that is not the way of everyone else."""
 
     workers: "list[WorkerProcess]" = field(default_factory=list)
 
@@ -113,7 +115,7 @@ class Run:
         values = {
             "STATE": str(self.directory / "no-services.json"),
             "FAILPOINT": failpoint,
-            "KAFKA__BROKERS": self.brokers,
+            "KAFKA__BROKERS": self.worker_brokers or self.brokers,
             "KAFKA__PREFIX": self.topics.prefix,
             "KAFKA__GROUP": self.group,
             "KAFKA__SLOT": str(slot),
