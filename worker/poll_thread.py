@@ -218,10 +218,9 @@ class PollThread:
         """Seek all owned partitions to their committed offsets and admit again."""
         self._call(self._rewind)
 
-    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Commit offsets outside any transaction."""
-        commit = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}
-        self._call(lambda: self._consumer.commit(commit, timeout_ms=OFFSETS_DEADLINE_MS))
+        self._call(lambda: self._consumer.commit(dict(offsets), timeout_ms=OFFSETS_DEADLINE_MS))
 
     def _rewind(self) -> None:
         assignment = self._consumer.assignment()

@@ -57,6 +57,8 @@ class Work:
     decoder: Decoder
     judge: Judge
     view: Callable[[], RegistryView]
+    registry_metadata: Callable[[], str] = lambda: ""
+    """What to commit beside each offset, so that a successor knows which registry was in use."""
 
 
 def run(
@@ -127,6 +129,7 @@ def run(
         ),
         transactional=transactional,
         txn_safety=kafka.txn_safety,
+        offset_metadata=work.registry_metadata,
         failpoint=failpoint,
     )
     committer = Committer(

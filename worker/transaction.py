@@ -53,7 +53,7 @@ class Membership(Protocol):
     def rewind(self) -> None:
         """On the poll thread: read the committed offsets, seek all owned partitions, resume."""
 
-    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """On the poll thread: commit offsets outside any transaction (at-least-once only)."""
 
 
@@ -115,8 +115,10 @@ class TransactionalCommitter(Generic[Outcome]):
         deadlines: CommitDeadlines,
         transactional: bool = True,
         txn_safety: TxnSafety = "on_ambiguity",
+        offset_metadata: Callable[[], str] = lambda: "",
         failpoint: Failpoint = lambda name: None,
     ) -> None:
+        self._offset_metadata = offset_metadata
         self._new_producer = new_producer
         self._membership = membership
         self._ownership = ownership
@@ -247,11 +249,13 @@ class TransactionalCommitter(Generic[Outcome]):
                 error = future.exception or "it is still not acknowledged"
                 raise RetryError(f"a record was not published: {error}")
         self._failpoint("after_flush")
-        offsets = {prefix.tag.partition: prefix.next_offset for prefix in owned}
+        note = self._offset_metadata()
+        offsets = {
+            prefix.tag.partition: OffsetAndMetadata(prefix.next_offset, note, -1)
+            for prefix in owned
+        }
         if self._transactional:
-            producer.send_offsets_to_transaction(
-                {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}, metadata
-            )
+            producer.send_offsets_to_transaction(offsets, metadata)
             self._failpoint("after_offsets")
             self._failpoint("during_commit")
             producer.commit_transaction()

@@ -15,10 +15,14 @@ from tests.scenarios.small_judge import SPACE, judge
 from worker import stream
 from worker.decode import DecodedImage, DecodeLimits
 from worker.failpoints import from_environment
+from worker.registry_floor import read_floor
 from worker.registry_follower import RegistryFollower
 from worker.sandbox import DecoderPool
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
+
+ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
+"""Set to "yes", this variable stands for `latentprint run --accept-registry`."""
 
 CHILD_KILLER = b"kill the decoder child"
 """A file that ends so has its decoder child killed while it is decoded."""
@@ -53,13 +57,20 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     registry = RedisRegistry(settings.redis.url.get_secret_value())
-    follower = RegistryFollower(registry, SPACE, block_s=0.2, retry_s=0.1)
+    follower = RegistryFollower(
+        registry,
+        SPACE,
+        block_s=0.2,
+        retry_s=0.1,
+        floor=read_floor(settings.kafka, SPACE),
+        accept=os.environ.get(ACCEPT_REGISTRY) == "yes",
+    )
     follower.start()
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
         stream.run(
             settings,
-            stream.Work(decoder=_KillableDecoder(pool), judge=judge, view=follower.view),
+            stream.Work(_KillableDecoder(pool), judge, follower.view, follower.metadata),
             stop=stop,
             failpoint=from_environment(os.environ),
             on_ready=say,
