@@ -1,14 +1,7 @@
 """Goal G5: EndTxn is cut or delayed on its way; nothing is torn, lost or doubled."""
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from kafka.admin import KafkaAdminClient
-
-from deploy.services.kafka import start_kafka
-from tests import topic_names
 from tests.scenarios.harness import Run, ordinary_events, running
 from tests.scenarios.proxy import END_TXN, Action, Proxy, Rule
 from tests.scenarios.report import Report, outcome_facts
@@ -18,26 +11,6 @@ from tests.waiting import wait_for
 FAULTS = size(6, 200)
 DELAY_S = 7.0
 """Longer than a request may take, so that the worker gives the commit up while it is on its way."""
-
-
-@pytest.fixture
-def proxied(redis_url: str, tmp_path: Path) -> Iterator[tuple[Run, Proxy]]:
-    """A broker of its own, whose workers reach it through the proxy; everyone else does not."""
-    with (
-        Proxy() as proxy,
-        start_kafka(tmp_path / "kafka", advertised_port=proxy.port) as broker,
-    ):
-        proxy.target_port = broker.proxied_port
-        admin = KafkaAdminClient(bootstrap_servers=broker.brokers)
-        try:
-            topics = topic_names.create(admin)
-        finally:
-            admin.close()
-        run = Run(broker.brokers, redis_url, topics, tmp_path)
-        run.worker_brokers = f"127.0.0.1:{proxy.port}"
-        yield run, proxy
-        for worker in run.workers:
-            worker.kill()
 
 
 def test_an_end_of_transaction_that_is_cut_or_late_tears_nothing(

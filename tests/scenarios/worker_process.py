@@ -3,18 +3,23 @@
 Settings come from the environment, as in production. Run by `WorkerProcess` in `harness`.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
+
+from kafka.errors import KafkaError
 
 import worker.program
 from tests.scenarios.small_judge import SPACE, judge
 from worker import stream
 from worker.decode import DecodedImage, DecodeLimits
 from worker.failpoints import from_environment
+from worker.kafka_clients import WorkerProducer
 from worker.registry_floor import read_floor
 from worker.registry_follower import RegistryFollower
 from worker.sandbox import DecoderPool
@@ -23,6 +28,9 @@ from worker.telemetry import configure_logging
 
 ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
 """Set to "yes", this variable stands for `latentprint run --accept-registry`."""
+
+MUTATION = "SCENARIO_MUTATION"
+"""Set to "trust_flush", it takes the check of every future away, to see what the oracle says."""
 
 CHILD_KILLER = b"kill the decoder child"
 """A file that ends so has its decoder child killed while it is decoded."""
@@ -48,12 +56,36 @@ def _kill(pids: tuple[int, ...]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _trust_flush() -> None:
+    """The mutation: as if a flush that returns, and a send that was accepted, proved anything."""
+
+    class Believed:
+        exception = None
+
+        def succeeded(self) -> bool:
+            return True
+
+    send, flush = WorkerProducer.send, WorkerProducer.flush
+
+    def believing_send(self: WorkerProducer, *arguments: Any, **named: Any) -> Believed:
+        send(self, *arguments, **named)
+        return Believed()
+
+    def quiet_flush(self: WorkerProducer, timeout: float | None = None) -> None:
+        with contextlib.suppress(KafkaError):
+            flush(self, timeout)
+
+    WorkerProducer.send, WorkerProducer.flush = believing_send, quiet_flush
+
+
 def main() -> None:
     """Run one slot until SIGTERM."""
     from fingerprint_db.redis_registry import RedisRegistry
 
     settings = load_settings(environment=os.environ)
     configure_logging(settings.logging)
+    if os.environ.get(MUTATION) == "trust_flush":
+        _trust_flush()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     registry = RedisRegistry(settings.redis.url.get_secret_value())
