@@ -11,7 +11,7 @@ FULL ?=
 REPLAY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types scenarios bench lock schemas clean
+.PHONY: help setup demo test check lint types scenarios soak bench lock schemas clean
 
 help: ## explain each target
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ types: setup
 
 scenarios: setup ## kill, stop, cut and starve workers; FULL=1 for the stated sizes
 	@FULL=$(FULL) REPLAY=$(REPLAY) $(BIN)/python -m pytest tests/scenarios $(if $(FULL),--timeout=3600) $(ARGS)
+
+soak: setup ## 45 minutes at half load: nothing may grow
+	@FULL=1 SOAK_MINUTES=45 $(BIN)/python -m pytest tests/scenarios/test_soak.py --timeout=3600 $(ARGS)
 
 bench: setup ## measure throughput side by side; writes benchmarks/results/
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)

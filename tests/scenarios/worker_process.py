@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kafka.errors import KafkaError
@@ -18,12 +18,16 @@ import worker.program
 from tests.scenarios.small_judge import SPACE, judge
 from worker import stream
 from worker.decode import DecodedImage, DecodeLimits
+from worker.errors import RejectError
+from worker.events import ImageEvent
 from worker.failpoints import from_environment
+from worker.judged import Judged, RegistryView
 from worker.kafka_clients import WorkerProducer
 from worker.registry_floor import read_floor
 from worker.registry_follower import RegistryFollower
 from worker.sandbox import DecoderPool
 from worker.settings_sources import load_settings
+from worker.stages import Judge
 from worker.telemetry import configure_logging
 
 ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
@@ -31,6 +35,9 @@ ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
 
 MUTATION = "SCENARIO_MUTATION"
 """Set to "trust_flush", it takes the check of every future away, to see what the oracle says."""
+
+JUDGE_DELAY = "SCENARIO_JUDGE_DELAY"
+"""Seconds that each batch takes longer, where this variable is set."""
 
 CHILD_KILLER = b"kill the decoder child"
 """A file that ends so has its decoder child killed while it is decoded."""
@@ -54,6 +61,19 @@ class _KillableDecoder:
 def _kill(pids: tuple[int, ...]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def _slow(judge: Judge, seconds: float) -> Judge:
+    """The judge, each batch of which takes some seconds longer."""
+    never = threading.Event()
+
+    def slowly(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        never.wait(seconds)
+        return judge(items, view)
+
+    return slowly
 
 
 def _trust_flush() -> None:
@@ -102,7 +122,12 @@ def main() -> None:
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
         stream.run(
             settings,
-            stream.Work(_KillableDecoder(pool), judge, follower.view, follower.metadata),
+            stream.Work(
+                _KillableDecoder(pool),
+                _slow(judge, float(os.environ.get(JUDGE_DELAY, "0"))),
+                follower.view,
+                follower.metadata,
+            ),
             stop=stop,
             failpoint=from_environment(os.environ),
             on_ready=say,
