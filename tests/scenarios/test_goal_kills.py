@@ -2,6 +2,7 @@
 
 import random
 
+from tests.scenarios import oracle
 from tests.scenarios.fleet import Fleet, kill_again_and_again
 from tests.scenarios.harness import Run, ordinary_events
 from tests.scenarios.report import Report, outcome_facts, percentile
@@ -23,10 +24,11 @@ def test_kill_9_at_every_place_of_a_transaction_loses_and_doubles_nothing(
         run.put(ordinary_events(PORTION, start=put))
         put += PORTION
 
-    resumed = list(kill_again_and_again(fleet, KILLS, feed))
-    run.put(ordinary_events(max(0, EVENTS - put), start=put))
-    run.wait_drained()
-    found = run.check()
+    with oracle.Watcher(run.brokers, run.topics.verdicts) as watcher:
+        resumed = list(kill_again_and_again(fleet, KILLS, feed))
+        run.put(ordinary_events(max(0, EVENTS - put), start=put))
+        run.wait_drained()
+    found, shown = run.check(), watcher.check()
     assert len(found.verdicts) >= EVENTS
     assert percentile(resumed, 0.95) <= RESUME_S * size(4, 1)  # small runs share their machine
     assert fleet.drain() == [0] * WORKERS
@@ -34,5 +36,6 @@ def test_kill_9_at_every_place_of_a_transaction_loses_and_doubles_nothing(
         "G1",
         f"{len(found.verdicts)} events, {WORKERS} workers, {KILLS} kills by SIGKILL",
         outcome_facts(found)
-        | {"kills": KILLS, "resume_p95_s": percentile(resumed, 0.95), "schedule": fleet.schedule},
+        | {"kills": KILLS, "shown_to_a_concurrent_reader": shown}
+        | {"resume_p95_s": percentile(resumed, 0.95), "schedule": fleet.schedule},
     )
