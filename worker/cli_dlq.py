@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,13 +62,13 @@ def list_command(
     Exit codes: 0 listed, 2 wrong use, 3 Kafka or a topic out of reach.
     """
     settings = settings_of(brokers, prefix, config)
-    letters = [
-        kept
+    letters = [  # what is said of each, without the images
+        _document(kept)
         for kept in _kept(settings)
         if (decided or kept.state == "open") and code in (None, kept.letter.code)
     ]
     if as_json:
-        typer.echo(json.dumps({"letters": [_document(kept) for kept in letters]}))
+        typer.echo(json.dumps({"letters": letters}))
     elif not letters:
         typer.echo("no dead letters" if decided else "no open dead letters")
     else:
@@ -131,16 +131,22 @@ def redrive_command(
     be sent or someone else decides at the same time, 2 wrong use, 3 Kafka out of reach.
     """
     settings = settings_of(brokers, prefix, config)
-    chosen = _chosen(settings, places, code, every, again)
-    incomplete = [kept for kept in chosen if kept.omitted]
-    for kept in incomplete:
-        typer.echo(
-            f"{kept.place}: cannot be redriven, its {' and '.join(kept.omitted)} did not fit the"
-            " dead-letter topic; send the image again, or discard it",
-            err=True,
-        )
-    whole = [kept for kept in chosen if not kept.omitted]
-    _decide(settings, whole, "redriven", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
+    incomplete = 0
+
+    def whole() -> Iterator[Kept]:
+        nonlocal incomplete
+        for kept in _chosen(settings, places, code, every, again):
+            if not kept.omitted:
+                yield kept
+                continue
+            incomplete += 1
+            typer.echo(
+                f"{kept.place}: cannot be redriven, its {' and '.join(kept.omitted)} did not fit"
+                " the dead-letter topic; send the image again, or discard it",
+                err=True,
+            )
+
+    _decide(settings, whole(), "redriven", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
     if incomplete:
         raise typer.Exit(1)
 
@@ -171,7 +177,7 @@ def discard_command(
 
 def _chosen(
     settings: Settings, places: list[str] | None, code: str | None, every: bool, again: bool
-) -> list[Kept]:
+) -> Iterable[Kept]:
     """The letters that a command is about; exactly one way of naming them must be used."""
     if sum((bool(places), code is not None, every)) != 1:
         raise StopError(
@@ -181,7 +187,7 @@ def _chosen(
         )
     if not places:
         kept = (kept for kept in _kept(settings) if kept.state == "open")
-        return [one for one in kept if every or one.letter.code == code]
+        return (one for one in kept if every or one.letter.code == code)
     named = _named(settings, [Place.parse(text) for text in places])
     decided = [kept for kept in named if kept.state != "open"]
     if decided and not again:
@@ -213,7 +219,7 @@ def _named(settings: Settings, places: list[Place]) -> list[Kept]:
 
 def _decide(
     settings: Settings,
-    letters: list[Kept],
+    letters: Iterable[Kept],
     action: Action,
     *,
     by: str,
@@ -221,20 +227,23 @@ def _decide(
     dry_run: bool,
     as_json: bool,
 ) -> None:
+    places: list[str] = []
+
     def tell(kept: Kept) -> None:
+        places.append(str(kept.place))
         if not as_json:
             doing = f"would be {action}" if dry_run else action
             typer.echo(f"{kept.place}: {doing} ({kept.letter.code}, {_subject(kept)})")
 
-    if dry_run or not letters:
+    count = 0
+    if dry_run:
         for kept in letters:
             tell(kept)
-        count = 0
     else:
         count = decide(
             settings.kafka.brokers,
             Topics(settings.kafka.prefix),
-            iter(letters),
+            letters,
             action=action,
             by=by or getpass.getuser(),
             reason=reason,
@@ -242,7 +251,6 @@ def _decide(
             done=tell,
         )
     if as_json:
-        places = [str(kept.place) for kept in letters]
         typer.echo(json.dumps({"action": action, "dry_run": dry_run, "places": places}))
     else:
         typer.echo(f"{count} {action}")
@@ -272,20 +280,19 @@ def _document(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _print_table(letters: list[Kept]) -> None:
+def _print_table(letters: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("place", "rejected", "state", "code", "tries", "subject", "message"):
         table.add_column(name, overflow="fold" if name in ("subject", "message") else "ellipsis")
-    for kept in letters:
-        letter = kept.letter
+    for one in letters:
         table.add_row(
-            str(kept.place),
-            _time(kept.record.timestamp_ms),
-            kept.state,
-            letter.code,
-            str(letter.attempts),
-            _subject(kept),
-            printable(letter.message),
+            one["place"],
+            one["rejected_at"],
+            one["state"],
+            printable(one["code"]),
+            str(one["attempts"]),
+            printable(one["subject"] or "-"),
+            printable(one["message"]),
         )
     Console(soft_wrap=False).print(table, markup=False)
 

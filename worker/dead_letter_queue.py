@@ -6,7 +6,7 @@ later. A redrive and its decision are written in one transaction: neither is the
 other, and a command that is interrupted may be run again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,8 @@ TRANSACTIONAL_ID = "latentprint-dlq"
 """One for all: of two people who decide at the same time, the second fences the first."""
 
 _BATCH = 50
-"""Letters decided in one transaction: at most half a gigabyte of images, and far less as a rule."""
+_BATCH_BYTES = 32 * 1024 * 1024
+"""Letters decided in one transaction, and the bytes of their values past which it is closed."""
 
 _POLL_MS = 200
 
@@ -46,7 +47,7 @@ class Place:
     def parse(cls, text: str) -> "Place":
         """Raises StopError (exit code 2) for anything but PARTITION:OFFSET."""
         partition, _, offset = text.partition(":")
-        if not (partition.isascii() and partition.isdigit() and offset.isdigit()):
+        if not (text.isascii() and partition.isdigit() and offset.isdigit()):
             raise StopError(
                 f"{text!r} is no place of a dead letter; expected PARTITION:OFFSET as"
                 " `latentprint dlq ls` prints it, for example 0:17",
@@ -117,7 +118,7 @@ def kept_letters(
 def decide(
     brokers: str,
     topics: Topics,
-    letters: Iterator[Kept],
+    letters: Iterable[Kept],
     *,
     action: Action,
     by: str,
@@ -133,7 +134,7 @@ def decide(
     """
     count = 0
     with _producer(brokers, topics, client) as producer:
-        while batch := [kept for _, kept in zip(range(_BATCH), letters, strict=False)]:
+        for batch in _batches(letters):
             producer.begin_transaction()
             futures = []
             for kept in batch:
@@ -163,6 +164,20 @@ def decide(
             for kept in batch:
                 done(kept)
     return count
+
+
+def _batches(letters: Iterable[Kept]) -> Iterator[list[Kept]]:
+    """Bounded in number and in bytes, since a letter may hold an image of 10 MiB."""
+    batch: list[Kept] = []
+    held = 0
+    for kept in letters:
+        batch.append(kept)
+        held += len(kept.record.value or b"")
+        if len(batch) == _BATCH or held > _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _send_again(producer: WorkerProducer, topics: Topics, record: RawRecord) -> Any:
@@ -225,7 +240,7 @@ def _decisions(
 def _records(
     brokers: str, topic: str, partitions: list[int], client: Mapping[str, Any] | None
 ) -> Iterator[RawRecord]:
-    """The committed records of a topic up to its present end."""
+    """The committed records of a topic up to its end when the first is asked for."""
     timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
     try:
         consumer = KafkaConsumer(
@@ -243,10 +258,9 @@ def _records(
     except KafkaError as error:
         raise unreachable(brokers, error) from error
     try:
-        for number in partitions:
-            partition = TopicPartition(topic, number)
+        assigned = [TopicPartition(topic, number) for number in partitions]
+        for partition, end in consumer.end_offsets(assigned, timeout_ms=timeout_ms).items():
             consumer.assign([partition])
-            (end,) = consumer.end_offsets([partition], timeout_ms=timeout_ms).values()
             consumer.seek_to_beginning(partition)
             while consumer.position(partition, timeout_ms=timeout_ms) < end:
                 for batch in consumer.poll(timeout_ms=_POLL_MS).values():
