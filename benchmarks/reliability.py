@@ -20,6 +20,7 @@ GOALS = {
     "G4b": "an illegal generation, then the next transaction: foreign offsets never move",
     "G5": "EndTxn cut or delayed 200 times: no torn transaction",
     "G6": "Redis restarted 5 times, emptied: no clean verdict from a bad registry",
+    "G6-blackhole": "Redis silent for a minute: noticed in 5 s; what is too old decides nothing",
     "G7": "the link down 5, 30 and 120 s, 10 times in all",
     "G8": "5 % poison: every one a dead letter, byte for byte, once",
     "G8b": "nothing but poison: the breaker halts",

@@ -78,7 +78,8 @@ class Run:
     group: str = field(default_factory=lambda: f"scenario-{uuid.uuid4().hex[:8]}")
     ledger: Ledger = field(default_factory=Ledger)
     worker_brokers: str = ""
-    """How workers reach the broker, where that is not the way of everyone else."""
+    worker_redis_url: str = ""
+    """How workers reach the broker and Redis, where that is not the way of everyone else."""
 
     workers: "list[WorkerProcess]" = field(default_factory=list)
 
@@ -121,7 +122,7 @@ class Run:
             "KAFKA__SLOT": str(slot),
             "KAFKA__SESSION_TIMEOUT_S": "6",
             "KAFKA__HEARTBEAT_INTERVAL_S": "0.5",
-            "REDIS__URL": self.redis_url,
+            "REDIS__URL": self.worker_redis_url or self.redis_url,
             "DECODE__PROCESSES": "1",
             "DELIVERY__COMMIT_INTERVAL_MS": "50",
             "DELIVERY__COMMIT_RECORDS": "40",

@@ -1,7 +1,9 @@
-"""A TCP proxy in front of the broker that delays, holds or cuts chosen requests.
+"""A TCP proxy in front of a server: it takes the link down, lets it fall silent, or, in front of
+the broker, delays and cuts chosen requests.
 
-It reads the frames of Kafka's protocol as far as their first field: four bytes of length, then the
-API key. Answers pass through unread. It runs on a thread of its own, with its own event loop.
+For the last it reads the frames of Kafka's protocol as far as their first field: four bytes of
+length, then the API key. Answers pass through unread. It runs on a thread of its own, with its own
+event loop.
 """
 
 import asyncio
@@ -32,11 +34,12 @@ class Rule:
 
 
 class Proxy:
-    """Listens on `port` (0 takes a free one; read it after `start`) and passes on to `target`."""
+    """Listens on `port`, a free one, and passes on to `target_port`; `frames` False reads none."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", *, frames: bool = True) -> None:
         self.port = 0
         self.target_port = 0
+        self._frames = frames
         self.rule: Rule | None = None
         self._host = host
         self._open = True
@@ -45,6 +48,8 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._server: asyncio.Server | None = None
         self._closing = asyncio.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -70,6 +75,14 @@ class Proxy:
         """Let connections through again."""
         self._open = True
 
+    def silence(self) -> None:
+        """Keep every connection, take new ones, and pass nothing on: a black hole."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def speak(self) -> None:
+        """Pass on again, what was held included."""
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
     def _run(self, work: "asyncio.Future[None] | object") -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)  # type: ignore[arg-type]
 
@@ -80,6 +93,7 @@ class Proxy:
     async def _close(self) -> None:
         assert self._server is not None
         self._closing.set()
+        self._flowing.set()
         self._server.close()
         await self._cut_all()
 
@@ -104,9 +118,12 @@ class Proxy:
         both = {answers, requests}
         self._connections |= both
         try:
-            await asyncio.gather(
-                self._pass_requests(client, requests, both), _pass_on(broker, answers)
+            inward = (
+                self._pass_requests(client, requests, both)
+                if self._frames
+                else self._pass_on(client, requests)
             )
+            await asyncio.gather(inward, self._pass_on(broker, answers))
         except (OSError, asyncio.IncompleteReadError):
             pass  # either side may go at any time
         finally:
@@ -134,6 +151,7 @@ class Proxy:
                 if action == "delay":
                     await self._held(rule.delay_s)
             if action != "cut_before":
+                await self._flowing.wait()
                 requests.write(head + body)
                 await requests.drain()
             if action in ("cut_before", "cut_after"):
@@ -141,9 +159,9 @@ class Proxy:
                     writer.close()
                 return
 
-
-async def _pass_on(broker: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-    while data := await broker.read(65536):
-        answers.write(data)
-        await answers.drain()
-    answers.close()
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            await self._flowing.wait()
+            sink.write(data)
+            await sink.drain()
+        sink.close()

@@ -1,5 +1,7 @@
 """Goal G6: Redis restarts, is emptied or goes silent; no image looks clean because of it."""
 
+import time
+
 import pytest
 import redis
 
@@ -8,14 +10,16 @@ from fingerprint_db.redis_registry import RedisRegistry
 from fingerprint_db.transfer import decode_contents, export
 from tests.fingerprint_db.samples import model
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
+from tests.scenarios.proxy import Proxy
 from tests.scenarios.report import Report, outcome_facts
 from tests.scenarios.sizes import size
-from tests.scenarios.small_judge import SPACE
+from tests.scenarios.small_judge import MAX_AGE_S, SPACE
 from tests.scenarios.test_registry_live import newest_verdict
 from tests.scenarios.worker_process import ACCEPT_REGISTRY
 from tests.waiting import wait_for
 
 RESTARTS = size(1, 5)
+BLACKHOLE_S = size(10, 60)
 TROUBLE = '"event": "registry_trouble"'
 
 
@@ -73,6 +77,43 @@ def test_an_emptied_registry_is_noticed_and_a_restored_one_is_taken_up(
         "G6",
         f"{RESTARTS} restarts of Redis, FLUSHALL under a running and under a starting worker",
         outcome_facts(found) | {"clean_verdicts_from_a_bad_registry": 0},
+    )
+
+
+def test_a_redis_that_falls_silent_is_noticed_and_what_is_too_old_decides_nothing(
+    run: Run, redis_server: RunningRedis, report: Report
+) -> None:
+    """A black hole: connections stay, answers do not come."""
+    registry = RedisRegistry(run.redis_url)
+    registry.register(model("first", space=SPACE), by="ada", reason="seen")
+    with Proxy(frames=False) as proxy:
+        proxy.target_port = redis_server.port
+        run.worker_redis_url = f"redis://127.0.0.1:{proxy.port}/0"
+        with running(run.worker()) as worker:
+            assert newest_verdict(run).model_id == "first"
+            began = time.monotonic()
+            proxy.silence()
+            worker.wait_logged(TROUBLE)
+            alarm_s = time.monotonic() - began
+            wait_for(
+                lambda: time.monotonic() - began > max(BLACKHOLE_S, MAX_AGE_S + 2),
+                "the black hole to last",
+                BLACKHOLE_S + 30.0,
+            )
+            assert verdict_of_a_dark_image(run) == ("undetermined", ("registry_stale",))
+            proxy.speak()
+            wait_for(
+                lambda: verdict_of_a_dark_image(run) == ("no_evidence", ()),
+                "the registry to be confirmed again",
+                60.0,
+            )
+            found = run.check()
+            assert worker.drain() == 0
+    registry.close()
+    report.keep(
+        "G6-blackhole",
+        f"Redis silent for {BLACKHOLE_S} s",
+        outcome_facts(found) | {"alarm_s": round(alarm_s, 1)},
     )
 
 
