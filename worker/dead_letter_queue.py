@@ -159,7 +159,7 @@ def decide(
             for future in futures:  # a flush that returns proves nothing
                 if not future.succeeded():
                     raise unreachable(brokers, future.exception or TimeoutError("no answer"))
-            producer.commit_transaction()
+            producer.commit_transaction(CONNECT_TIMEOUT_S)
             count += len(batch)
             for kept in batch:
                 done(kept)

@@ -43,6 +43,9 @@ from worker.watchdog import Watchdog
 
 JOIN_DEADLINE_S = 60.0
 POLL_DEADLINE_S = 60.0
+COMMIT_MARGIN_S = 0.5
+"""A commit that gets no answer ends with a doubt so long before the watchdog would end it."""
+
 REBUILD_GIVE_UP_S = 300.0
 """Brokers may be away this long; the worker waits, holds its place, and needs no human after."""
 
@@ -122,6 +125,7 @@ def run(
         watchdog=watchdog,
         deadlines=CommitDeadlines(
             commit_s=kafka.commit_deadline_s,
+            answer_s=kafka.commit_deadline_s - COMMIT_MARGIN_S,
             flush_s=kafka.request_timeout_s + 1.0,
             slow_s=kafka.request_timeout_s,
             rebuild_s=6 * kafka.request_timeout_s,

@@ -38,8 +38,10 @@ class Producer(Protocol):
         headers: list[tuple[str, bytes]] | None = None,
     ) -> Any: ...
     def flush(self, timeout: float | None = None) -> None: ...
-    def send_offsets_to_transaction(self, offsets: Any, group_metadata: Any) -> None: ...
-    def commit_transaction(self) -> None: ...
+    def send_offsets_to_transaction(
+        self, offsets: Any, group_metadata: Any, timeout_s: float
+    ) -> None: ...
+    def commit_transaction(self, timeout_s: float) -> None: ...
     def disconnects(self) -> int: ...
     def discard(self, timeout_s: float) -> None: ...
 
@@ -59,9 +61,12 @@ class Membership(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommitDeadlines:
-    """Seconds; `slow_s` is when a commit that came back is still called doubtful."""
+    """Seconds. `commit_s` ends the process; `answer_s`, below it, ends one commit with a doubt, as
+    an outage does; `slow_s` is when a commit that came back is still called doubtful.
+    """
 
     commit_s: float
+    answer_s: float
     flush_s: float
     slow_s: float
     rebuild_s: float
@@ -223,6 +228,7 @@ class TransactionalCommitter(Generic[Outcome]):
         producer = self._producer
         if producer is None:
             raise RetryError("there is no producer yet")
+        end = time.monotonic() + self._deadlines.answer_s
         disconnects = producer.disconnects()
         self._failpoint("before_begin")
         if self._transactional:
@@ -255,10 +261,10 @@ class TransactionalCommitter(Generic[Outcome]):
             for prefix in owned
         }
         if self._transactional:
-            producer.send_offsets_to_transaction(offsets, metadata)
+            producer.send_offsets_to_transaction(offsets, metadata, end - time.monotonic())
             self._failpoint("after_offsets")
             self._failpoint("during_commit")
-            producer.commit_transaction()
+            producer.commit_transaction(end - time.monotonic())
             self._failpoint("after_commit")
             if producer.disconnects() != disconnects:
                 raise RetryError("a connection was lost inside the transaction")
