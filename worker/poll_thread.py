@@ -138,7 +138,8 @@ class PollThread:
             time.sleep(0.1)
 
     def reopen(self) -> None:
-        """A new consumer, once, when the group could not be joined."""
+        """A new consumer, when the group could not be joined or an outage cost the membership."""
+        self._silent_polls = 0
         self.close()
         self.open()
 
@@ -210,8 +211,11 @@ class PollThread:
     # Membership, called by the committer ---------------------------------------------------
 
     def metadata(self) -> tuple[GroupMetadata, bool]:
-        """Fresh; the client guards it with a lock of its own."""
-        metadata = self._consumer.group_metadata()
+        """Fresh; the client guards it with a lock of its own. RetryError between two consumers."""
+        consumer = self._consumer
+        if consumer is None:
+            raise RetryError("the group is being joined anew")
+        metadata = consumer.group_metadata()
         return metadata, metadata.state is MemberState.STABLE
 
     def rewind(self) -> None:

@@ -14,6 +14,7 @@ The rebalance listener runs on the consumer's own thread. A consumer is not thre
 committer wants of it goes through calls that the main thread carries out between polls.
 """
 
+import math
 import os
 import threading
 import time
@@ -165,6 +166,7 @@ def run(
             should_stop=stop.is_set,
             failure=lambda: failures[0] if failures else None,
             drain_deadline_s=delivery.drain_deadline_s,
+            own_fencing_s=2 * kafka.session_timeout_s,
             on_ready=on_ready,
         )
     finally:
@@ -185,9 +187,13 @@ def _loop(
     should_stop: Callable[[], bool],
     failure: Callable[[], BaseException | None],
     drain_deadline_s: float,
+    own_fencing_s: float,
     on_ready: Callable[[], None],
 ) -> None:
     """Poll until asked to stop, then drain: admit nothing more, commit what is in flight.
+
+    A member whose answers were lost on the way may be fenced by its own second join: within
+    `own_fencing_s` of an outage it joins anew, with another consumer, instead of giving way.
 
     Raises what another thread failed with, and StopError when the group cannot be joined or
     another process took this slot.
@@ -196,6 +202,7 @@ def _loop(
     join_by = time.monotonic() + JOIN_DEADLINE_S
     ready = reopened = False
     drain_by: float | None = None
+    trouble_at = -math.inf
     while True:
         error = failure()
         if error is not None:
@@ -208,8 +215,14 @@ def _loop(
                 admitted = poll_thread.poll(admitting=drain_by is None)
             stages.admit(admitted)
         except RetriableError as away:
+            trouble_at = time.monotonic()
             log.warning("poll", error=f"{type(away).__name__}: {away}")
         except FencedInstanceIdError as fenced:
+            if time.monotonic() - trouble_at < own_fencing_s:
+                trouble_at = -math.inf
+                log.warning("join_anew", reason="fenced soon after an outage")
+                poll_thread.reopen()
+                continue
             raise StopError(
                 "another process joined the group with this slot, so this one was fenced; give"
                 " every worker its own --slot"
