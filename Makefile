@@ -6,9 +6,12 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 # `make demo ARGS=--json` passes ARGS on to the program.
 ARGS ?=
+# `make scenarios FULL=1` runs the stated sizes, `REPLAY=SEED` another schedule of faults.
+FULL ?=
+REPLAY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types bench lock schemas clean
+.PHONY: help setup demo test check lint types scenarios soak bench lock schemas clean
 
 help: ## explain each target
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +39,12 @@ lint: setup
 
 types: setup
 	@$(BIN)/mypy
+
+scenarios: setup ## kill, stop, cut and starve workers; FULL=1 for the stated sizes
+	@FULL=$(FULL) REPLAY=$(REPLAY) $(BIN)/python -m pytest tests/scenarios $(if $(FULL),--timeout=3600) $(ARGS)
+
+soak: setup ## 45 minutes at half load: nothing may grow
+	@FULL=1 SOAK_MINUTES=45 $(BIN)/python -m pytest tests/scenarios/test_soak.py --timeout=3600 $(ARGS)
 
 bench: setup ## measure throughput side by side; writes benchmarks/results/
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from benchmarks import reliability
 from worker import write_commands
 from worker.metrics import METRICS
 from worker.program import build_app
@@ -225,3 +226,9 @@ def test_no_document_is_left_with_a_placeholder() -> None:
         for path in documents()
     }
     assert {page: left for page, left in found.items() if left} == {}
+
+
+def test_the_page_of_reliability_is_made_of_the_kept_results() -> None:
+    assert reliability.PAGE.read_text() == reliability.page(reliability.load()), (
+        "run `python -m benchmarks.reliability`"
+    )

@@ -133,6 +133,8 @@ def test_from_image_event_to_verdict(kafka: RunningKafka, redis_url: str, tmp_pa
         "verdicts",
         "alerts",
         "dead-letters",
+        "redrives",
+        "dead-letter-decisions",
         "fingerprints",
     }
 

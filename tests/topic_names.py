@@ -42,6 +42,16 @@ class TopicNames:
         """Fingerprint records, for later attribution."""
         return f"{self.prefix}fingerprints"
 
+    @property
+    def redrives(self) -> str:
+        """Dead letters to be judged again."""
+        return f"{self.prefix}redrives"
+
+    @property
+    def decisions(self) -> str:
+        """What was decided on dead letters."""
+        return f"{self.prefix}dead-letter-decisions"
+
     def all(self) -> dict[str, int]:
         """Every topic with its number of partitions."""
         return {
@@ -50,6 +60,8 @@ class TopicNames:
             self.alerts: 1,
             self.dead_letters: 1,
             self.fingerprints: 1,
+            self.redrives: 1,
+            self.decisions: 1,
         }
 
 

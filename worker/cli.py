@@ -25,10 +25,11 @@ if TYPE_CHECKING:  # Pillow loads only when a command runs
 
 def contribute(app: typer.Typer) -> None:
     """Add `run` and the commands around it."""
-    from worker import cli_scan, cli_stream
+    from worker import cli_dlq, cli_scan, cli_stream
 
     app.command("run")(run_command)
     cli_stream.contribute(app)
+    cli_dlq.contribute(app)
     cli_scan.contribute(app)
 
 
@@ -51,6 +52,12 @@ def run_command(
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file with settings.")
     ] = None,
+    accept_registry: Annotated[
+        bool,
+        typer.Option(
+            "--accept-registry", help="Take a registry that was emptied or rolled back as it is."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON line on stdout: when ready, and at the end.")
     ] = False,
@@ -74,14 +81,24 @@ def run_command(
     configure_logging(settings.logging)
     with stopping_on_signals() as stop:
         if slots is not None and slots > 1:
-            _supervise(settings, flags, slots, config, stop, as_json=as_json)
+            extra = ["--json"] * as_json + ["--accept-registry"] * accept_registry
+            _supervise(settings, flags, slots, config, stop, extra)
         else:
-            run_slot(settings, stop, on_ready=lambda: _announce("ready", settings, as_json))
+            run_slot(
+                settings,
+                stop,
+                accept_registry=accept_registry,
+                on_ready=lambda: _announce("ready", settings, as_json),
+            )
             _announce("drained", settings, as_json)
 
 
 def run_slot(
-    settings: Settings, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    accept_registry: bool = False,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """One slot with the real pipeline, on the calling thread, until `stop` is set.
 
@@ -95,6 +112,7 @@ def run_slot(
     from worker.failpoints import from_environment
     from worker.pipeline import Pipeline
     from worker.policy import load_policy
+    from worker.registry_floor import read_floor
     from worker.registry_follower import RegistryFollower
     from worker.sandbox import DecoderPool
 
@@ -110,14 +128,20 @@ def run_slot(
     limits = decode_limits(settings, extractor.limits)
     structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=bundle.digest[:12])
     registry = RedisRegistry(settings.redis.url.get_secret_value())
-    follower = RegistryFollower(registry, bundle.digest, block_s=settings.redis.poll_s)
+    follower = RegistryFollower(
+        registry,
+        bundle.digest,
+        block_s=settings.redis.poll_s,
+        floor=read_floor(settings.kafka, bundle.digest),
+        accept=accept_registry,
+    )
     with DecoderPool(limits, settings.decode.processes) as decoder:
         _check_sandbox(decoder.posture(), settings)
         follower.start()
         try:
             stream.run(
                 settings,
-                stream.Work(decoder=decoder, judge=pipeline.judge, view=follower.view),
+                stream.Work(decoder, pipeline.judge, follower.view, follower.metadata),
                 stop=stop,
                 failpoint=from_environment(os.environ),
                 on_ready=on_ready,
@@ -181,8 +205,7 @@ def _supervise(
     slots: int,
     config: Path | None,
     stop: threading.Event,
-    *,
-    as_json: bool,
+    extra: list[str],
 ) -> None:
     from worker.supervisor import Supervisor
 
@@ -192,7 +215,7 @@ def _supervise(
             environment[variable(tuple(dotted.split(".")))] = str(value)
     command = [sys.executable, "-m", "worker.program", "run"]
     command += ["--config", str(config)] if config is not None else []
-    command += ["--json"] if as_json else []
+    command += extra
     first = settings.kafka.slot
     code = Supervisor(
         lambda number: [*command, "--slot", str(number)],

@@ -76,7 +76,7 @@ def submit_command(
             "--source is empty; CloudEvents expects a URI reference, such as /uploads/eu",
             exit_code=2,
         )
-    settings = _settings(brokers, prefix, config)
+    settings = settings_of(brokers, prefix, config)
     with _submit_progress(quiet=as_json) as progress:
         summary = submit(
             paths,
@@ -85,7 +85,7 @@ def submit_command(
             source=source,
             rate=rate,
             max_image_bytes=settings.decode.max_image_bytes,
-            client=_client(settings),
+            client=client_of(settings),
             progress=progress,
         )
     if as_json:
@@ -118,7 +118,7 @@ def watch_command(
 
     Exit codes: 0 ended as asked, 2 wrong use, 3 Kafka or a topic out of reach, 130 interrupted.
     """
-    settings = _settings(brokers, prefix, config)
+    settings = settings_of(brokers, prefix, config)
     shown = 0
 
     def ready(partitions: int) -> None:
@@ -131,7 +131,7 @@ def watch_command(
         alerts=alerts,
         from_start=from_start,
         until_idle_s=until_idle,
-        client=_client(settings),
+        client=client_of(settings),
         ready=ready,
         still_wanted=_stdout_is_read,
     )
@@ -164,18 +164,18 @@ def topics_create_command(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create the five topics; those that exist are left alone and compared.
+    """Create the seven topics; those that exist are left alone and compared.
 
     Exit codes: 0 all exist now, 1 the cluster refused, 2 wrong use, 3 Kafka out of reach.
     """
-    settings = _settings(brokers, prefix, config)
+    settings = settings_of(brokers, prefix, config)
     reports = create_topics(
         settings.kafka.brokers,
         Topics(settings.kafka.prefix),
         partitions=partitions,
         replication=replication,
         max_image_bytes=settings.decode.max_image_bytes,
-        client=_client(settings),
+        client=client_of(settings),
     )
     if as_json:
         typer.echo(json.dumps({"topics": [_report_document(report) for report in reports]}))
@@ -187,7 +187,8 @@ def topics_create_command(
             typer.echo(f"         differs, left as it is: {difference}", err=True)
 
 
-def _settings(brokers: str | None, prefix: str | None, config: Path | None) -> Settings:
+def settings_of(brokers: str | None, prefix: str | None, config: Path | None) -> Settings:
+    """The settings of a command that talks to Kafka alone."""
     # Every failure of the client is reported by the command, in words that say what to do.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     return load_settings(
@@ -197,7 +198,7 @@ def _settings(brokers: str | None, prefix: str | None, config: Path | None) -> S
     )
 
 
-def _client(settings: Settings) -> dict[str, Any]:
+def client_of(settings: Settings) -> dict[str, Any]:
     """TLS and SASL: everything about the connection except the addresses."""
     shared = connection(settings.kafka)
     shared.pop("bootstrap_servers")

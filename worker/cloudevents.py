@@ -40,13 +40,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One Kafka record as it was read; nothing in it has been judged yet."""
+    """One Kafka record as it was read; nothing in it has been judged yet.
+
+    `attempts` is how often it was tried before: more than zero where it was redriven.
+    """
 
     origin: Origin
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_ms: int | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

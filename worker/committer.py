@@ -26,6 +26,7 @@ class Committer:
         committer: TransactionalCommitter[EventOutcome],
         ownership: Ownership[EventOutcome],
         breaker: Breaker,
+        redrives: str,
         interval_s: float,
         records: int,
         give_up_s: float,
@@ -35,6 +36,7 @@ class Committer:
         self._committer = committer
         self._ownership = ownership
         self._breaker = breaker
+        self._redrives = redrives
         self._interval_s = interval_s
         self._records = records
         self._give_up_s = give_up_s
@@ -101,9 +103,15 @@ class Committer:
         )
 
     def _count(self, prefixes: list[Prefix[EventOutcome]]) -> None:
-        """Show the breaker each outcome once, also when its commit is tried twice."""
+        """Show the breaker each outcome once, also when its commit is tried twice.
+
+        Redriven events do not count: that they failed before is known, and a person asked for
+        another try.
+        """
         counted = dict(self._counted)
         for prefix in prefixes:
+            if prefix.tag.partition.topic == self._redrives:
+                continue
             epoch, after = counted.get(prefix.tag.partition, (-1, -1))
             for entry in prefix.entries:
                 if epoch == prefix.tag.epoch and entry.offset < after:

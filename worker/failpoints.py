@@ -1,35 +1,53 @@
-"""Places where a scenario may kill the worker; off unless LATENTPRINT_FAILPOINT arms one.
+"""Places where a scenario may kill or stop the worker; off unless LATENTPRINT_FAILPOINT arms one.
 
-The format is `NAME:kill` or `NAME:kill@N`, the N-th time the place is reached. It is a tool of the
-scenario tests, so that the hardest moments of a transaction are hit on purpose and not by luck.
+The format is `NAME:ACTION` or `NAME:ACTION@N`, the N-th time the place is reached; ACTION is `kill`
+(SIGKILL) or `stop` (SIGSTOP, until someone sends SIGCONT). It is a tool of the scenario tests, so
+that the hardest moments of a transaction are hit on purpose and not by luck.
 """
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 
 from worker.errors import StopError
 
-NAMES = ("after_begin", "after_first_send", "after_flush", "after_offsets", "after_commit")
+NAMES = (
+    "before_begin",  # finished events are taken, nothing is sent
+    "after_fetch",  # events were read and admitted, none of them is committed
+    "after_begin",
+    "after_first_send",  # records written, neither flushed nor offset
+    "after_flush",  # all records acknowledged, no offset
+    "after_offsets",  # offsets pending, not committed: the next producer must settle it
+    "during_commit",  # the commit was asked for and has not answered
+    "after_commit",  # committed, but the worker never learned of it
+    "in_revoke",  # partitions are being taken away
+)
+ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+DURING_S = 0.001
+"""`during_` places act so long after they are reached, on a thread of their own, while the call
+that follows them is under way."""
 
 Failpoint = Callable[[str], None]
+Send = Callable[[signal.Signals], None]
 
 
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _to_this_process(action: signal.Signals) -> None:
+    os.kill(os.getpid(), action)
 
 
-def from_environment(environment: Mapping[str, str], kill: Callable[[], None] = _kill) -> Failpoint:
+def from_environment(environment: Mapping[str, str], send: Send = _to_this_process) -> Failpoint:
     """The function to call at each named place; it does nothing unless a place is armed."""
     armed = environment.get("LATENTPRINT_FAILPOINT", "")
     if not armed:
         return lambda name: None
-    name, _, action = armed.partition(":")
-    kind, _, number = action.partition("@")
-    if name not in NAMES or kind != "kill" or not (number == "" or number.isdigit()):
+    name, _, what = armed.partition(":")
+    action, _, number = what.partition("@")
+    if name not in NAMES or action not in ACTIONS or not (number == "" or number.isdigit()):
         raise StopError(
-            f"LATENTPRINT_FAILPOINT={armed!r}: expected NAME:kill or NAME:kill@N with a name of"
-            f" {', '.join(NAMES)}; unset it outside the scenario tests",
+            f"LATENTPRINT_FAILPOINT={armed!r}: expected NAME:ACTION or NAME:ACTION@N with a name of"
+            f" {', '.join(NAMES)} and an action of {', '.join(ACTIONS)}; unset it outside the"
+            " scenario tests",
             exit_code=2,
         )
     left = int(number or 1)
@@ -38,7 +56,9 @@ def from_environment(environment: Mapping[str, str], kill: Callable[[], None] = 
         nonlocal left
         if reached == name:
             left -= 1
-            if left == 0:
-                kill()
+            if left == 0 and name.startswith("during_"):
+                threading.Timer(DURING_S, send, [ACTIONS[action]]).start()
+            elif left == 0:
+                send(ACTIONS[action])
 
     return reach

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import (
     CooperativeStickyAssignor,
 )
+from kafka.errors import KafkaTimeoutError
 from kafka.metrics.stats import Total
 
 from worker.errors import StopError
@@ -83,7 +84,7 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
 
 
 class WorkerProducer(KafkaProducer):  # type: ignore[misc]
-    """A KafkaProducer that can be given up at once and that counts lost connections."""
+    """A KafkaProducer whose calls all end, that can be given up, and that counts disconnects."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -96,6 +97,24 @@ class WorkerProducer(KafkaProducer):  # type: ignore[misc]
 
     def __del__(self) -> None:
         """Do nothing: the library's own would silence the log of every later producer."""
+
+    def send_offsets_to_transaction(
+        self, offsets: Any, group_metadata: Any, timeout_s: float
+    ) -> None:
+        """As the library's, which waits for ever; KafkaTimeoutError after `timeout_s`."""
+        manager = self._transaction_manager
+        self._wait(manager.send_offsets_to_transaction(offsets, group_metadata), timeout_s)
+
+    def commit_transaction(self, timeout_s: float) -> None:
+        """As the library's, which waits for ever; KafkaTimeoutError after `timeout_s`."""
+        self._wait(self._transaction_manager.begin_commit(), timeout_s)
+
+    def _wait(self, result: Any, timeout_s: float) -> None:
+        self._sender.wakeup()
+        if not result.wait(timeout_ms=max(0.0, timeout_s) * 1000):
+            raise KafkaTimeoutError(
+                f"the transaction coordinator gave no answer in {timeout_s:.1f} s"
+            )
 
     def disconnects(self) -> int:
         """How many connections were closed since the producer was built."""

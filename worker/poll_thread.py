@@ -14,10 +14,13 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import Origin, RawRecord
 from worker.errors import RetryError, StopError
+from worker.failpoints import Failpoint
 from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
+from worker.redrive import first_record
 from worker.stages import Admitted
+from worker.topics import Topics
 from worker.transaction import GroupMetadata
 
 POLL_MS = 50
@@ -37,8 +40,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         ownership: Ownership[EventOutcome],
         revoke_deadline_s: float,
         figures: Figures,
+        failpoint: Failpoint,
     ) -> None:
         self._consumer = consumer
+        self._failpoint = failpoint
         self._ownership = ownership
         self._revoke_deadline_s = revoke_deadline_s
         self._figures = figures
@@ -48,17 +53,18 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         member_id = self._consumer().group_metadata().member_id
         self._ownership.assign(assigned, member_id)
         self._figures.add("rebalances")
-        self._log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+        self._log.info("assigned", partitions=_names(assigned))
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         started = time.monotonic()
+        self._failpoint("in_revoke")
         complete = self._ownership.revoke(revoked, self._revoke_deadline_s)
         self._figures.add("rebalances")
         if not complete:
             self._figures.add("revocations_cut")
         self._log.info(
             "revoked",
-            partitions=sorted(tp.partition for tp in revoked),
+            partitions=_names(revoked),
             complete=complete,
             seconds=round(time.monotonic() - started, 3),
         )
@@ -66,7 +72,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
         self._ownership.lose(lost)
         self._figures.add("rebalances")
-        self._log.warning("lost", partitions=sorted(tp.partition for tp in lost))
+        self._log.warning("lost", partitions=_names(lost))
 
 
 class PollThread:
@@ -79,16 +85,18 @@ class PollThread:
         self,
         *,
         new_consumer: Callable[[], Any],
-        topic: str,
+        topics: Topics,
         ownership: Ownership[EventOutcome],
         revoke_deadline_s: float,
         figures: Figures,
         at_least_once: bool = False,
+        failpoint: Failpoint = lambda name: None,
     ) -> None:
         self._new_consumer = new_consumer
-        self._topic = topic
+        self._topics = topics
         self._ownership = ownership
         self._figures = figures
+        self._failpoint = failpoint
         # Without a transaction nothing fences a late commit, so nothing is waited for either.
         self._revoke_deadline_s = 0.0 if at_least_once else revoke_deadline_s
         self._calls: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]]
@@ -112,21 +120,26 @@ class PollThread:
                 exit_code=3,
             ) from error
         listener = _Listener(
-            lambda: self._consumer, self._ownership, self._revoke_deadline_s, self._figures
+            lambda: self._consumer,
+            self._ownership,
+            self._revoke_deadline_s,
+            self._figures,
+            self._failpoint,
         )
-        self._consumer.subscribe([self._topic], listener=listener)
+        self._consumer.subscribe(list(self._topics.inputs), listener=listener)
         end = time.monotonic() + METADATA_DEADLINE_S
-        while self._topic not in self._consumer.topics():
+        while missing := set(self._topics.inputs) - set(self._consumer.topics()):
             if time.monotonic() > end:
                 raise StopError(
-                    f"Kafka did not show topic {self._topic} within {METADATA_DEADLINE_S:g} s; is"
-                    " it there, and may this user describe it?",
+                    f"Kafka did not show {' and '.join(sorted(missing))} within"
+                    f" {METADATA_DEADLINE_S:g} s; are they there, and may this user describe them?",
                     exit_code=3,
                 )
             time.sleep(0.1)
 
     def reopen(self) -> None:
-        """A new consumer, once, when the group could not be joined."""
+        """A new consumer, when the group could not be joined or an outage cost the membership."""
+        self._silent_polls = 0
         self.close()
         self.open()
 
@@ -159,11 +172,13 @@ class PollThread:
         if not admitting:
             return admitted
         for partition, records in fetched.items():
-            raw = [_raw(record) for record in records]
-            sizes = [(r.origin.offset, _size(r)) for r in raw]
+            raw = [first_record(_raw(record), self._topics.redrives) for record in records]
+            sizes = [(record.offset, _size(r)) for record, r in zip(records, raw, strict=True)]
             entries = self._ownership.admit(partition, sizes)
             admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
         self._figures.add("events_admitted", len(admitted))
+        if admitted:
+            self._failpoint("after_fetch")
         return admitted
 
     def _timeout_ms(self, pausing: bool) -> int:
@@ -196,18 +211,20 @@ class PollThread:
     # Membership, called by the committer ---------------------------------------------------
 
     def metadata(self) -> tuple[GroupMetadata, bool]:
-        """Fresh; the client guards it with a lock of its own."""
-        metadata = self._consumer.group_metadata()
+        """Fresh; the client guards it with a lock of its own. RetryError between two consumers."""
+        consumer = self._consumer
+        if consumer is None:
+            raise RetryError("the group is being joined anew")
+        metadata = consumer.group_metadata()
         return metadata, metadata.state is MemberState.STABLE
 
     def rewind(self) -> None:
         """Seek all owned partitions to their committed offsets and admit again."""
         self._call(self._rewind)
 
-    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """Commit offsets outside any transaction."""
-        commit = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}
-        self._call(lambda: self._consumer.commit(commit, timeout_ms=OFFSETS_DEADLINE_MS))
+        self._call(lambda: self._consumer.commit(dict(offsets), timeout_ms=OFFSETS_DEADLINE_MS))
 
     def _rewind(self) -> None:
         assignment = self._consumer.assignment()
@@ -256,6 +273,10 @@ class PollThread:
                 future.set_exception(error)
             else:
                 future.set_result(None)
+
+
+def _names(partitions: set[TopicPartition]) -> list[str]:
+    return sorted(f"{tp.topic}-{tp.partition}" for tp in partitions)
 
 
 def _raw(record: Any) -> RawRecord:

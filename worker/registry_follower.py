@@ -12,6 +12,7 @@ from fingerprint_db.errors import RevisionGap
 from fingerprint_db.registry import Registry
 from fingerprint_db.snapshot import Snapshot
 from worker.judged import RegistryView
+from worker.registry_floor import Floor, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class RegistryFollower:
     The snapshot is built aside and swapped in as a whole; whoever judges takes a view once a batch,
     so no batch sees two revisions. While the registry is out of reach the last verified snapshot
     stays and its age grows; what is too old is decided where verdicts are made. A registry that
-    falls behind what was already seen (emptied, rolled back), or whose content does not give its
-    root, is not taken over.
+    falls behind what was already seen (emptied, rolled back), by this process or before it by its
+    group (`floor`), or whose content does not give its root, is not taken over.
     """
 
     def __init__(
@@ -38,8 +39,14 @@ class RegistryFollower:
         *,
         block_s: float = 1.0,
         retry_s: float = 0.5,
+        floor: Floor | None = None,
+        accept: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`accept` takes the registry as it is, whatever `floor` says, in a new lineage."""
+        self._lineage = (floor.lineage if floor else 0) + accept
+        self._seen = floor
+        self._floor = None if accept else floor
         self._registry = registry
         self._space = space
         self._block_s = block_s
@@ -66,6 +73,15 @@ class RegistryFollower:
         """What is held now, and how old it is; safe from any thread, never blocks."""
         held = self._held
         return RegistryView(held.snapshot, max(0.0, self._clock() - held.confirmed_at))
+
+    def metadata(self) -> str:
+        """What to commit beside an offset: the state of the registry that is in use now.
+
+        While there is none, what was seen before is handed on, or it would be forgotten.
+        """
+        snapshot = self._held.snapshot
+        state = Floor.of(self._lineage, snapshot) if snapshot else self._seen
+        return encode(self._space, state) if state else ""
 
     def step(self, *, block: bool = True) -> bool:
         """One round: load or follow once. Returns False when the registry gave no usable answer."""
@@ -124,11 +140,13 @@ class RegistryFollower:
     def _refusal(self, fresh: Snapshot, held: Snapshot | None) -> str | None:
         if fresh.space != self._space:
             return f"the snapshot is of space {fresh.space[:12]}, not {self._space[:12]}"
+        if held is None and self._floor is not None and (below := self._floor.refuses(fresh)):
+            return below
         if held is not None and fresh.revision < held.revision:
             return (
                 f"the registry went back from revision {held.revision} to {fresh.revision}: it was"
                 " emptied or rolled back; the last snapshot stays in use and ages. Restore it with"
-                " `latentprint registry import`, or restart the workers to accept it as it is"
+                " `latentprint registry import`, or start the workers with --accept-registry"
             )
         if held is not None and fresh.revision == held.revision:
             if fresh.root != held.root:

@@ -64,7 +64,7 @@ def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> Dead
         code=error.code,
         stage=error.stage,
         message=error.message,
-        attempts=attempts,
+        attempts=record.attempts + attempts,
     )
 
 

@@ -69,6 +69,7 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
         )
     images = facts.topics.get(topics.images)
     letters = facts.topics.get(topics.dead_letters)
+    redrives = facts.topics.get(topics.redrives)
     if images and images.max_message_bytes < settings.decode.max_image_bytes:
         refusals.append(
             f"{topics.images} takes records of {images.max_message_bytes} bytes, but"
@@ -85,6 +86,12 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
                 f" letter holds its event and its headers and needs {largest + HEADROOM_BYTES}:"
                 " raise max.message.bytes of the topic"
             )
+    if letters and redrives and redrives.max_message_bytes < letters.max_message_bytes:
+        refusals.append(
+            f"{topics.redrives} takes records of {redrives.max_message_bytes} bytes; it holds dead"
+            f" letters as they are and needs {letters.max_message_bytes}: raise max.message.bytes"
+            " of the topic"
+        )
     timeout_ms = settings.kafka.transaction_timeout_s * 1000
     if timeout_ms > facts.max_transaction_timeout_ms:
         refusals.append(

@@ -14,6 +14,7 @@ The rebalance listener runs on the consumer's own thread. A consumer is not thre
 committer wants of it goes through calls that the main thread carries out between polls.
 """
 
+import math
 import os
 import threading
 import time
@@ -43,6 +44,9 @@ from worker.watchdog import Watchdog
 
 JOIN_DEADLINE_S = 60.0
 POLL_DEADLINE_S = 60.0
+COMMIT_MARGIN_S = 0.5
+"""A commit that gets no answer ends with a doubt so long before the watchdog would end it."""
+
 REBUILD_GIVE_UP_S = 300.0
 """Brokers may be away this long; the worker waits, holds its place, and needs no human after."""
 
@@ -57,6 +61,8 @@ class Work:
     decoder: Decoder
     judge: Judge
     view: Callable[[], RegistryView]
+    registry_metadata: Callable[[], str] = lambda: ""
+    """What to commit beside each offset, so that a successor knows which registry was in use."""
 
 
 def run(
@@ -89,11 +95,12 @@ def run(
     )
     poll_thread = PollThread(
         new_consumer=lambda: new_consumer(kafka, max_image_bytes=max_image_bytes),
-        topic=topics.images,
+        topics=topics,
         ownership=ownership,
         revoke_deadline_s=kafka.session_timeout_s / 3,
         figures=figures,
         at_least_once=not transactional,
+        failpoint=failpoint,
     )
     stages = Stages(
         ownership=ownership,
@@ -119,6 +126,7 @@ def run(
         watchdog=watchdog,
         deadlines=CommitDeadlines(
             commit_s=kafka.commit_deadline_s,
+            answer_s=kafka.commit_deadline_s - COMMIT_MARGIN_S,
             flush_s=kafka.request_timeout_s + 1.0,
             slow_s=kafka.request_timeout_s,
             rebuild_s=6 * kafka.request_timeout_s,
@@ -126,6 +134,7 @@ def run(
         ),
         transactional=transactional,
         txn_safety=kafka.txn_safety,
+        offset_metadata=work.registry_metadata,
         failpoint=failpoint,
     )
     committer = Committer(
@@ -136,6 +145,7 @@ def run(
             max_ratio=delivery.max_reject_ratio,
             window=delivery.reject_window,
         ),
+        redrives=topics.redrives,
         interval_s=delivery.commit_interval_ms / 1000,
         records=delivery.commit_records,
         give_up_s=REBUILD_GIVE_UP_S,
@@ -156,6 +166,7 @@ def run(
             should_stop=stop.is_set,
             failure=lambda: failures[0] if failures else None,
             drain_deadline_s=delivery.drain_deadline_s,
+            own_fencing_s=2 * kafka.session_timeout_s,
             on_ready=on_ready,
         )
     finally:
@@ -176,9 +187,13 @@ def _loop(
     should_stop: Callable[[], bool],
     failure: Callable[[], BaseException | None],
     drain_deadline_s: float,
+    own_fencing_s: float,
     on_ready: Callable[[], None],
 ) -> None:
     """Poll until asked to stop, then drain: admit nothing more, commit what is in flight.
+
+    A member whose answers were lost on the way may be fenced by its own second join: within
+    `own_fencing_s` of an outage it joins anew, with another consumer, instead of giving way.
 
     Raises what another thread failed with, and StopError when the group cannot be joined or
     another process took this slot.
@@ -187,6 +202,7 @@ def _loop(
     join_by = time.monotonic() + JOIN_DEADLINE_S
     ready = reopened = False
     drain_by: float | None = None
+    trouble_at = -math.inf
     while True:
         error = failure()
         if error is not None:
@@ -199,8 +215,14 @@ def _loop(
                 admitted = poll_thread.poll(admitting=drain_by is None)
             stages.admit(admitted)
         except RetriableError as away:
+            trouble_at = time.monotonic()
             log.warning("poll", error=f"{type(away).__name__}: {away}")
         except FencedInstanceIdError as fenced:
+            if time.monotonic() - trouble_at < own_fencing_s:
+                trouble_at = -math.inf
+                log.warning("join_anew", reason="fenced soon after an outage")
+                poll_thread.reopen()
+                continue
             raise StopError(
                 "another process joined the group with this slot, so this one was fenced; give"
                 " every worker its own --slot"

@@ -1,4 +1,4 @@
-"""The five topics: their names, what each must allow, and their creation.
+"""The seven topics: their names, what each must allow, and their creation.
 
 Workers never create topics; `latentprint topics create` does, and an operator may.
 """
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The names of the five topics under one prefix."""
+    """The names of the seven topics under one prefix."""
 
     prefix: str = DEFAULT_PREFIX
 
@@ -69,9 +69,25 @@ class Topics:
         """One small record for every image fingerprint, kept for later attribution."""
         return f"{self.prefix}fingerprints"
 
+    @property
+    def redrives(self) -> str:
+        """Dead letters to be judged again: the other input."""
+        return f"{self.prefix}redrives"
+
+    @property
+    def decisions(self) -> str:
+        """What was decided on each dead letter: redriven or discarded, by whom and why."""
+        return f"{self.prefix}dead-letter-decisions"
+
+    @property
+    def inputs(self) -> tuple[str, str]:
+        """What a worker reads."""
+        return self.images, self.redrives
+
     def all(self) -> tuple[str, ...]:
-        """All five, the input first."""
-        return (self.images, self.verdicts, self.alerts, self.dead_letters, self.fingerprints)
+        """All seven, the first input first."""
+        outputs = (self.verdicts, self.alerts, self.dead_letters, self.fingerprints)
+        return (self.images, *outputs, self.redrives, self.decisions)
 
 
 def images_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> int:
@@ -128,11 +144,12 @@ def plan_topics(
     replication: int | None = None,
     max_image_bytes: int = MAX_IMAGE_BYTES,
 ) -> tuple[TopicPlan, ...]:
-    """The five topics as they should be.
+    """The seven topics as they should be.
 
     Images stay a week, for a replay after an outage; verdicts and fingerprints 30 days, so that a
     generator registered tomorrow is found in this month's uploads; alerts 180 days, for appeals;
-    dead letters 14 days, since they hold whole images.
+    dead letters 14 days, since they hold whole images, and redrives as long; decisions on them 180
+    days.
     """
 
     def plan(name: str, partitions: int, days: int, max_message_bytes: int) -> TopicPlan:
@@ -145,6 +162,8 @@ def plan_topics(
         plan(topics.alerts, few, 180, _MIB),
         plan(topics.dead_letters, few, 14, dead_letters_max_message_bytes(max_image_bytes)),
         plan(topics.fingerprints, partitions, 30, _MIB),
+        plan(topics.redrives, few, 14, dead_letters_max_message_bytes(max_image_bytes)),
+        plan(topics.decisions, 1, 180, _MIB),
     )
 
 

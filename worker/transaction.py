@@ -38,8 +38,10 @@ class Producer(Protocol):
         headers: list[tuple[str, bytes]] | None = None,
     ) -> Any: ...
     def flush(self, timeout: float | None = None) -> None: ...
-    def send_offsets_to_transaction(self, offsets: Any, group_metadata: Any) -> None: ...
-    def commit_transaction(self) -> None: ...
+    def send_offsets_to_transaction(
+        self, offsets: Any, group_metadata: Any, timeout_s: float
+    ) -> None: ...
+    def commit_transaction(self, timeout_s: float) -> None: ...
     def disconnects(self) -> int: ...
     def discard(self, timeout_s: float) -> None: ...
 
@@ -53,15 +55,18 @@ class Membership(Protocol):
     def rewind(self) -> None:
         """On the poll thread: read the committed offsets, seek all owned partitions, resume."""
 
-    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """On the poll thread: commit offsets outside any transaction (at-least-once only)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitDeadlines:
-    """Seconds; `slow_s` is when a commit that came back is still called doubtful."""
+    """Seconds. `commit_s` ends the process; `answer_s`, below it, ends one commit with a doubt, as
+    an outage does; `slow_s` is when a commit that came back is still called doubtful.
+    """
 
     commit_s: float
+    answer_s: float
     flush_s: float
     slow_s: float
     rebuild_s: float
@@ -115,8 +120,10 @@ class TransactionalCommitter(Generic[Outcome]):
         deadlines: CommitDeadlines,
         transactional: bool = True,
         txn_safety: TxnSafety = "on_ambiguity",
+        offset_metadata: Callable[[], str] = lambda: "",
         failpoint: Failpoint = lambda name: None,
     ) -> None:
+        self._offset_metadata = offset_metadata
         self._new_producer = new_producer
         self._membership = membership
         self._ownership = ownership
@@ -221,7 +228,9 @@ class TransactionalCommitter(Generic[Outcome]):
         producer = self._producer
         if producer is None:
             raise RetryError("there is no producer yet")
+        end = time.monotonic() + self._deadlines.answer_s
         disconnects = producer.disconnects()
+        self._failpoint("before_begin")
         if self._transactional:
             producer.begin_transaction()
         self._failpoint("after_begin")
@@ -246,13 +255,16 @@ class TransactionalCommitter(Generic[Outcome]):
                 error = future.exception or "it is still not acknowledged"
                 raise RetryError(f"a record was not published: {error}")
         self._failpoint("after_flush")
-        offsets = {prefix.tag.partition: prefix.next_offset for prefix in owned}
+        note = self._offset_metadata()
+        offsets = {
+            prefix.tag.partition: OffsetAndMetadata(prefix.next_offset, note, -1)
+            for prefix in owned
+        }
         if self._transactional:
-            producer.send_offsets_to_transaction(
-                {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}, metadata
-            )
+            producer.send_offsets_to_transaction(offsets, metadata, end - time.monotonic())
             self._failpoint("after_offsets")
-            producer.commit_transaction()
+            self._failpoint("during_commit")
+            producer.commit_transaction(end - time.monotonic())
             self._failpoint("after_commit")
             if producer.disconnects() != disconnects:
                 raise RetryError("a connection was lost inside the transaction")

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from worker.cloudevents import MAX_ATTRIBUTE_BYTES, SPEC_VERSION
 from worker.dead_letter import MAX_MESSAGE_BYTES, PREFIX
+from worker.dead_letter_queue import Decision
 from worker.events import MAX_IMAGE_BYTES
 from worker.records import (
     ALERT_TYPE,
@@ -29,6 +30,7 @@ RECORDS: dict[str, type[BaseModel]] = {
     "verdict": Verdict,
     "alert": Alert,
     "fingerprint": FingerprintRecord,
+    "dead-letter-decision": Decision,
 }
 _TYPES = {"verdict": VERDICT_TYPE, "alert": ALERT_TYPE, "fingerprint": FINGERPRINT_TYPE}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -57,7 +59,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _asyncapi() -> dict[str, Any]:
-    """AsyncAPI 3: five channels, five messages, seen from the worker."""
+    """AsyncAPI 3, seen from the worker; `deadLetterDecisions` is written by `latentprint dlq`."""
     topics = Topics()
     channels = {
         "images": (topics.images, "image", "Images to be judged."),
@@ -65,6 +67,16 @@ def _asyncapi() -> dict[str, Any]:
         "alerts": (topics.alerts, "alert", "One alert for every flagged verdict."),
         "deadLetters": (topics.dead_letters, "deadLetter", "Events that will never work."),
         "fingerprints": (topics.fingerprints, "fingerprint", "Image fingerprints, to keep."),
+        "redrives": (
+            topics.redrives,
+            "deadLetter",
+            "Dead letters to be judged again, as they are.",
+        ),
+        "deadLetterDecisions": (
+            topics.decisions,
+            "deadLetterDecision",
+            "Who redrove or discarded a dead letter, when and why.",
+        ),
     }
     return {
         "asyncapi": "3.0.0",
@@ -88,17 +100,19 @@ def _asyncapi() -> dict[str, Any]:
             for name, (address, message, description) in channels.items()
         },
         "operations": {
-            f"{'receive' if name == 'images' else 'send'}{name[0].upper()}{name[1:]}": {
-                "action": "receive" if name == "images" else "send",
+            f"{action}{name[0].upper()}{name[1:]}": {
+                "action": action,
                 "channel": {"$ref": f"#/channels/{name}"},
             }
             for name in channels
+            for action in ("receive" if name in ("images", "redrives") else "send",)
         },
         "components": {
             "messages": {
                 "image": _image_message(),
                 "deadLetter": _dead_letter_message(),
-                **{name: _record_message(name) for name in RECORDS},
+                "deadLetterDecision": _decision_message(),
+                **{name: _record_message(name) for name in _TYPES},
             }
         },
     }
@@ -180,6 +194,16 @@ def _dead_letter_message() -> dict[str, Any]:
         },
         "payload": {"description": "the value of the event, byte for byte"},
         "bindings": {"kafka": {"key": _KEY}},
+    }
+
+
+def _decision_message() -> dict[str, Any]:
+    key = {"type": "string", "description": "PARTITION:OFFSET of the dead letter"}
+    return {
+        "name": "deadLetterDecision",
+        "contentType": "application/json",
+        "payload": {"$ref": "./dead-letter-decision.json"},
+        "bindings": {"kafka": {"key": key}},
     }
 
 

@@ -3,7 +3,7 @@
 import base64
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,11 +44,17 @@ class RunningKafka:
     version = KAFKA_VERSION
 
     def __init__(
-        self, directory: Path, command: Sequence[str], port: int, process: ServerProcess
+        self,
+        directory: Path,
+        command: Sequence[str],
+        port: int,
+        process: ServerProcess,
+        proxied_port: int,
     ) -> None:
         self.directory = directory
         self.port = port
         self.process = process
+        self.proxied_port = proxied_port
         self._command = tuple(command)
 
     @property
@@ -106,12 +112,16 @@ def start_kafka(
     *,
     port: int = 0,
     java: JavaRuntime | None = None,
+    advertised_port: int = 0,
     notify: Callable[[str], None] = lambda line: None,
 ) -> RunningKafka:
     """Start a broker whose settings, data and log lie in `directory`, and wait until it is ready.
 
     A directory that was used before is used again, with its topics. `port` 0 takes a free one. The
     broker ends with this process, however that ends. `notify` is told what takes long.
+
+    `advertised_port` gives the broker a second door, `proxied_port`: who comes in there is told
+    that the broker is at `advertised_port`, where a proxy of the caller's is to listen.
 
     Raises:
         JarsUnavailable, JavaUnavailable: what Kafka consists of, or runs on, cannot be had.
@@ -132,7 +142,9 @@ def start_kafka(
     ]  # fmt: skip
     for attempt in range(1, _PORT_TRIES + 1):
         chosen = port or free_port()
-        settings.write_text(server_properties(directory, chosen, _another_free_port(chosen)))
+        others = _free_ports(2, besides=chosen)
+        proxied = (others[1], advertised_port) if advertised_port else None
+        settings.write_text(server_properties(directory, chosen, others[0], proxied))
         if not (directory / "data" / "meta.properties").exists():
             _format(base, directory, settings)
         try:
@@ -141,19 +153,28 @@ def start_kafka(
             if port or attempt == _PORT_TRIES:
                 raise
         else:
-            return RunningKafka(directory, command, chosen, process)
+            return RunningKafka(directory, command, chosen, process, others[1])
     raise AssertionError("the last attempt returns or raises")
 
 
-def server_properties(directory: Path, port: int, controller_port: int) -> str:
-    """The broker's settings file: one node that is broker and controller, bound to 127.0.0.1."""
+def server_properties(
+    directory: Path, port: int, controller_port: int, proxied: tuple[int, int] | None = None
+) -> str:
+    """The broker's settings file: one node that is broker and controller, bound to 127.0.0.1.
+
+    `proxied` is a second port to listen on, and the port that is told to those who use it.
+    """
+    listeners = {"BROKER": port, "CONTROLLER": controller_port}
+    advertised = {"BROKER": port}
+    if proxied is not None:
+        listeners["PROXIED"], advertised["PROXIED"] = proxied
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"BROKER://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"BROKER://{LOOPBACK}:{port}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": _addresses(listeners),
+        "advertised.listeners": _addresses(advertised),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
         "inter.broker.listener.name": "BROKER",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": str(directory / "data").replace("\\", "\\\\"),
@@ -236,11 +257,17 @@ def _launch(directory: Path, command: Sequence[str], port: int) -> ServerProcess
     return process
 
 
-def _another_free_port(taken: int) -> int:
-    port = free_port()
-    while port == taken:
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
+
+
+def _free_ports(count: int, *, besides: int) -> list[int]:
+    ports: list[int] = []
+    while len(ports) < count:
         port = free_port()
-    return port
+        if port != besides and port not in ports:
+            ports.append(port)
+    return ports
 
 
 def _port_taken(port: int) -> PortTaken:

@@ -4,10 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
-from deploy.services.kafka import RunningKafka
+from deploy.services.kafka import RunningKafka, start_kafka
+from tests import topic_names
 from tests.scenarios.harness import Run
+from tests.scenarios.proxy import Proxy
+from tests.scenarios.report import Report
 from tests.topic_names import TopicNames
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Report:
+    """Where a scenario's figures go."""
+    return Report(request.node.nodeid)
 
 
 @pytest.fixture
@@ -17,3 +27,23 @@ def run(kafka: RunningKafka, redis_url: str, topics: TopicNames, tmp_path: Path)
     yield scenario
     for worker in scenario.workers:
         worker.kill()
+
+
+@pytest.fixture
+def proxied(redis_url: str, tmp_path: Path) -> Iterator[tuple[Run, Proxy]]:
+    """A broker of its own, whose workers reach it through the proxy; everyone else does not."""
+    with (
+        Proxy() as proxy,
+        start_kafka(tmp_path / "kafka", advertised_port=proxy.port) as broker,
+    ):
+        proxy.target_port = broker.proxied_port
+        admin = KafkaAdminClient(bootstrap_servers=broker.brokers)
+        try:
+            topics = topic_names.create(admin)
+        finally:
+            admin.close()
+        run = Run(broker.brokers, redis_url, topics, tmp_path)
+        run.worker_brokers = f"127.0.0.1:{proxy.port}"
+        yield run, proxy
+        for worker in run.workers:
+            worker.kill()

@@ -77,6 +77,9 @@ class Run:
     directory: Path
     group: str = field(default_factory=lambda: f"scenario-{uuid.uuid4().hex[:8]}")
     ledger: Ledger = field(default_factory=Ledger)
+    worker_brokers: str = ""
+    worker_redis_url: str = ""
+    """How workers reach the broker and Redis, where that is not the way of everyone else."""
 
     workers: "list[WorkerProcess]" = field(default_factory=list)
 
@@ -113,13 +116,13 @@ class Run:
         values = {
             "STATE": str(self.directory / "no-services.json"),
             "FAILPOINT": failpoint,
-            "KAFKA__BROKERS": self.brokers,
+            "KAFKA__BROKERS": self.worker_brokers or self.brokers,
             "KAFKA__PREFIX": self.topics.prefix,
             "KAFKA__GROUP": self.group,
             "KAFKA__SLOT": str(slot),
             "KAFKA__SESSION_TIMEOUT_S": "6",
             "KAFKA__HEARTBEAT_INTERVAL_S": "0.5",
-            "REDIS__URL": self.redis_url,
+            "REDIS__URL": self.worker_redis_url or self.redis_url,
             "DECODE__PROCESSES": "1",
             "DELIVERY__COMMIT_INTERVAL_MS": "50",
             "DELIVERY__COMMIT_RECORDS": "40",

@@ -4,10 +4,12 @@ It reads the topics with a consumer of its own, through no code of the worker bu
 that parse a verdict and a dead letter.
 """
 
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -65,6 +67,63 @@ def read(brokers: str, topic: str, *, isolation: str = "read_committed") -> list
         return records
     finally:
         consumer.close()
+
+
+class Watcher:
+    """A `read_committed` reader that reads while the faults happen, as a subscriber would.
+
+    What it was shown must be what is there in the end, in the same order: nothing that was shown
+    is taken back, and nothing comes in between afterwards.
+    """
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        self._brokers = brokers
+        self._topic = topic
+        self._stop = threading.Event()
+        self.seen: dict[int, list[int]] = defaultdict(list)
+        self._thread = threading.Thread(target=self._read, name="watcher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def check(self) -> int:
+        """Compare with what is there now; returns how many records it was shown."""
+        there: dict[int, list[int]] = defaultdict(list)
+        for record in read(self._brokers, self._topic):
+            there[record.partition].append(record.offset)
+        assert self.seen, "the concurrent reader was shown nothing"
+        for partition, offsets in self.seen.items():
+            assert offsets == there[partition][: len(offsets)], (
+                f"partition {partition} of {self._topic} was shown otherwise than it is"
+            )
+        return sum(map(len, self.seen.values()))
+
+    def _read(self) -> None:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._brokers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        try:
+            partitions = consumer.partitions_for_topic(self._topic)
+            consumer.assign([TopicPartition(self._topic, p) for p in partitions])
+            while not self._stop.is_set():
+                for batch in consumer.poll(timeout_ms=200).values():
+                    for record in batch:
+                        self.seen[record.partition].append(record.offset)
+        finally:
+            consumer.close()
 
 
 def find(brokers: str, topics: TopicNames) -> Found:

@@ -1,12 +1,14 @@
 """A judge of a millisecond, so that scenarios test delivery and not inference.
 
 Its verdicts depend on the pixels and the registry alone: a dark image is `no_evidence`, a bright
-one is flagged, and attributed to the first registered model where there is one.
+one is flagged, and attributed to the first registered model where there is one. Whether the
+registry may be decided by at all is the worker's own decision, with a shorter age than is usual.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from worker.decide import RegistryState, before_extraction
 from worker.decode import DecodedImage
 from worker.errors import RejectError
 from worker.events import (
@@ -21,9 +23,14 @@ from worker.events import (
     verdict_id,
 )
 from worker.judged import Judged, RegistryView
+from worker.policy import load_policy
 
 SPACE = "5c" * 32
 BRIGHT = 128
+MAX_AGE_S = 8.0
+"""Seconds past which the registry's copy is too old to decide by."""
+
+POLICY = load_policy().model_copy(update={"maximum_registry_age_s": MAX_AGE_S})
 UNJUDGEABLE = "raise"
 """An event whose id begins so makes the judge raise, whatever batch it is in."""
 
@@ -41,11 +48,15 @@ def judge(
 def _judge_one(event: ImageEvent, image: DecodedImage, view: RegistryView) -> Judged:
     mean = float(image.crops.mean()) if len(image.crops) else 0.0
     models = view.snapshot.models if view.snapshot is not None else ()
-    flagged = mean >= BRIGHT
+    age_s = view.age_s if view.snapshot is not None else None
+    doubt = before_extraction(image.facts, None, RegistryState(age_s), POLICY)
+    flagged = mean >= BRIGHT and doubt is None
     model = models[0] if flagged and models else None
     outcome: Outcome = "no_evidence"
     if flagged:
         outcome = "attributed" if model else "unknown_generator"
+    elif doubt is not None:
+        outcome = "undetermined"
     facts = image.facts
     verdict = Verdict(
         verdict_id=verdict_id(event.origin, SPACE),
@@ -64,7 +75,7 @@ def _judge_one(event: ImageEvent, image: DecodedImage, view: RegistryView) -> Ju
         candidates=(),
         real_test=None,
         condition=None,
-        reasons=(),
+        reasons=doubt.reasons if doubt is not None else (),
         image=ImageRecord(
             sha256=facts.sha256,
             byte_size=facts.byte_size,

@@ -10,10 +10,10 @@ from tests.waiting import wait_for
 from worker.events import Verdict
 
 
-def newest_verdict(run: Run) -> Verdict:
-    """Put one bright event in and return its verdict."""
+def newest_verdict(run: Run, event: Event = Event(BRIGHT)) -> Verdict:  # noqa: B008 (frozen)
+    """Put one event in, a bright one where nothing else is said, and return its verdict."""
     before = set(run.ledger.keys)
-    run.put([Event(BRIGHT)])
+    run.put([event])
     (place,) = set(run.ledger.keys) - before
     run.wait_drained()
     (verdict,) = (

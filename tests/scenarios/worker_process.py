@@ -3,22 +3,41 @@
 Settings come from the environment, as in production. Run by `WorkerProcess` in `harness`.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kafka.errors import KafkaError
 
 import worker.program
 from tests.scenarios.small_judge import SPACE, judge
 from worker import stream
 from worker.decode import DecodedImage, DecodeLimits
+from worker.errors import RejectError
+from worker.events import ImageEvent
 from worker.failpoints import from_environment
+from worker.judged import Judged, RegistryView
+from worker.kafka_clients import WorkerProducer
+from worker.registry_floor import read_floor
 from worker.registry_follower import RegistryFollower
 from worker.sandbox import DecoderPool
 from worker.settings_sources import load_settings
+from worker.stages import Judge
 from worker.telemetry import configure_logging
+
+ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
+"""Set to "yes", this variable stands for `latentprint run --accept-registry`."""
+
+MUTATION = "SCENARIO_MUTATION"
+"""Set to "trust_flush", it takes the check of every future away, to see what the oracle says."""
+
+JUDGE_DELAY = "SCENARIO_JUDGE_DELAY"
+"""Seconds that each batch takes longer, where this variable is set."""
 
 CHILD_KILLER = b"kill the decoder child"
 """A file that ends so has its decoder child killed while it is decoded."""
@@ -44,22 +63,71 @@ def _kill(pids: tuple[int, ...]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _slow(judge: Judge, seconds: float) -> Judge:
+    """The judge, each batch of which takes some seconds longer."""
+    never = threading.Event()
+
+    def slowly(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        never.wait(seconds)
+        return judge(items, view)
+
+    return slowly
+
+
+def _trust_flush() -> None:
+    """The mutation: as if a flush that returns, and a send that was accepted, proved anything."""
+
+    class Believed:
+        exception = None
+
+        def succeeded(self) -> bool:
+            return True
+
+    send, flush = WorkerProducer.send, WorkerProducer.flush
+
+    def believing_send(self: WorkerProducer, *arguments: Any, **named: Any) -> Believed:
+        send(self, *arguments, **named)
+        return Believed()
+
+    def quiet_flush(self: WorkerProducer, timeout: float | None = None) -> None:
+        with contextlib.suppress(KafkaError):
+            flush(self, timeout)
+
+    WorkerProducer.send, WorkerProducer.flush = believing_send, quiet_flush
+
+
 def main() -> None:
     """Run one slot until SIGTERM."""
     from fingerprint_db.redis_registry import RedisRegistry
 
     settings = load_settings(environment=os.environ)
     configure_logging(settings.logging)
+    if os.environ.get(MUTATION) == "trust_flush":
+        _trust_flush()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     registry = RedisRegistry(settings.redis.url.get_secret_value())
-    follower = RegistryFollower(registry, SPACE, block_s=0.2, retry_s=0.1)
+    follower = RegistryFollower(
+        registry,
+        SPACE,
+        block_s=0.2,
+        retry_s=0.1,
+        floor=read_floor(settings.kafka, SPACE),
+        accept=os.environ.get(ACCEPT_REGISTRY) == "yes",
+    )
     follower.start()
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
         stream.run(
             settings,
-            stream.Work(decoder=_KillableDecoder(pool), judge=judge, view=follower.view),
+            stream.Work(
+                _KillableDecoder(pool),
+                _slow(judge, float(os.environ.get(JUDGE_DELAY, "0"))),
+                follower.view,
+                follower.metadata,
+            ),
             stop=stop,
             failpoint=from_environment(os.environ),
             on_ready=say,

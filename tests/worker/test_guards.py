@@ -1,5 +1,6 @@
 """Breaker, watchdog, failpoints and start-up checks hold the worker back in time."""
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,16 +61,23 @@ def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_
 
 
 def test_a_failpoint_kills_at_the_named_place_and_time_only() -> None:
-    killed: list[int] = []
-    reach = from_environment(
-        {"LATENTPRINT_FAILPOINT": "after_offsets:kill@2"}, lambda: killed.append(1)
-    )
+    sent: list[signal.Signals] = []
+    reach = from_environment({"LATENTPRINT_FAILPOINT": "after_offsets:kill@2"}, sent.append)
     for name in ("after_begin", "after_offsets", "after_flush"):
         reach(name)
-    assert killed == []
+    assert sent == []
     reach("after_offsets")
-    assert killed == [1]
-    from_environment({})("after_offsets")
+    assert sent == [signal.SIGKILL]
+    from_environment({}, sent.append)("after_offsets")
+    assert len(sent) == 1
+
+
+def test_a_failpoint_during_a_call_acts_while_the_call_is_under_way() -> None:
+    sent: list[signal.Signals] = []
+    reach = from_environment({"LATENTPRINT_FAILPOINT": "during_commit:stop"}, sent.append)
+    reach("during_commit")
+    wait_for(lambda: sent, "the failpoint to act")
+    assert sent == [signal.SIGSTOP]
 
 
 def test_an_unknown_failpoint_is_refused() -> None:
@@ -82,7 +90,8 @@ def healthy() -> ClusterFacts:
     fact = TopicFacts(12, 3, 1024 * 1024, 2, unclean_election=False)
     facts = dict.fromkeys(topics.all(), fact)
     facts[topics.images] = replace(fact, max_message_bytes=images_max_message_bytes())
-    facts[topics.dead_letters] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
+    for topic in (topics.dead_letters, topics.redrives):
+        facts[topic] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
     return ClusterFacts(facts, 900_000)
 
 

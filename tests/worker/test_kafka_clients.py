@@ -43,9 +43,9 @@ def test_a_discarded_producer_leaves_no_record_and_its_successor_goes_on(
     successor.begin_transaction()
     successor.send(topics.verdicts, value=b"committed")
     successor.flush(30)
-    successor.commit_transaction()
+    successor.commit_transaction(10)
     with pytest.raises(KafkaError):
-        zombie.commit_transaction()
+        zombie.commit_transaction(10)
     for one in (zombie, successor):
         one.discard(1.0)
     values = [record.value for record in oracle.read(kafka.brokers, topics.verdicts)]

@@ -14,6 +14,7 @@ from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
 from worker.poll_thread import PollThread
+from worker.topics import Topics
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
 
@@ -42,7 +43,7 @@ class FakeConsumer:
         listener.on_partitions_assigned({P0, P1})
 
     def topics(self) -> set[str]:
-        return {"images"}
+        return {"images", "redrives"}
 
     def group_metadata(self) -> Any:
         state = self._coordinator.state
@@ -83,7 +84,7 @@ class Bench:
         )
         self.thread = PollThread(
             new_consumer=lambda: self.consumer,
-            topic="images",
+            topics=Topics(""),
             ownership=self.ownership,
             revoke_deadline_s=0.1,
             figures=Figures(),

@@ -10,6 +10,7 @@ from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.snapshot import Snapshot
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 from tests.waiting import wait_for
+from worker.registry_floor import Floor, decode, encode, highest
 from worker.registry_follower import RegistryFollower
 
 
@@ -35,7 +36,7 @@ class Unreliable:
 class Bench:
     """A follower on a clock that only moves when told."""
 
-    def __init__(self) -> None:
+    def __init__(self, floor: Floor | None = None, *, accept: bool = False) -> None:
         self.now = 100.0
         self.memory = MemoryRegistry()
         self.registry = Unreliable(self.memory)
@@ -43,6 +44,8 @@ class Bench:
             self.registry,  # type: ignore[arg-type]
             SPACE,
             block_s=0.0,
+            floor=floor,
+            accept=accept,
             clock=lambda: self.now,
         )
 
@@ -170,3 +173,55 @@ def test_the_thread_follows_and_starts_although_the_registry_is_away() -> None:
     finally:
         follower.close()
     assert follower.view().snapshot is not None
+
+
+def state_of(bench: Bench) -> Floor:
+    """What the follower would commit."""
+    state = decode(SPACE, bench.follower.metadata())
+    assert state is not None
+    return state
+
+
+def test_a_worker_that_starts_on_an_emptied_registry_takes_nothing_over_and_forgets_nothing() -> (
+    None
+):
+    before = Bench()
+    before.register("one")
+    before.register("two")
+    before.follower.step()
+    after = Bench(floor=state_of(before))
+    assert not after.follower.step()
+    assert after.follower.view().snapshot is None
+    assert state_of(after) == state_of(before)
+    after.registry.registry = before.memory  # restored
+    assert after.follower.step()
+    assert after.names() == ["one", "two"]
+
+
+def test_a_registry_of_the_same_revision_with_other_content_is_not_taken_over() -> None:
+    before, after_loss = Bench(), Bench()
+    before.register("one")
+    before.follower.step()
+    after_loss.register("another")
+    after = Bench(floor=state_of(before))
+    after.registry.registry = after_loss.memory
+    assert not after.follower.step()
+    assert after.follower.view().snapshot is None
+
+
+def test_accepting_starts_a_lineage_that_outweighs_higher_revisions() -> None:
+    before = Bench()
+    before.register("one")
+    before.follower.step()
+    old = before.follower.metadata()
+    after = Bench(floor=highest(SPACE, [old]), accept=True)
+    assert after.follower.step()
+    assert after.names() == []
+    new = after.follower.metadata()
+    floor = highest(SPACE, [old, new, old, "", "{}", "not json"])
+    assert floor == Floor(1, 0, Snapshot.empty(SPACE).root[:32])
+    assert Bench(floor=floor).follower.step(), "whoever starts later needs no flag"
+
+
+def test_the_floor_of_another_fingerprint_space_says_nothing() -> None:
+    assert highest(SPACE, [encode("f" * 64, Floor(3, 9, "0" * 32))]) is None

@@ -51,7 +51,7 @@ def configs(kafka: RunningKafka, topics: Topics) -> dict[str, dict[str, str]]:
     }
 
 
-def test_all_five_are_created_with_their_partitions_limits_and_retention(
+def test_all_are_created_with_their_partitions_limits_and_retention(
     kafka: RunningKafka, names: Topics
 ) -> None:
     reports = create_topics(kafka.brokers, names, partitions=5)
@@ -61,13 +61,16 @@ def test_all_five_are_created_with_their_partitions_limits_and_retention(
         names.alerts: 3,
         names.dead_letters: 3,
         names.fingerprints: 5,
+        names.redrives: 3,
+        names.decisions: 1,
     }
     assert all(r.created and not r.differences for r in reports)
     found = configs(kafka, names)
     days = {topic: int(found[topic]["retention.ms"]) / DAY_MS for topic in names.all()}
-    assert list(days.values()) == [7, 30, 180, 14, 30]
+    assert list(days.values()) == [7, 30, 180, 14, 30, 14, 180]
     assert found[names.images]["max.message.bytes"] == str(10 * 1024 * 1024 + 64 * 1024)
-    assert found[names.dead_letters]["max.message.bytes"] == str(10 * 1024 * 1024 + 128 * 1024)
+    for topic in (names.dead_letters, names.redrives):
+        assert found[topic]["max.message.bytes"] == str(10 * 1024 * 1024 + 128 * 1024)
 
 
 def test_what_exists_is_left_alone_and_compared(kafka: RunningKafka, names: Topics) -> None:
@@ -95,11 +98,11 @@ def test_the_command_says_which_were_created_and_which_were_there(
     assert first.exit_code == 0, first.output
     topics = json.loads(first.stdout)["topics"]
     assert [t["name"] for t in topics] == list(names.all())
-    assert [t["partitions"] for t in topics] == [12, 12, 3, 3, 12]
+    assert [t["partitions"] for t in topics] == [12, 12, 3, 3, 12, 3, 1]
     assert all(t["created"] for t in topics)
     again = CliRunner().invoke(app, [*command, "--partitions", "6"], env=env)
     assert again.exit_code == 0
-    assert again.stdout.count("exists") == 5
+    assert again.stdout.count("exists") == 7
     assert "partitions: 12 found, 6 planned" in again.stderr
 
 

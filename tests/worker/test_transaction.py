@@ -1,12 +1,12 @@
 """The commit keeps its order, refuses what is unsafe, and rebuilds after any doubt."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from kafka.errors import FencedInstanceIdError, KafkaTimeoutError
-from kafka.structs import TopicPartition
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import OutgoingRecord
 from worker.errors import RetryError, StopError
@@ -15,7 +15,9 @@ from worker.transaction import CommitDeadlines, TransactionalCommitter
 from worker.watchdog import Watchdog
 
 P0 = TopicPartition("images", 0)
-DEADLINES = CommitDeadlines(commit_s=8, flush_s=6, slow_s=5, rebuild_s=30, give_up_s=0.3)
+DEADLINES = CommitDeadlines(
+    commit_s=8, answer_s=7.5, flush_s=6, slow_s=5, rebuild_s=30, give_up_s=0.3
+)
 
 
 @dataclass
@@ -67,13 +69,17 @@ class FakeProducer:
         assert timeout is not None, "a flush without a timeout can wait for ever"
         self._call("flush")
 
-    def send_offsets_to_transaction(self, offsets: Any, group_metadata: Any) -> None:
+    def send_offsets_to_transaction(
+        self, offsets: Any, group_metadata: Any, timeout_s: float
+    ) -> None:
+        assert timeout_s < DEADLINES.commit_s, "an outage must end the commit, not the process"
         positions = {tp.partition: position.offset for tp, position in offsets.items()}
         self._call(f"offsets {positions} generation {group_metadata.generation_id}")
         if "offsets" in self._fails:
             raise self._fails["offsets"]
 
-    def commit_transaction(self) -> None:
+    def commit_transaction(self, timeout_s: float) -> None:
+        assert timeout_s < DEADLINES.commit_s, "an outage must end the commit, not the process"
         self._call("commit")
         if "disconnect" in self._fails:
             self.lost_connections += 1
@@ -104,8 +110,9 @@ class FakeMembership:
         self._calls.append("rewind")
         self._ownership.resume([P0], self.now.member_id)
 
-    def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
-        self._calls.append(f"plain offsets { ({tp.partition: o for tp, o in offsets.items()}) }")
+    def commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        plain = {tp.partition: position.offset for tp, position in offsets.items()}
+        self._calls.append(f"plain offsets {plain}")
 
 
 class Bench:
@@ -221,7 +228,7 @@ def test_a_lost_connection_inside_a_transaction_is_a_doubt_although_the_commit_r
 
 
 def test_a_slow_commit_is_a_doubt() -> None:
-    bench = Bench(deadlines=CommitDeadlines(8, 6, slow_s=0.0, rebuild_s=30, give_up_s=1))
+    bench = Bench(deadlines=replace(DEADLINES, slow_s=0.0))
     bench.finish(0)
     with pytest.raises(RetryError, match="late EndTxn"):
         bench.commit()
