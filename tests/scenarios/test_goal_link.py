@@ -10,7 +10,7 @@ from tests.scenarios.report import Report, outcome_facts
 from tests.scenarios.sizes import FULL
 from tests.waiting import wait_for
 
-OUTAGES_S = (5, 30, 120, 5, 30, 5, 30, 5, 5, 5) if FULL else (5, 20)
+OUTAGES_S = (5, 30, 120, 5, 30, 5, 30, 5, 5, 5) if FULL else (5,)
 
 
 def test_a_link_that_goes_down_and_up_again_needs_no_restart(
