@@ -30,13 +30,14 @@ def test_an_end_of_transaction_that_is_cut_or_late_tears_nothing(
     with running(run.worker()) as worker:
         while len(rule.done) < FAULTS:
             seen = len(rule.done)
-            run.put(ordinary_events(120, start=put))
-            put += 120
-            wait_for(
-                lambda seen=seen: len(rule.done) > seen,  # type: ignore[misc]
-                f"fault {seen + 1} of {FAULTS}",
-                120.0,
-            )
+
+            def fed_until_a_fault(seen: int = seen) -> bool:
+                nonlocal put
+                run.put(ordinary_events(20, start=put))
+                put += 20
+                return len(rule.done) > seen
+
+            wait_for(fed_until_a_fault, f"fault {seen + 1} of {FAULTS}", 120.0)
         proxy.rule = None
         run.wait_drained()
         found = run.check()

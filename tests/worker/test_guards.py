@@ -81,7 +81,7 @@ def test_a_failpoint_during_a_call_acts_while_the_call_is_under_way() -> None:
 
 
 def test_an_unknown_failpoint_is_refused() -> None:
-    with pytest.raises(StopError, match="expected NAME:kill"):
+    with pytest.raises(StopError, match="expected NAME:ACTION"):
         from_environment({"LATENTPRINT_FAILPOINT": "somewhere:kill"})
 
 
