@@ -103,6 +103,7 @@ class PollThread:
         self._calls = queue.SimpleQueue()
         self._refusing = False
         self._silent_polls = 0
+        self._joined_again = False
         self._consumer: Any = None
         self._log = structlog.get_logger("worker")
 
@@ -112,6 +113,7 @@ class PollThread:
         The topic's partitions are learned before the first join: a leader that joins before it
         knows them assigns none, and has to join again.
         """
+        self._joined_again = False
         try:
             self._consumer = self._new_consumer()
         except KafkaError as error:
@@ -167,6 +169,7 @@ class PollThread:
         elif not pausing and paused:
             self._consumer.resume(*paused)
         self._raise_if_fenced()
+        self._join_again_once()
         fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
         admitted: list[Admitted] = []
         if not admitting:
@@ -180,6 +183,18 @@ class PollThread:
         if admitted:
             self._failpoint("after_fetch")
         return admitted
+
+    def _join_again_once(self) -> None:
+        """Have the group distribute what its killed members had just been told to give up.
+
+        In a cooperative rebalance a partition that changes hands is nobody's until its former
+        owner joins again. Where that one was killed in between and is back before its session
+        ends, the broker takes it in without a rebalance, and nobody would ever read the partition.
+        """
+        coordinator = self._consumer._coordinator
+        if not self._joined_again and coordinator.state is MemberState.STABLE:
+            self._joined_again = True
+            coordinator.request_rejoin()
 
     def _timeout_ms(self, pausing: bool) -> int:
         """How long to poll, and the way out of a join that the client would forget.

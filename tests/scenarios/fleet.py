@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from tests.scenarios.harness import Run, WorkerProcess
 from tests.waiting import wait_for
 
-COMMITTED = '"event": "commit"'
-
 IN_A_TRANSACTION = (
     "before_begin",
     "after_fetch",

@@ -34,6 +34,9 @@ def png(brightness: int, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+COMMITTED = '"event": "commit"'
+"""In the log of a worker, once a transaction."""
+
 DARK, BRIGHT = png(64), png(192)
 
 
@@ -181,6 +184,14 @@ class WorkerProcess:
     def count_logged(self, text: str) -> int:
         """How many lines of the log hold `text`."""
         return sum(text in line for line in self.log.read_text().splitlines())
+
+    def wait_commits(self, beyond: int, deadline_s: float = READY_DEADLINE_S) -> None:
+        """Wait until it has committed more than `beyond` times (`count_logged(COMMITTED)`)."""
+        wait_for(
+            lambda: self.count_logged(COMMITTED) > beyond,
+            f"more than {beyond} commits of {self.log}",
+            deadline_s,
+        )
 
     def wait_ended(self, deadline_s: float = DRAIN_DEADLINE_S) -> int:
         """Its exit code, negative for a signal."""

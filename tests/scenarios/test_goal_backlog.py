@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.fleet import COMMITTED
-from tests.scenarios.harness import Run, WorkerProcess, ordinary_events, running
+from tests.scenarios.harness import COMMITTED, Run, WorkerProcess, ordinary_events, running
 from tests.scenarios.report import Report
 from tests.scenarios.sizes import size
 from tests.scenarios.worker_process import JUDGE_DELAY

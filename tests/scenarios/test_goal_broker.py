@@ -4,11 +4,9 @@ import time
 from itertools import count
 
 from deploy.services.kafka import RunningKafka
-from tests.scenarios.fleet import COMMITTED
-from tests.scenarios.harness import Run, ordinary_events, running
+from tests.scenarios.harness import COMMITTED, Run, ordinary_events, running
 from tests.scenarios.report import Report, outcome_facts, percentile
 from tests.scenarios.sizes import size
-from tests.waiting import wait_for
 
 TIMES = size(1, 5)
 """How often it is killed, and how often it is ended in an orderly way."""
@@ -22,22 +20,14 @@ def test_a_broker_that_dies_again_and_again_needs_no_human(
     starts, resumed = count(0, 200), []
     with running(run.worker()) as worker:
         for fault in (kafka.kill, kafka.stop) * TIMES:
-            run.put(ordinary_events(200, start=next(starts)))
             before = worker.count_logged(COMMITTED)
-            wait_for(
-                lambda seen=before: worker.count_logged(COMMITTED) > seen,  # type: ignore[misc]
-                "a commit under load",
-                60.0,
-            )
+            run.put(ordinary_events(200, start=next(starts)))
+            worker.wait_commits(before)
             fault()
             kafka.restart()
             began, before = time.monotonic(), worker.count_logged(COMMITTED)
             run.put(ordinary_events(50, start=10_000 + next(starts)))
-            wait_for(
-                lambda seen=before: worker.count_logged(COMMITTED) > seen,  # type: ignore[misc]
-                "the worker to commit again",
-                120.0,
-            )
+            worker.wait_commits(before, 120.0)
             resumed.append(time.monotonic() - began)
         run.wait_drained()
         found = run.check()

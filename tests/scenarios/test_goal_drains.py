@@ -3,8 +3,7 @@
 import time
 from itertools import count
 
-from tests.scenarios.fleet import COMMITTED
-from tests.scenarios.harness import Run, ordinary_events, running
+from tests.scenarios.harness import COMMITTED, Run, ordinary_events, running
 from tests.scenarios.report import Report, outcome_facts, percentile
 from tests.scenarios.sizes import size
 

@@ -52,3 +52,21 @@ def test_a_worker_that_is_killed_while_it_hands_over_loses_nothing(run: Run) -> 
         run.wait_drained()
         assert len(run.check().verdicts) == 500
         assert second.drain() == 0
+
+
+def test_no_partition_is_orphaned_when_the_killed_one_is_back_before_its_session_ends(
+    run: Run,
+) -> None:
+    """What it was giving up belongs to nobody then, and a static member's return moves nothing."""
+    long_session = "45"
+    run.put(ordinary_events(200))
+    first = run.worker(0, failpoint="in_revoke:kill@1", KAFKA__SESSION_TIMEOUT_S=long_session)
+    first.wait_ready()
+    with running(run.worker(1, KAFKA__SESSION_TIMEOUT_S=long_session)) as second:
+        assert first.wait_ended() == -signal.SIGKILL
+        with running(run.worker(0, KAFKA__SESSION_TIMEOUT_S=long_session)) as back:
+            run.put(ordinary_events(200, start=200))
+            run.wait_drained(30.0)
+            assert len(run.check().verdicts) == 400
+            assert back.drain() == 0
+        assert second.drain() == 0

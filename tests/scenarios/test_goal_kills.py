@@ -2,20 +2,17 @@
 
 import random
 
-import pytest
-
 from tests.scenarios import oracle
 from tests.scenarios.fleet import Fleet, kill_again_and_again
 from tests.scenarios.harness import Run, ordinary_events
 from tests.scenarios.report import Report, outcome_facts, percentile
-from tests.scenarios.sizes import FULL, SEED, size
+from tests.scenarios.sizes import SEED, size
 
 EVENTS, KILLS, WORKERS = size(600, 10_000), size(8, 50), 3
 PORTION = 20
 RESUME_S = 5.0
 
 
-@pytest.mark.skipif(not FULL, reason="on a crowded machine a worker did not reach its failpoint")
 def test_kill_9_at_every_place_of_a_transaction_loses_and_doubles_nothing(
     run: Run, report: Report
 ) -> None:

@@ -3,8 +3,7 @@
 import time
 from itertools import count
 
-from tests.scenarios.fleet import COMMITTED
-from tests.scenarios.harness import Run, ordinary_events, running
+from tests.scenarios.harness import COMMITTED, Run, ordinary_events, running
 from tests.scenarios.proxy import Proxy
 from tests.scenarios.report import Report, outcome_facts
 from tests.scenarios.sizes import FULL
@@ -20,13 +19,9 @@ def test_a_link_that_goes_down_and_up_again_needs_no_restart(
     starts, resumed = count(0, 150), []
     with running(run.worker()) as worker:
         for outage_s in OUTAGES_S:
-            run.put(ordinary_events(150, start=next(starts)))
             before = worker.count_logged(COMMITTED)
-            wait_for(
-                lambda seen=before: worker.count_logged(COMMITTED) > seen,  # type: ignore[misc]
-                "a commit under load",
-                60.0,
-            )
+            run.put(ordinary_events(150, start=next(starts)))
+            worker.wait_commits(before)
             began = time.monotonic()
             proxy.link_down()
             run.put(ordinary_events(150, start=next(starts)))
@@ -38,11 +33,7 @@ def test_a_link_that_goes_down_and_up_again_needs_no_restart(
             before = worker.count_logged(COMMITTED)
             proxy.link_up()
             began = time.monotonic()
-            wait_for(
-                lambda seen=before: worker.count_logged(COMMITTED) > seen,  # type: ignore[misc]
-                "the worker to commit again",
-                120.0,
-            )
+            worker.wait_commits(before, 120.0)
             resumed.append(time.monotonic() - began)
         run.wait_drained()
         found = run.check()

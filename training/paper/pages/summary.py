@@ -70,8 +70,9 @@ def _above_baselines(lab: Lab, name: str) -> Goal:
 def page(lab: Lab, command: str, about: str) -> str:
     """The page as Markdown; `about` is what a person says of the results."""
     variants = [
-        f"{visualisation.TITLES[v]}: {percent(accuracy(visualisation.found(lab, v)))} %"
+        f"{visualisation.TITLES[v]}: {percent(share)}{'' if share is None else ' %'}"
         for v in VARIANTS
+        for share in (accuracy(visualisation.found(lab, v)),)
     ]
     side = lab.setup_named("seeds").side
     rows = [goal.row() for goal in goals(lab)]
