@@ -47,6 +47,9 @@ POLL_DEADLINE_S = 60.0
 COMMIT_MARGIN_S = 0.5
 """A commit that gets no answer ends with a doubt so long before the watchdog would end it."""
 
+RIVAL_SESSIONS = 3
+"""A rival for the slot fences this worker again within so many sessions; an outage does not."""
+
 REBUILD_GIVE_UP_S = 300.0
 """Brokers may be away this long; the worker waits, holds its place, and needs no human after."""
 
@@ -166,7 +169,7 @@ def run(
             should_stop=stop.is_set,
             failure=lambda: failures[0] if failures else None,
             drain_deadline_s=delivery.drain_deadline_s,
-            own_fencing_s=2 * kafka.session_timeout_s,
+            rival_s=RIVAL_SESSIONS * kafka.session_timeout_s,
             on_ready=on_ready,
         )
     finally:
@@ -187,13 +190,14 @@ def _loop(
     should_stop: Callable[[], bool],
     failure: Callable[[], BaseException | None],
     drain_deadline_s: float,
-    own_fencing_s: float,
+    rival_s: float,
     on_ready: Callable[[], None],
 ) -> None:
     """Poll until asked to stop, then drain: admit nothing more, commit what is in flight.
 
-    A member whose answers were lost on the way may be fenced by its own second join: within
-    `own_fencing_s` of an outage it joins anew, with another consumer, instead of giving way.
+    A member whose answers were lost on the way may be fenced by its own second join, so that one
+    that is fenced joins anew, with another consumer. Where it is fenced once more within `rival_s`,
+    another process holds this slot, and the older of the two, which was fenced first, gives way.
 
     Raises what another thread failed with, and StopError when the group cannot be joined or
     another process took this slot.
@@ -202,7 +206,7 @@ def _loop(
     join_by = time.monotonic() + JOIN_DEADLINE_S
     ready = reopened = False
     drain_by: float | None = None
-    trouble_at = -math.inf
+    fenced_at = -math.inf
     while True:
         error = failure()
         if error is not None:
@@ -215,17 +219,16 @@ def _loop(
                 admitted = poll_thread.poll(admitting=drain_by is None)
             stages.admit(admitted)
         except RetriableError as away:
-            trouble_at = time.monotonic()
             log.warning("poll", error=f"{type(away).__name__}: {away}")
         except FencedInstanceIdError as fenced:
-            if time.monotonic() - trouble_at < own_fencing_s:
-                trouble_at = -math.inf
-                log.warning("join_anew", reason="fenced soon after an outage")
+            if time.monotonic() - fenced_at > rival_s:
+                fenced_at = time.monotonic()
+                log.warning("join_anew", reason="fenced, perhaps by a join of its own")
                 poll_thread.reopen()
                 continue
             raise StopError(
-                "another process joined the group with this slot, so this one was fenced; give"
-                " every worker its own --slot"
+                f"fenced twice within {rival_s:g} s: another process joins the group with this"
+                " slot; give every worker its own --slot"
             ) from fenced
         if drain_by is not None and (ownership.in_flight[0] == 0 or time.monotonic() > drain_by):
             log.info("drained", left=ownership.in_flight[0])

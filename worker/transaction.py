@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from kafka.errors import FencedInstanceIdError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import OutgoingRecord
@@ -145,8 +144,8 @@ class TransactionalCommitter(Generic[Outcome]):
     def commit(self, prefixes: Sequence[Prefix[Outcome]]) -> Committed | None:
         """Steps 2 to 10 for what `Ownership.take` gave; None when nothing may be committed now.
 
-        Raises StopError when another process holds this slot, and RetryError when the outcome is
-        in doubt: call `rebuild` then, and nothing else.
+        Raises RetryError when the outcome is in doubt: call `rebuild` then, and nothing else. That
+        holds for a fenced membership too; the poll thread knows of joins and decides what follows.
         """
         metadata, stable = self._membership.metadata()
         if metadata.generation_id < 0 or not metadata.member_id or not stable:
@@ -159,11 +158,6 @@ class TransactionalCommitter(Generic[Outcome]):
         try:
             with self._watchdog.guard("a commit", self._deadlines.commit_s):
                 records = self._publish(owned, metadata)
-        except FencedInstanceIdError as error:
-            raise StopError(
-                "another process joined the group with this slot, so this one was fenced; give"
-                " every worker its own --slot"
-            ) from error
         except RetryError:
             raise
         except Exception as error:  # whatever it was, the transaction is in doubt

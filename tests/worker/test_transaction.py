@@ -234,10 +234,10 @@ def test_a_slow_commit_is_a_doubt() -> None:
         bench.commit()
 
 
-def test_a_slot_taken_by_another_process_stops_the_worker() -> None:
+def test_a_fenced_membership_is_a_doubt_and_the_poll_thread_decides_who_gives_way() -> None:
     bench = Bench(offsets=FencedInstanceIdError())
     bench.finish(0)
-    with pytest.raises(StopError, match="its own --slot"):
+    with pytest.raises(RetryError, match="FencedInstanceIdError"):
         bench.commit()
 
 
