@@ -72,8 +72,9 @@ _OPENING = [
     "It finds each event in exactly one verdict or dead letter, alerts and flagged verdicts in the"
     " same transactions, the order of every key kept, the committed offsets at the end of the"
     " input, and no transaction left open (goal G13, after every scenario).",
-    "`tests/scenarios/test_oracle_can_fail.py` takes one check out of the worker, and the oracle"
-    " reports the loss.",
+    "`test_oracle_can_fail.py` and `test_goal_generations.py` beside it take one safeguard out of"
+    " the worker, the check of every future and the rebuild after an abort, and the oracle reports"
+    " the loss each time.",
     "",
     "`make scenarios FULL=1` runs the sizes below and writes `benchmarks/results/reliability/`;"
     " `REPLAY=SEED` another schedule of faults.",
@@ -86,9 +87,6 @@ _CLOSING = [
     "",
     "- A broker killed by `kill -9` keeps its page cache: this is recovery, not the loss of power.",
     "- One broker, replication 1, on the loopback device; three brokers were not run.",
-    "- G7 was tried at its size and not reached: outages of 5 and 30 s are survived, but after a"
-    " longer one a worker may take its own second join for another process's, and end with exit"
-    " code 1 and the word fenced. Start it again; nothing is lost.",
     "- Redis that falls silent was noticed after 9.9 s instead of 5: two reads of 5 s each.",
     "- The scenarios' judge takes a millisecond and knows only dark and bright images; everything"
     " from the consumer to the commit is the worker's own.",

@@ -18,8 +18,26 @@ from typing import Literal, Self
 ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSETS, PRODUCE = 24, 25, 26, 28, 0
 """API keys of the requests of a transaction."""
 
-Action = Literal["pass", "delay", "cut_before", "cut_after"]
-"""pass; pass after a while; close the connection and send nothing; send it, then close."""
+Action = Literal["pass", "delay", "alter", "cut_before", "cut_after"]
+"""pass; pass after a while; pass something else; close the connection and send nothing; send it,
+then close.
+"""
+
+
+def of_an_older_generation(body: bytes) -> bytes:
+    """A TxnOffsetCommit request (version 3 and later, compact strings) with another generation.
+
+    The broker answers it with ILLEGAL_GENERATION, as that of a member which missed a rebalance.
+    """
+    version, _, client = struct.unpack_from(">hih", body)
+    assert version >= 3, f"TxnOffsetCommit version {version} does not name a generation"
+    place = 8 + max(client, 0) + 1  # an empty set of tags ends the header
+    for _ in ("transactional id", "group"):
+        assert body[place] < 0x80, "a name of 127 bytes and more has a longer length"
+        place += body[place]  # the length and one, and so many bytes with itself
+    place += 8 + 2  # producer id and epoch
+    (generation,) = struct.unpack_from(">i", body, place)
+    return body[:place] + struct.pack(">i", generation - 1) + body[place + 4 :]
 
 
 @dataclass
@@ -29,6 +47,9 @@ class Rule:
     api_key: int
     decide: Callable[[int], Action]
     delay_s: float = 0.0
+    alter: Callable[[bytes], bytes] = lambda body: body
+    """For `alter`: what follows the API key in a request, to another of the same length."""
+
     seen: int = 0
     done: list[Action] = field(default_factory=list)
 
@@ -150,6 +171,8 @@ class Proxy:
                     rule.done.append(action)
                 if action == "delay":
                     await self._held(rule.delay_s)
+                if action == "alter":
+                    body = rule.alter(body)
             if action != "cut_before":
                 await self._flowing.wait()
                 requests.write(head + body)

@@ -29,12 +29,13 @@ from worker.sandbox import DecoderPool
 from worker.settings_sources import load_settings
 from worker.stages import Judge
 from worker.telemetry import configure_logging
+from worker.transaction import TransactionalCommitter
 
 ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
 """Set to "yes", this variable stands for `latentprint run --accept-registry`."""
 
 MUTATION = "SCENARIO_MUTATION"
-"""Set to "trust_flush", it takes the check of every future away, to see what the oracle says."""
+"""Takes a safeguard away, to see what the oracle says: a name in `MUTATIONS`."""
 
 JUDGE_DELAY = "SCENARIO_JUDGE_DELAY"
 """Seconds that each batch takes longer, where this variable is set."""
@@ -98,14 +99,27 @@ def _trust_flush() -> None:
     WorkerProducer.send, WorkerProducer.flush = believing_send, quiet_flush
 
 
+def _reuse_producer() -> None:
+    """The mutation: as if a producer were good for another transaction after an abort."""
+
+    def abort_and_go_on(self: TransactionalCommitter[Any], should_stop: Callable[[], bool]) -> None:
+        self._ownership.discard()
+        self._producer.abort_transaction()  # type: ignore[union-attr]  # a KafkaProducer's own
+        self._membership.rewind()
+
+    TransactionalCommitter.rebuild = abort_and_go_on  # type: ignore[method-assign]
+
+
+MUTATIONS = {"": lambda: None, "trust_flush": _trust_flush, "reuse_producer": _reuse_producer}
+
+
 def main() -> None:
     """Run one slot until SIGTERM."""
     from fingerprint_db.redis_registry import RedisRegistry
 
     settings = load_settings(environment=os.environ)
     configure_logging(settings.logging)
-    if os.environ.get(MUTATION) == "trust_flush":
-        _trust_flush()
+    MUTATIONS[os.environ.get(MUTATION, "")]()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     registry = RedisRegistry(settings.redis.url.get_secret_value())

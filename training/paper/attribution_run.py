@@ -17,6 +17,7 @@ from training.paper.attacks import Attack, strengths
 from training.paper.attribution_file import export_attribution, load_attribution
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
+from training.paper.jitter import ranges
 from training.paper.lab import Lab, work_folder
 from training.paper.learn import LearnRecipe, learn
 from training.paper.measured import digest_of
@@ -40,10 +41,12 @@ class AttributionRun:
         return f"{self.setup.name}{attack}-seed{self.recipe.seed}"
 
     def config(self) -> dict[str, Any]:
-        """All that fixes the weights."""
+        """All that fixes the weights; of jitter nothing, where there is none."""
+        recipe = asdict(self.recipe)
+        jitter = {"jitter": ranges()} if recipe.pop("jitter") else {}
         return {
             "images": images_config(self.setup),
-            "recipe": asdict(self.recipe),
+            "recipe": recipe | jitter,
             "start": self.start.digest if self.start else None,
             "strengths": strengths() if self.recipe.attack else None,
         }
@@ -68,7 +71,13 @@ def base_run(lab: Lab, setup: SetUp, seed: int) -> AttributionRun:
     """The attribution network of a set-up, trained on clean images."""
     effort = lab.effort
     steps = effort.attribution_steps[setup.which]
-    recipe = LearnRecipe(steps, seed, learning_rate=effort.learning_rate, betas=effort.betas)
+    recipe = LearnRecipe(
+        steps,
+        seed,
+        learning_rate=effort.learning_rate,
+        betas=effort.betas,
+        jitter=setup.which in effort.jitter,
+    )
     return AttributionRun(setup, recipe)
 
 

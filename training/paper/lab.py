@@ -20,6 +20,8 @@ class Effort:
     The paper trains the attribution network for up to 3,125,000 steps, at a rate of 1e-3 with
     betas of 0 and 0.99, and the visualisation network for 781,250. Rate and beta1 of the small
     size were the best of four pairs after 300 steps, on validation images (training/LOG.md).
+    `jitter` names the sets whose networks are trained with random light and colour, where real
+    faces were known by heart.
     """
 
     attribution_steps: Mapping[SetName, int]
@@ -28,6 +30,7 @@ class Effort:
     visualisation_steps: int
     learning_rate: float
     betas: tuple[float, float]
+    jitter: frozenset[SetName] = frozenset()
     seeds: int = 3
 
 
@@ -39,6 +42,7 @@ EFFORT: dict[Size, Effort] = {
         visualisation_steps=350,
         learning_rate=3e-3,
         betas=(0.5, 0.99),
+        jitter=frozenset({"five"}),
     ),
     "paper": Effort(
         attribution_steps={"five": 60_000, "seeds": 60_000},

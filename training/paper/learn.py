@@ -25,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.paper.attacks import Attack, attack_batch
 from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
+from training.paper.jitter import jitter_light
 from training.zoo import checkpoint
 from worker.errors import StopError
 
@@ -39,8 +40,9 @@ class LearnRecipe:
     """How long and how a network is trained.
 
     `attack` names an attack of `training.paper.attacks` that each training image suffers with
-    probability `attack_share` (immunisation). The rate is constant for 1 - `decay` of the steps
-    and then falls linearly to zero.
+    probability `attack_share` (immunisation). With `jitter`, light and colour of every training
+    image are changed at random (`training.paper.jitter`). The rate is constant for 1 - `decay` of
+    the steps and then falls linearly to zero.
     """
 
     steps: int
@@ -53,6 +55,7 @@ class LearnRecipe:
     attack: Attack | None = None
     attack_share: float = 0.5
     bfloat16: bool = True
+    jitter: bool = False
 
 
 def learn(
@@ -101,6 +104,8 @@ def _step(
 ) -> float:
     rng = np.random.default_rng([recipe.seed, step, place.rank])
     batch, labels = draw_batch(images, share_of_batch(recipe.batch_size, place), rng)
+    if recipe.jitter:
+        batch = jitter_light(batch, rng)
     if recipe.attack is not None:
         batch = attack_batch(batch, recipe.attack, rng, recipe.attack_share)
     x = to_float(torch.from_numpy(batch).to(place.device))
