@@ -27,6 +27,7 @@ from training.sources import ENROLMENT_SEED, EVALUATION_SEED
 from training.views import Encoding, tile, write
 from training.zoo.catalog import CATALOG, HELD_OUT
 from training.zoo.generate import generate, load_generator
+from training.zoo.sets import models_by_name
 from worker.decode import DecodeLimits, decode
 from worker.events import ImageEvent, Origin
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
@@ -135,8 +136,8 @@ def _made(registered: Snapshot, images: int) -> Iterator[_Source]:
 
 
 def _zoo_files(name: str, count: int, seed: int) -> list[bytes]:
-    assert name in CATALOG
-    return [write(i, Encoding("png", 0, 0)) for i in generate(load_generator(name), count, seed)]
+    generator = load_generator(name if name in CATALOG else models_by_name()[name].weights)
+    return [write(image, Encoding("png", 0, 0)) for image in generate(generator, count, seed)]
 
 
 def _measure(

@@ -30,7 +30,7 @@ def write_report(result: Evaluation, folder: Path, *, command: str, commit: str)
 def _page(result: Evaluation, command: str, commit: str) -> str:
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     lines = [
-        "# Evaluation of the default bundle",
+        "# Evaluation of a bundle",
         "",
         f"Made by `{command}` on {datetime.now(UTC).date()} ({machine}, commit {commit});"
         f" bundle `{result.bundle[:12]}`, level of the real test {result.alpha:g},"

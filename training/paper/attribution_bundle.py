@@ -9,9 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -28,8 +26,7 @@ from training.sources import (
     simulated_source,
     zoo_source,
 )
-from training.zoo.sets import ZooModel, zoo_set
-from training.zoo.sizes import SIDES, Content, SetName
+from training.zoo.sets import models_by_name
 from worker.calibration import Calibration
 from worker.decode import DecodeLimits
 from worker.errors import StopError
@@ -87,8 +84,7 @@ def write_attribution_bundle(weights: Path, folder: Path, manifest: Manifest, sa
 
 def zoo_generators(sources: Sequence[str]) -> list[ZooGenerator]:
     """Those generators of the zoo's sets that are among the sources, in their order."""
-    sets = product(get_args(SetName), SIDES, get_args(Content))
-    models: dict[str, ZooModel] = {m.name: m for which in sets for m in zoo_set(*which)}
+    models = models_by_name()
     return [
         ZooGenerator(name, _FAMILIES[models[name].architecture], models[name].weights)
         for name in sources

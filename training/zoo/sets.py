@@ -43,7 +43,9 @@ At equal rates and the widths of size `small`, ProGAN's generator collapsed (`tr
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 from training.fetch import cache_folder
 from training.zoo import progan
@@ -130,6 +132,12 @@ def zoo_set(which: SetName, size: Size, content: Content) -> tuple[ZooModel, ...
     architecture = SEEDS_OF[size]
     iterations = _SMALL_SEED_ITERATIONS if size == "small" else _PAPER_ITERATIONS[architecture]
     return tuple(ZooModel(architecture, seed, content, size, iterations) for seed in SEEDS)
+
+
+def models_by_name() -> dict[str, ZooModel]:
+    """Every generator of every set, trained or not."""
+    sets = product(get_args(SetName), SIDES, get_args(Content))
+    return {model.name: model for which in sets for model in zoo_set(*which)}
 
 
 def paper_core_days(architecture: str) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from training.paper import published
 from training.paper.images import DRAWN
-from training.paper.lab import SETUPS, Lab
+from training.paper.lab import SETUPS, Effort, Lab
 from training.paper.pages import attacks, attribution, visualisation
 from training.paper.pages.tables import (
     NOT_MEASURED,
@@ -120,7 +120,7 @@ def _deviations(lab: Lab) -> list[str]:
         "- The ten seeds are of SNGAN, not of ProGAN, which takes several times as long to draw"
         " faces on two cores.",
         "- Generators: smaller, trained for minutes, with one critic step instead of five, MMD-GAN"
-        " with two; their files say what else.",
+        " with two for faces; their files say what else.",
     ]
     return [
         *(sizes if small else []),
@@ -132,6 +132,7 @@ def _deviations(lab: Lab) -> list[str]:
         f" rate of {effort.learning_rate:g} that falls to zero at the end instead of a constant"
         f" 0.001, with a beta1 of {effort.betas[0]:g} instead of 0; classes are drawn alike"
         " although there are fewer photographs.",
+        *_jitter(effort),
         f"- The visualisation network is trained for {effort.visualisation_steps:,} steps instead"
         " of 781,250; its model fingerprints begin near zero and move ten times as fast as other"
         " weights.",
@@ -140,4 +141,14 @@ def _deviations(lab: Lab) -> list[str]:
         "- Relighting is a substitute; Inception's features have a stand-in.",
         "- The set-ups with shifted subsets and with the most realistic images, and the networks"
         " for single frequencies and patches, are not rebuilt.",
+    ]
+
+
+def _jitter(effort: Effort) -> list[str]:
+    names = [name for name, (which, _) in SETUPS.items() if which in effort.jitter]
+    if not names:
+        return []
+    return [
+        f"- Its training images have random light and colour ({'; '.join(names)}), since a network"
+        " that sees the few photographs often knows them by heart; the tests' are untouched."
     ]
