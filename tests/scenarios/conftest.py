@@ -30,20 +30,32 @@ def run(kafka: RunningKafka, redis_url: str, topics: TopicNames, tmp_path: Path)
 
 
 @pytest.fixture
-def proxied(redis_url: str, tmp_path: Path) -> Iterator[tuple[Run, Proxy]]:
-    """A broker of its own, whose workers reach it through the proxy; everyone else does not."""
-    with (
-        Proxy() as proxy,
-        start_kafka(tmp_path / "kafka", advertised_port=proxy.port) as broker,
-    ):
+def proxy() -> Iterator[Proxy]:
+    """In front of `proxied_broker`."""
+    with Proxy() as listening:
+        yield listening
+
+
+@pytest.fixture
+def proxied_broker(proxy: Proxy, tmp_path: Path) -> Iterator[RunningKafka]:
+    """A broker of its own, which tells those who come in by its second door to use the proxy."""
+    with start_kafka(tmp_path / "kafka", advertised_port=proxy.port) as broker:
         proxy.target_port = broker.proxied_port
-        admin = KafkaAdminClient(bootstrap_servers=broker.brokers)
-        try:
-            topics = topic_names.create(admin)
-        finally:
-            admin.close()
-        run = Run(broker.brokers, redis_url, topics, tmp_path)
-        run.worker_brokers = f"127.0.0.1:{proxy.port}"
-        yield run, proxy
-        for worker in run.workers:
-            worker.kill()
+        yield broker
+
+
+@pytest.fixture
+def proxied(
+    proxied_broker: RunningKafka, proxy: Proxy, redis_url: str, tmp_path: Path
+) -> Iterator[tuple[Run, Proxy]]:
+    """A run on that broker; its workers reach it through the proxy, everyone else directly."""
+    admin = KafkaAdminClient(bootstrap_servers=proxied_broker.brokers)
+    try:
+        topics = topic_names.create(admin)
+    finally:
+        admin.close()
+    run = Run(proxied_broker.brokers, redis_url, topics, tmp_path)
+    run.worker_brokers = f"127.0.0.1:{proxy.port}"
+    yield run, proxy
+    for worker in run.workers:
+        worker.kill()
