@@ -23,7 +23,7 @@ from fingerprint_db.errors import (
 )
 from fingerprint_db.settings import masked
 
-SOCKET_TIMEOUT_S = 5.0
+SOCKET_TIMEOUT_S = 4.0  # so that a Redis that falls silent is noticed within 5 s
 CONNECT_TIMEOUT_S = 2.0
 BLOCK_SLICE_S = 2.0  # one XREAD blocks at most this long, so the socket never times out before it
 
@@ -32,7 +32,8 @@ def connect(url: str) -> Any:
     """A client that opens its connections at first use and sends nothing that 6.2 lacks.
 
     RESP2 and no driver information: with RESP3 redis-py asks for maintenance notifications, and
-    CLIENT SETINFO came with 7.2. One retry, for a pooled connection that a restart has closed.
+    CLIENT SETINFO came with 7.2. One retry, for a pooled connection that a restart has closed;
+    none after a timeout: what answers nothing for `SOCKET_TIMEOUT_S` is out of reach.
     Typed Any: redis-py types every reply as bytes or str, whatever the client was told.
     """
     try:
@@ -42,7 +43,11 @@ def connect(url: str) -> Any:
             driver_info=None,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 1),
+            retry=Retry(
+                ExponentialWithJitterBackoff(base=0.02, cap=0.2),
+                1,
+                supported_errors=(redis.ConnectionError,),
+            ),
         )
     except ValueError as error:
         raise WrongSettings(

@@ -68,7 +68,9 @@ def kill_again_and_again(fleet: Fleet, kills: int, feed: Callable[[], None]) -> 
         return ended
 
     for done in range(1, kills + 1):
-        slot = wait_for(fed_until_one_ends, "a worker to reach its failpoint", 120.0)[0]
+        slot = fleet.random.choice(
+            wait_for(fed_until_one_ends, "a worker to reach its failpoint", 120.0)
+        )
         died = fleet.members[slot]
         assert died.wait_ended() == -signal.SIGKILL, died.log.read_text()[-2000:]
         began = time.monotonic()

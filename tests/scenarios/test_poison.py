@@ -2,8 +2,12 @@
 
 from tests.scenarios import oracle
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
+from tests.scenarios.report import Report
+from tests.scenarios.sizes import size
 from tests.scenarios.small_judge import UNJUDGEABLE
 from tests.scenarios.worker_process import CHILD_KILLER
+
+EVENTS, LIMIT = size(200, 4000), size(30, 100)
 
 POISON = {
     "schema": Event(DARK, key=b"k1", headers=(("ce_id", b"1"), ("x", b"\xff\x00")), doomed=True),
@@ -41,10 +45,22 @@ def test_poison_is_dead_lettered_byte_for_byte_and_its_neighbours_are_judged(run
         assert worker.drain() == 0
 
 
-def test_nothing_but_poison_stops_the_worker_before_the_topic_is_drained(run: Run) -> None:
-    """The breaker halts consumption; what it stopped at stays uncommitted."""
-    run.put(Event(b"no image", key=b"one key", doomed=True) for _ in range(200))
-    worker = run.worker(DELIVERY__MAX_CONSECUTIVE_REJECTS="30", DELIVERY__COMMIT_RECORDS="10")
+def test_nothing_but_poison_stops_the_worker_before_the_topic_is_drained(
+    run: Run, report: Report
+) -> None:
+    """Goal G8b: the breaker halts consumption; what it stopped at stays uncommitted."""
+    run.put(Event(b"no image", key=b"one key", doomed=True) for _ in range(EVENTS))
+    worker = run.worker(DELIVERY__MAX_CONSECUTIVE_REJECTS=f"{LIMIT}", DELIVERY__COMMIT_RECORDS="10")
     assert worker.wait_ended() == 1
     assert "LATENTPRINT_DELIVERY__MAX_CONSECUTIVE_REJECTS" in worker.log.read_text()
-    assert len(oracle.find(run.brokers, run.topics).letters) <= 30
+    letters = oracle.find(run.brokers, run.topics).letters
+    assert len(letters) <= LIMIT
+    places = {(letter.origin.partition, letter.origin.offset) for letter in letters}
+    assert len(places) == len(letters), "each once"
+    committed = oracle.committed(run.brokers, run.group, run.topics.images)
+    assert sum(committed.values()) == len(letters), "what has no letter is not committed"
+    report.keep(
+        "G8b",
+        f"{EVENTS} events, every one poison, a limit of {LIMIT} in a row",
+        {"dead_letters": len(letters), "duplicated": 0, "exit_code": 1},
+    )

@@ -5,9 +5,12 @@ from typer.testing import CliRunner
 
 from tests.scenarios import oracle
 from tests.scenarios.harness import BRIGHT, Event, Run, ordinary_events, running
+from tests.scenarios.report import Report
+from tests.scenarios.sizes import size
 from tests.waiting import wait_for
 from worker import cli_dlq
 
+LETTERS = size(3, 200)
 SMALLEST_LIMIT = "1024"
 """Every image of the scenarios has more bytes, so that a worker with this limit rejects them."""
 
@@ -32,8 +35,10 @@ def wait_redriven(run: Run) -> None:
     )
 
 
-def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(run: Run) -> None:
-    run.put([Event(BRIGHT, key=b"a", doomed=True), Event(BRIGHT, key=b"b", doomed=True)])
+def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(
+    run: Run, report: Report
+) -> None:
+    run.put(Event(BRIGHT, key=b"%d" % number, doomed=True) for number in range(LETTERS))
     with running(run.worker(DECODE__MAX_IMAGE_BYTES=SMALLEST_LIMIT)) as strict:
         run.wait_drained()
         assert strict.drain() == 0
@@ -42,7 +47,8 @@ def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(r
     with running(run.worker()) as mended:
         redrive(run, "--all")
         wait_redriven(run)
-        redrive(run, "0:0", "--again")
+        letters = oracle.read(run.brokers, run.topics.dead_letters)
+        redrive(run, *(f"{letter.partition}:{letter.offset}" for letter in letters), "--again")
         wait_redriven(run)
         run.put(ordinary_events(5, start=1))
         run.wait_drained()
@@ -50,14 +56,25 @@ def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(r
     found = oracle.find(run.brokers, run.topics)
     places = {(letter.origin.partition, letter.origin.offset) for letter in first.letters}
     redriven = [v for _, v in found.verdicts if (v.partition, v.offset) in places]
-    assert len(redriven) == 3
-    assert len({verdict.verdict_id for verdict in redriven}) == 2
+    assert len(places) == LETTERS
+    assert len(redriven) == 2 * LETTERS
+    assert len({verdict.verdict_id for verdict in redriven}) == LETTERS
     assert {(v.topic, v.partition, v.offset) for v in redriven} == {
         (run.topics.images, *place) for place in places
     }
     alerts = [a for a in found.alerts if a.verdict_id in {v.verdict_id for v in redriven}]
-    assert len(alerts) == 3
-    assert len({alert.alert_id for alert in alerts}) == 2
+    assert len(alerts) == 2 * LETTERS
+    assert len({alert.alert_id for alert in alerts}) == LETTERS
+    report.keep(
+        "G9",
+        f"{LETTERS} dead letters, all redriven twice",
+        {
+            "verdicts": len(redriven),
+            "verdict_ids": LETTERS,
+            "alerts": len(alerts),
+            "alert_ids": LETTERS,
+        },
+    )
 
 
 def test_what_is_rejected_again_counts_its_attempts_and_does_not_trip_the_breaker(
