@@ -174,10 +174,10 @@ class WorkerProcess:
         """Wait until the log holds `text`; fails at once when the process has ended."""
 
         def seen() -> bool:
-            if text in self.log.read_text():
-                return True
-            assert self.process.poll() is None, f"the worker ended: {self.log.read_text()[-3000:]}"
-            return False
+            ended = self.process.poll() is not None  # before the log is read, which it may end in
+            log = self.log.read_text()
+            assert text in log or not ended, f"the worker ended: {log[-3000:]}"
+            return text in log
 
         wait_for(seen, f"{text!r} in {self.log}", deadline_s)
 

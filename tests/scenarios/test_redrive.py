@@ -39,7 +39,12 @@ def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(
     run: Run, report: Report
 ) -> None:
     run.put(Event(BRIGHT, key=b"%d" % number, doomed=True) for number in range(LETTERS))
-    with running(run.worker(DECODE__MAX_IMAGE_BYTES=SMALLEST_LIMIT)) as strict:
+    strict_worker = run.worker(
+        DECODE__MAX_IMAGE_BYTES=SMALLEST_LIMIT,
+        DELIVERY__MAX_CONSECUTIVE_REJECTS=f"{10 * LETTERS}",
+        DELIVERY__REJECT_WINDOW=f"{10 * LETTERS}",
+    )
+    with running(strict_worker) as strict:
         run.wait_drained()
         assert strict.drain() == 0
     first = oracle.find(run.brokers, run.topics)

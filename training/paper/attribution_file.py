@@ -1,6 +1,7 @@
 """A trained attribution network as one file: half-precision weights, and facts beside them.
 
 A safetensors file as `training.zoo.checkpoint.save_state` writes it; nothing is unpickled. The
+copies that come with the project may hold whole numbers instead (`training.paper.compact`). The
 facts name the side of the images and the sources in the order of the logits, real first.
 """
 
@@ -9,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
+from training.paper.compact import expanded
 from training.zoo import checkpoint
 from worker.errors import StopError
 from worker.extractor.attribution_network import AttributionNetwork, check_side
@@ -61,7 +63,7 @@ def load_attribution(path: Path) -> tuple[AttributionNetwork, dict[str, object]]
             raise ValueError(f"sources are {sources}, not different names with {REAL!r} first")
         check_side(side)
         network = AttributionNetwork(side, len(sources))
-        network.load_state_dict({key: value.float() for key, value in state.items()})
+        network.load_state_dict(expanded(state))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"there is no fact {error}" if isinstance(error, KeyError) else str(error)
         raise StopError(

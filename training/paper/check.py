@@ -1,6 +1,5 @@
 """Do the committed weights still give the published accuracies? `train reproduce --check`."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from training.paper.accuracy import accuracy_of
 from training.paper.attribution_file import load_attribution
 from training.paper.attribution_run import AttributionRun, base_run, immunised_run
+from training.paper.compact import compact_copy
 from training.paper.images import LabelledImages
 from training.paper.lab import Lab
 from training.paper.measured import Measurement
@@ -78,7 +78,8 @@ def headlines(lab: Lab) -> list[Headline]:
 def keep_weights(lab: Lab) -> list[Path]:
     """Copy what was trained for the headlines, and for `train visualise`, beside the code.
 
-    To be committed together with the pages. What is not trained on this machine is passed over.
+    As whole numbers, to be committed together with the pages. What is not trained on this
+    machine is passed over.
     """
     setup = lab.setup_named(VISUALISED)
     pairs = [(one.run.kept, one.run.committed) for one in headlines(lab)]
@@ -86,8 +87,7 @@ def keep_weights(lab: Lab) -> list[Path]:
     copied = []
     for kept, committed in pairs:
         if kept.is_file():
-            committed.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(kept, committed)
+            compact_copy(kept, committed)
             copied.append(committed)
     return copied
 

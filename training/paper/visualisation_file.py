@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from training.paper.compact import expanded
 from training.paper.visualisation_network import Variant, VisualisationNetwork
 from training.zoo import checkpoint
 from worker.errors import StopError
@@ -37,7 +38,7 @@ def load_visualisation(path: Path) -> VisualisationNetwork:
     try:
         state, facts = checkpoint.load_state(path)
         network = _build(**facts[_BUILT])  # type: ignore[arg-type]
-        network.load_state_dict({name: value.float() for name, value in state.items()})
+        network.load_state_dict(expanded(state))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StopError(
             f"{path} does not hold a visualisation network of this version ({error}), expected"

@@ -24,7 +24,7 @@ def bars(
             places = np.arange(len(groups)) + width * (number - (len(series) - 1) / 2)
             heights = [100 * share if share is not None else 0.0 for share in shares]
             drawn = axes.bar(places, heights, width * 0.92, label=name)
-            labels = ["" if share is None else f"{100 * share:.0f}" for share in shares]
+            labels = ["" if share is None else f"{100 * share:.1f}" for share in shares]
             axes.bar_label(drawn, labels, fontsize=7, padding=1)
         for place, share in enumerate(chance):
             axes.plot([place - 0.45, place + 0.45], [100 * share] * 2, "k--", linewidth=0.8)
