@@ -21,6 +21,7 @@ GOALS = {
     "G5": "EndTxn cut or delayed 200 times: no torn transaction",
     "G6": "Redis restarted 5 times, emptied: no clean verdict from a bad registry",
     "G6-blackhole": "Redis silent for a minute: noticed in 5 s; what is too old decides nothing",
+    "G6-failover": "another Redis takes over: followed, unless it lacks what was seen",
     "G7": "the link down 5, 30 and 120 s, 10 times in all",
     "G8": "5 % poison: every one a dead letter, byte for byte, once",
     "G8b": "nothing but poison: the breaker halts",

@@ -1,4 +1,4 @@
-"""Weights as whole numbers with a step per output: what is committed, a quarter as large when packed.
+"""Weights as whole numbers with a step per output: what is committed, small once it is packed.
 
 Only what comes with the project is kept so; measured is the half-precision file, and
 `train reproduce --check` shows that this one gives the same accuracies. A tensor `x` becomes int8
