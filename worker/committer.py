@@ -140,4 +140,6 @@ class Committer:
         self._figures.add("rebuilds")
         in_flight, _ = self._ownership.in_flight
         self._figures.add("events_discarded", in_flight)
-        self._committer.rebuild(self._stop.is_set)
+        self._committer.rebuild(
+            self._stop.is_set, lambda reason: self._log.warning("rebuild_again", reason=reason)
+        )

@@ -173,7 +173,9 @@ class TransactionalCommitter(Generic[Outcome]):
             self._replace_producer()
         return Committed(sum(len(prefix.entries) for prefix in owned), records, seconds)
 
-    def rebuild(self, should_stop: Callable[[], bool]) -> None:
+    def rebuild(
+        self, should_stop: Callable[[], bool], say_away: Callable[[str], None] = lambda reason: None
+    ) -> None:
         """From doubt back to a known state; returns when events are admitted again.
 
         1. Admit nothing, bump every epoch, drop what is in flight.
@@ -183,7 +185,7 @@ class TransactionalCommitter(Generic[Outcome]):
         4. Only now read the committed offsets: they alone say whether the commit took place.
         5. Seek there, on the poll thread, and admit again.
 
-        Tries again while brokers are away, and raises StopError (exit code 3) after `give_up_s`.
+        Tries again while brokers are away, with the reason to `say_away`, and raises StopError (exit code 3) after `give_up_s`.
         """
         self._ownership.discard()
         end = time.monotonic() + self._deadlines.give_up_s
@@ -198,6 +200,7 @@ class TransactionalCommitter(Generic[Outcome]):
             except Exception as error:  # brokers away; the deadline bounds the tries
                 if should_stop():
                     return
+                say_away(f"{type(error).__name__}: {error}")
                 if time.monotonic() > end:
                     raise StopError(
                         f"Kafka could not be reached for {self._deadlines.give_up_s:g} s after a"

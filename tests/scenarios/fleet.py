@@ -3,11 +3,14 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.scenarios.harness import Run, WorkerProcess
 from tests.waiting import wait_for
+
+ASSIGNED = '"event": "assigned"'
+"""In the log of a worker that has its partitions; the next place may kill it before it is ready."""
 
 IN_A_TRANSACTION = (
     "before_begin",
@@ -53,28 +56,31 @@ class Fleet:
         return [member.drain() for member in self.members.values()]
 
 
-def kill_again_and_again(fleet: Fleet, kills: int, feed: Callable[[], None]) -> Iterator[float]:
-    """Let workers die at the places of the schedule; yields the seconds until each is replaced.
+def kill_again_and_again(fleet: Fleet, kills: int, feed: Callable[[], None]) -> list[float]:
+    """Let workers die at the places of the schedule; the seconds until each slot worked again.
 
-    `feed` puts in some more events; it is called until a worker has come by its place.
+    Whoever dies is replaced at once, as by a supervisor: a group that is joined anew waits for its
+    dead. `feed` puts in some more events, and is called all the while.
     """
     for slot in range(fleet.slots):
         fleet.start(slot, fleet.draw("kill"))
+    died_at: dict[int, float] = {}
+    seconds: list[float] = []
+    deaths = 0
 
-    def fed_until_one_ends() -> list[int]:
-        ended = fleet.ended()
-        if not ended:
-            feed()
-        return ended
+    def all_have_died_and_are_back() -> bool:
+        nonlocal deaths
+        for slot in fleet.ended():
+            died = fleet.members[slot]
+            assert died.wait_ended() == -signal.SIGKILL, died.log.read_text()[-2000:]
+            deaths += 1
+            died_at.setdefault(slot, time.monotonic())
+            # The last ones of all slots live on.
+            fleet.start(slot, fleet.draw("kill") if deaths <= kills - fleet.slots else "")
+        for slot in [one for one in died_at if ASSIGNED in fleet.members[one].log.read_text()]:
+            seconds.append(time.monotonic() - died_at.pop(slot))
+        feed()
+        return deaths >= kills and not died_at
 
-    for done in range(1, kills + 1):
-        slot = fleet.random.choice(
-            wait_for(fed_until_one_ends, "a worker to reach its failpoint", 120.0)
-        )
-        died = fleet.members[slot]
-        assert died.wait_ended() == -signal.SIGKILL, died.log.read_text()[-2000:]
-        began = time.monotonic()
-        # The last ones of all slots live on.
-        successor = fleet.start(slot, fleet.draw("kill") if done <= kills - fleet.slots else "")
-        successor.wait_logged('"event": "assigned"')  # it may be killed before it is ready
-        yield time.monotonic() - began
+    wait_for(all_have_died_and_are_back, f"{kills} deaths, and every slot back", 30.0 * kills)
+    return seconds

@@ -34,6 +34,7 @@ def png(brightness: int, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+READY = '"event": "ready"'
 COMMITTED = '"event": "commit"'
 """In the log of a worker, once a transaction."""
 
@@ -168,18 +169,19 @@ class WorkerProcess:
 
     def wait_ready(self) -> None:
         """Wait until it has joined the group."""
-        self.wait_logged('"event": "ready"')
+        self.wait_logged(READY)
 
     def wait_logged(self, text: str, deadline_s: float = READY_DEADLINE_S) -> None:
         """Wait until the log holds `text`; fails at once when the process has ended."""
 
-        def seen() -> bool:
-            ended = self.process.poll() is not None  # before the log is read, which it may end in
-            log = self.log.read_text()
-            assert text in log or not ended, f"the worker ended: {log[-3000:]}"
-            return text in log
+        wait_for(lambda: self.has_logged(text), f"{text!r} in {self.log}", deadline_s)
 
-        wait_for(seen, f"{text!r} in {self.log}", deadline_s)
+    def has_logged(self, text: str) -> bool:
+        """Whether the log holds `text`; fails when it does not and the process has ended."""
+        ended = self.process.poll() is not None  # before the log is read, which it may end in
+        log = self.log.read_text()
+        assert text in log or not ended, f"the worker ended: {log[-3000:]}"
+        return text in log
 
     def count_logged(self, text: str) -> int:
         """How many lines of the log hold `text`."""

@@ -2,42 +2,58 @@
 
 import random
 import signal
-from itertools import count
+from functools import partial
 
-from tests.scenarios.harness import Run, ordinary_events, running
+from tests.scenarios.harness import READY, Run, WorkerProcess, ordinary_events, running
+from tests.scenarios.load import Load
 from tests.scenarios.report import Report, outcome_facts
 from tests.scenarios.sizes import SEED, size
 from tests.waiting import wait_for
 
 CHANGES = size(4, 30)
+PACE_S = size(0, 6)
 SLOTS = 3
+LEAST_THROUGHPUT = 0.5
 
 
 def test_workers_that_come_and_go_lose_and_double_nothing(run: Run, report: Report) -> None:
-    schedule, starts = random.Random(SEED), count(0, 60)
+    schedule = random.Random(SEED)
     changes: list[str] = []
+    load, rates = Load(run, portion=300, waiting=900), []
     with running(run.worker(0)):
         members = {0: run.workers[-1]}
+        at_rest = load.rate_during(size(2, 20), lambda: True)
         for _ in range(CHANGES):
-            run.put(ordinary_events(60, start=next(starts)))
             absent = [slot for slot in range(1, SLOTS) if slot not in members]
             leaving = schedule.choice(sorted(members)[1:]) if len(members) > 1 else 0
             if absent and (leaving == 0 or schedule.random() < 0.5):
                 slot = schedule.choice(absent)
-                members[slot] = run.worker(slot)
-                members[slot].wait_ready()
+                members[slot] = joining = run.worker(slot)
+                done = partial(joining.has_logged, READY)
                 changes.append(f"join {slot}")
             else:
-                assert members.pop(leaving).drain() == 0
+                parting = members.pop(leaving)
+                parting.process.send_signal(signal.SIGTERM)
+                done = partial(has_ended, parting)
                 changes.append(f"leave {leaving}")
+            rates.append(load.rate_during(PACE_S, done))
+        assert all(one.process.poll() in (None, 0) for one in run.workers)
         run.wait_drained()
         found = run.check()
         assert [member.drain() for member in members.values()] == [0] * len(members)
+    throughput = sum(rates) / len(rates) / at_rest
+    assert throughput >= LEAST_THROUGHPUT * size(0, 1)  # small runs are all start-up
     report.keep(
         "G4",
-        f"{CHANGES} joins and leaves under load, {SLOTS} slots",
-        outcome_facts(found) | {"changes": changes},
+        f"{CHANGES} joins and leaves, one each {PACE_S} s, under load, {SLOTS} slots",
+        outcome_facts(found)
+        | {"share_of_the_throughput_at_rest": round(throughput, 2), "changes": changes},
     )
+
+
+def has_ended(worker: WorkerProcess) -> bool:
+    """Whether its process is gone."""
+    return worker.process.poll() is not None
 
 
 def test_a_worker_that_is_killed_while_it_hands_over_loses_nothing(run: Run) -> None:

@@ -1,5 +1,8 @@
 """Events that can never work become dead letters, byte for byte, and their neighbours live."""
 
+import struct
+import zlib
+
 from tests.scenarios import oracle
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
 from tests.scenarios.report import Report
@@ -9,9 +12,24 @@ from tests.scenarios.worker_process import CHILD_KILLER
 
 EVENTS, LIMIT = size(200, 4000), size(30, 100)
 
+
+def bomb() -> bytes:
+    """A PNG of a few bytes whose header promises 60,000 x 60,000 pixels."""
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes(1000)),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
 POISON = {
     "schema": Event(DARK, key=b"k1", headers=(("ce_id", b"1"), ("x", b"\xff\x00")), doomed=True),
     "decode.truncated": Event(DARK[: len(DARK) // 2], key=b"k2", doomed=True),
+    "decode.dimensions": Event(bomb(), key=b"k6", doomed=True),
     "decode.unsupported": Event(b"no image at all", key=b"k3", doomed=True),
     "sandbox_kill": Event(DARK + CHILD_KILLER, key=b"k4", doomed=True),
     "model_error": Event(DARK, key=b"k5", event_id=f"{UNJUDGEABLE}-1", doomed=True),
@@ -19,7 +37,7 @@ POISON = {
 
 
 def test_poison_is_dead_lettered_byte_for_byte_and_its_neighbours_are_judged(run: Run) -> None:
-    """A bad header, half an image, no image, a killer of children, one that breaks the judge."""
+    """A bad header, half an image, a bomb, no image, a killer of children, an unjudgeable one."""
     poison = list(POISON.values())
     run.put(
         [

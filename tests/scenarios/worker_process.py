@@ -102,12 +102,12 @@ def _trust_flush() -> None:
 def _reuse_producer() -> None:
     """The mutation: as if a producer were good for another transaction after an abort."""
 
-    def abort_and_go_on(self: TransactionalCommitter[Any], should_stop: Callable[[], bool]) -> None:
+    def abort_and_go_on(self: TransactionalCommitter[Any], *_: object) -> None:
         self._ownership.discard()
         self._producer.abort_transaction()  # type: ignore[union-attr]  # a KafkaProducer's own
         self._membership.rewind()
 
-    TransactionalCommitter.rebuild = abort_and_go_on  # type: ignore[method-assign]
+    TransactionalCommitter.rebuild = abort_and_go_on  # type: ignore[method-assign, assignment]
 
 
 MUTATIONS = {"": lambda: None, "trust_flush": _trust_flush, "reuse_producer": _reuse_producer}

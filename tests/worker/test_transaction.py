@@ -254,7 +254,9 @@ def test_rebuild_gives_the_producer_up_settles_the_old_transaction_then_seeks() 
 def test_rebuild_tries_until_the_brokers_are_back() -> None:
     bench = Bench()
     bench.membership.rewind_fails = 1
-    bench.committer.rebuild(lambda: False)
+    reasons: list[str] = []
+    bench.committer.rebuild(lambda: False, reasons.append)
+    assert len(reasons) == 1, "each failed try is told"
     assert bench.calls.count("new producer") == 2
     assert bench.calls[-1] == "rewind"
 
