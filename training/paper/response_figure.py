@@ -103,7 +103,7 @@ def draw_responses(
         answer.name.replace(" (", "\n").replace(", resized)", "\nresized") for answer in answers
     ]
     labels = [
-        f"{name}\n{answer.source}\n{answer.share:.1%}"
+        f"{name}\nnearest: {answer.source}\n{answer.share:.1%} of those known"
         for name, answer in zip(names, answers, strict=True)
     ]
     ours = network.image_fingerprints(_floats(network, pictures))  # (N, 3, R, R)
