@@ -52,6 +52,8 @@ class _KillableDecoder:
 
     def decode(self, data: bytes) -> DecodedImage:
         if data.endswith(CHILD_KILLER):
+            # An image first: a child that is only starting is not at work on anything.
+            self._pool.decode(data.removesuffix(CHILD_KILLER))
             children = self._pool.pids()
             for pid in children:
                 os.kill(pid, signal.SIGSTOP)
