@@ -41,13 +41,13 @@ def load() -> dict[str, dict[str, Any]]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """The page as Markdown."""
     rows = [
-        "| goal | wanted | run | command | seed | found | date, commit |",
-        "|---|---|---|---|---|---|---|",
+        "| goal | wanted | run | seed | found | date, commit |",
+        "|---|---|---|---|---|---|",
     ]
     for goal, wanted in GOALS.items():
         kept = results.get(goal)
         if kept is None:
-            rows.append(f"| {goal} | {wanted} | not run at its size yet | | | | |")
+            rows.append(f"| {goal} | {wanted} | not run at its size yet | | | |")
             continue
         facts = ", ".join(
             f"{name.replace('_', ' ')} {value}"
@@ -55,10 +55,13 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             if not isinstance(value, list)
         )
         rows.append(
-            f"| {goal} | {wanted} | {kept['scenario']} | `{command(kept)}` | {kept['seed']} |"
-            f" {facts} | {kept['date']}, {kept['commit']} |"
+            f"| {goal} | {wanted} | {kept['scenario']} | {kept['seed']} | {facts} |"
+            f" {kept['date']}, {kept['commit']} |"
         )
-    return "\n".join([*_OPENING, *rows, "", *_CLOSING, ""])
+    commands = [f"{command(results[goal])}  # {goal}" for goal in GOALS if goal in results]
+    return "\n".join(
+        [*_OPENING, *rows, "", "The commands:", "", "```sh", *commands, "```", "", *_CLOSING, ""]
+    )
 
 
 def command(kept: dict[str, Any]) -> str:
