@@ -11,7 +11,8 @@ from tests.training.paper_samples import silent
 from training.data import Manifest, Split
 from training.paper import attribution_run, images
 from training.paper.attribution_file import export_attribution
-from training.paper.attribution_run import base_run, find_weights, immunised_run
+from training.paper.attribution_run import base_run, immunised_run
+from training.paper.compact import compact_copy, find_exact
 from training.paper.images import SetUp, load_images
 from training.paper.lab import Lab
 from worker.extractor.attribution_network import AttributionNetwork
@@ -92,14 +93,18 @@ def test_an_immunised_run_begins_with_the_network_of_seed_0(lab: Lab) -> None:
     assert run.name == "five-faces-64-jpeg-seed0"
 
 
-def test_committed_weights_are_used_for_exactly_their_own_run(
+def test_committed_weights_are_used_for_exactly_their_own_run_unless_they_are_compacted(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attribution_run, "WEIGHTS", lab.folder / "committed")
     run = base_run(lab, SETUP, 0)
-    assert find_weights(run) is None
+    assert find_exact(run.kept, run.committed, run.digest) is None
     for digest, found in (("another", None), (run.digest, run.committed)):
         export_attribution(
             run.committed, AttributionNetwork(8, 2), ("real", "a"), {"digest": digest}
         )
-        assert find_weights(run) == found
+        assert find_exact(run.kept, run.committed, run.digest) == found
+    compact_copy(run.committed, run.committed)
+    assert find_exact(run.kept, run.committed, run.digest) is None
+    export_attribution(run.kept, AttributionNetwork(8, 2), ("real", "a"), {"digest": run.digest})
+    assert find_exact(run.kept, run.committed, run.digest) == run.kept

@@ -15,6 +15,7 @@ import torch
 from training.lock import locked_when_free
 from training.paper.attacks import Attack, strengths
 from training.paper.attribution_file import export_attribution, load_attribution
+from training.paper.compact import find_exact
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
 from training.paper.jitter import ranges
@@ -81,9 +82,9 @@ def base_run(lab: Lab, setup: SetUp, seed: int) -> AttributionRun:
     return AttributionRun(setup, recipe)
 
 
-def immunised_run(lab: Lab, setup: SetUp, attack: Attack) -> AttributionRun:
-    """That of seed 0, fine-tuned on images that are attacked with probability one half."""
-    start = base_run(lab, setup, 0)
+def immunised_run(lab: Lab, setup: SetUp, attack: Attack, seed: int = 0) -> AttributionRun:
+    """That of a seed, fine-tuned on images that are attacked with probability one half."""
+    start = base_run(lab, setup, seed)
     effort = lab.effort
     steps = effort.combination_steps if attack == "combination" else effort.immunise_steps
     recipe = replace(start.recipe, steps=steps, attack=attack)
@@ -91,11 +92,8 @@ def immunised_run(lab: Lab, setup: SetUp, attack: Attack) -> AttributionRun:
 
 
 def trained(run: AttributionRun, lab: Lab) -> AttributionNetwork:
-    """The network of a run, loaded where it is there and trained where it is not.
-
-    Always as the half-precision file holds it, so that what is measured is what is committed.
-    """
-    found = find_weights(run)
+    """The network of a run, as the half-precision file holds it; trained where there is none."""
+    found = find_exact(run.kept, run.committed, run.digest)
     if found is None and lab.place.world > 1:
         _train(run, lab)
         wait_for_all(lab.place)
@@ -105,17 +103,6 @@ def trained(run: AttributionRun, lab: Lab) -> AttributionNetwork:
                 _train(run, lab)
     network, _ = load_attribution(found or run.kept)
     return network
-
-
-def find_weights(run: AttributionRun) -> Path | None:
-    """The finished weights of exactly this run, or None."""
-    if run.kept.is_file():
-        return run.kept
-    if run.committed.is_file():
-        _, facts = load_attribution(run.committed)
-        if facts.get("digest") == run.digest:
-            return run.committed
-    return None
 
 
 def _train(run: AttributionRun, lab: Lab) -> None:

@@ -1,16 +1,18 @@
 """Weights as whole numbers with a step per output: what is committed, small once it is packed.
 
-Only what comes with the project is kept so; measured is the half-precision file, and
-`train reproduce --check` shows that this one gives the same accuracies. A tensor `x` becomes int8
+Only copies that come with the project are kept so. What is measured, and what a fine-tuning begins
+with, is the half-precision file (`find_exact`); `train reproduce --check` shows how far the copy's
+accuracy lies from it. A tensor `x` becomes int8
 numbers under its name and float32 steps under `x.step`, such that x is about number * step.
 """
 
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-from training.zoo.checkpoint import State, load_state, save_state
+from training.zoo.checkpoint import State, facts_of, load_state, save_state
 
 LARGEST = 7
 """Numbers go from -7 to 7, which are packed in about 3.5 bits each; LOG.md has what that costs."""
@@ -46,6 +48,24 @@ def expanded(state: State) -> State:
         key: value.float() * _column(steps[key], value) if key in steps else value.float()
         for key, value in values.items()
     }
+
+
+def find_exact(kept: Path, committed: Path, digest: str) -> Path | None:
+    """Weights of the settings with this digest, as they are measured: never a compacted copy.
+
+    `kept` was trained on this machine under these settings; `committed` came with the project.
+    """
+    if kept.is_file():
+        return kept
+    if committed.is_file() and not is_compacted(committed):
+        return committed if facts_of(committed).get("digest") == digest else None
+    return None
+
+
+def is_compacted(path: Path) -> bool:
+    """Whether a file of weights holds whole numbers."""
+    with safe_open(path, framework="pt") as file:
+        return any(file.get_slice(key).get_dtype() == "I8" for key in file.keys())  # noqa: SIM118
 
 
 def _whole_numbers(value: Tensor, largest: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 Yu, Davis and Fritz 2019, section 4.4 and table 7: accuracy on test images of which every one is
 attacked, before and after the network is fine-tuned (and the PRNU fingerprints are estimated anew)
 on training images that are attacked with probability one half. Ten seeds of one architecture,
-faces, network of seed 0.
+faces, network of seed 0; the combination, a headline, with every seed.
 
 Noise is measured in both readings of its range; the network immunised against the stronger one
 is judged on both.
@@ -18,7 +18,7 @@ import numpy as np
 
 from training.paper.accuracy import accuracy_of, measure
 from training.paper.attacks import ATTACKS, Attack, attack_batch, strengths
-from training.paper.attribution_run import base_run, immunised_run, trained
+from training.paper.attribution_run import AttributionRun, immunised_run, trained
 from training.paper.baseline_images import with_flips
 from training.paper.devices import ALONE
 from training.paper.images import LabelledImages, SetUp, images_config
@@ -39,16 +39,19 @@ _TRAIN_SEED, _TEST_SEED = 40, 41
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     """The combination first, which is a headline; then each attack, network and PRNU."""
     order = sorted(ATTACKS, key=lambda attack: attack != "combination")
+    headline = [
+        network_measurement(lab, setup, "combination", seed) for seed in range(1, lab.effort.seeds)
+    ]
     networks = [network_measurement(lab, setup, attack) for attack in order]
-    return [*networks, *(prnu_measurement(lab, setup, attack) for attack in order)]
+    return [*networks, *headline, *(prnu_measurement(lab, setup, attack) for attack in order)]
 
 
-def network_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
+def network_measurement(lab: Lab, setup: SetUp, attack: Attack, seed: int = 0) -> Measurement:
     """Accuracy of the network before and after immunisation, and of the immunised on clean."""
-    run = immunised_run(lab, setup, IMMUNISED_AGAINST[attack])
+    run = immunised_run(lab, setup, IMMUNISED_AGAINST[attack], seed)
     config = run.config() | {"judged_on": attack, "test_seed": _TEST_SEED}
-    work = partial(_measure_network, lab, setup, attack)
-    return Measurement(f"attacks/{setup.name}/{attack}-network", config, work, shared=True)
+    name = f"attacks/{setup.name}/{attack}-network" + (f"-seed{seed}" if seed else "")
+    return Measurement(name, config, partial(_measure_network, lab, run, attack), shared=True)
 
 
 def prnu_measurement(lab: Lab, setup: SetUp, attack: Attack) -> Measurement:
@@ -77,12 +80,13 @@ def attacked_test(lab: Lab, setup: SetUp, attack: Attack) -> LabelledImages:
     return attacked(lab.images(setup, "test"), attack, _TEST_SEED, 1.0)
 
 
-def _measure_network(lab: Lab, setup: SetUp, attack: Attack) -> Result:
-    test = attacked_test(lab, setup, attack)
-    immunised = trained(immunised_run(lab, setup, IMMUNISED_AGAINST[attack]), lab)
-    before = accuracy_of(trained(base_run(lab, setup, 0), lab), test, lab.place)
+def _measure_network(lab: Lab, run: AttributionRun, attack: Attack) -> Result:
+    assert run.start is not None, "an immunised run has a start"
+    test = attacked_test(lab, run.setup, attack)
+    immunised = trained(run, lab)
+    before = accuracy_of(trained(run.start, lab), test, lab.place)
     after = accuracy_of(immunised, test, lab.place)
-    clean = accuracy_of(immunised, lab.images(setup, "test"), lab.place)
+    clean = accuracy_of(immunised, lab.images(run.setup, "test"), lab.place)
     return {
         "before": accuracy_result(before),
         "after": accuracy_result(after),

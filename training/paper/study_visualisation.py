@@ -14,6 +14,7 @@ from typing import Any, get_args
 from training.lock import locked_when_free
 from training.paper.accuracy import accuracy_of
 from training.paper.attribution_run import WEIGHTS
+from training.paper.compact import find_exact
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
 from training.paper.lab import Lab, work_folder
@@ -23,7 +24,6 @@ from training.paper.response_figure import draw_grid
 from training.paper.study_attribution import accuracy_result
 from training.paper.visualisation_file import (
     export_visualisation,
-    facts_of,
     load_visualisation,
 )
 from training.paper.visualisation_network import Variant, VisualisationNetwork
@@ -71,18 +71,17 @@ def kept_weights(lab: Lab, setup: SetUp, variant: Variant) -> Path:
 
 def trained(lab: Lab, setup: SetUp, variant: Variant) -> VisualisationNetwork:
     """The network of a variant, loaded where it is there and trained where it is not."""
-    kept, committed = kept_weights(lab, setup, variant), committed_weights(setup, variant)
+    kept = kept_weights(lab, setup, variant)
     digest = digest_of(config_of(lab, setup, variant))
-    if committed.is_file() and facts_of(committed).get("digest") == digest:
-        return load_visualisation(committed)
-    if not kept.is_file() and lab.place.world > 1:
+    found = find_exact(kept, committed_weights(setup, variant), digest)
+    if found is None and lab.place.world > 1:
         _train(lab, setup, variant, kept)
         wait_for_all(lab.place)
-    elif not kept.is_file():
+    elif found is None:
         with locked_when_free(kept.with_suffix(".lock")):
             if not kept.is_file():
                 _train(lab, setup, variant, kept)
-    return load_visualisation(kept)
+    return load_visualisation(found or kept)
 
 
 def _train(lab: Lab, setup: SetUp, variant: Variant, kept: Path) -> None:

@@ -47,14 +47,9 @@ def load_visualisation(path: Path) -> VisualisationNetwork:
     return network.requires_grad_(False).eval()
 
 
-def facts_of(path: Path) -> dict[str, object]:
-    """The facts of a file that `load_visualisation` could read."""
-    return checkpoint.load_state(path)[1]
-
-
 def names_of(path: Path) -> tuple[str, ...]:
     """The names of the sources of such a file, in the order of the logits."""
-    names = facts_of(path).get("names")
+    names = checkpoint.facts_of(path).get("names")
     if not isinstance(names, list):
         raise StopError(f"{path} names no sources, expected `names`; train the network again")
     return tuple(str(name) for name in names)

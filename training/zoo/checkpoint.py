@@ -71,8 +71,14 @@ def save_state(path: Path, state: State, facts: dict[str, object]) -> None:
 def load_state(path: Path) -> tuple[State, dict[str, object]]:
     """Tensors and facts as `save_state` was given them."""
     with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, facts_of(path)  # noqa: SIM118
+
+
+def facts_of(path: Path) -> dict[str, object]:
+    """The facts alone."""
+    with safe_open(path, framework="pt") as file:
         facts: dict[str, object] = json.loads((file.metadata() or {}).get("facts", "{}"))
-        return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118
+        return facts
 
 
 def _below(prefix: str, state: State) -> State:
