@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.paper import learn_visualisation as learning
+from training.paper.devices import Place
 from training.paper.images import LabelledImages, to_float
 from training.paper.learn_visualisation import VisualisationRecipe, learn_visualisation
 from training.paper.response_figure import draw_grid, draw_responses
@@ -193,6 +194,16 @@ def test_the_cross_entropy_falls_within_a_few_steps(variant: Variant, tmp_path: 
     learn_visualisation(two_sources(), recipe, saved, lambda *told: losses.append(told[2]))
     assert len(losses) == 10
     assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:2])
+
+
+def test_processes_too_many_for_the_groups_of_the_discriminator_are_refused(
+    tmp_path: Path,
+) -> None:
+    place = Place(0, 16, torch.device("cpu"))
+    with pytest.raises(StopError, match=r"16 processes get 2 images .* at most 8 processes"):
+        learn_visualisation(
+            two_sources(), VisualisationRecipe(3), tmp_path / "saved", silent, place
+        )
 
 
 def test_losses_that_are_not_finite_stop_the_training(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The paper's test sets hold equally many images of every source, so that its accu
 of the sources' own accuracies; ours have fewer real images and use that mean.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,15 +41,24 @@ def measure(test: LabelledImages, answers: NDArray[np.int64]) -> Accuracy:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, images: NDArray[np.uint8], place: Place = ALONE) -> torch.Tensor:
-    """Images uint8 (N,3,R,R) to logits (N,K) in float32, without bfloat16 on any machine."""
+def outputs_of(
+    network: nn.Module,
+    images: NDArray[np.uint8],
+    place: Place = ALONE,
+    pass_through: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """Images uint8 (N,3,R,R) to logits (N,K) in float32, without bfloat16 on any machine.
+
+    Or to what else `pass_through`, a method of the network, gives for a batch.
+    """
+    forward = pass_through or network
     network.to(place.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     batches = (images[i : i + _BATCH] for i in range(0, len(images), _BATCH))
     return torch.cat(
-        [network(to_float(torch.from_numpy(batch).to(place.device))).cpu() for batch in batches]
+        [forward(to_float(torch.from_numpy(batch).to(place.device))).cpu() for batch in batches]
     )
 
 
 def accuracy_of(network: nn.Module, test: LabelledImages, place: Place = ALONE) -> Accuracy:
     """The accuracy of a network on `test`."""
-    return measure(test, logits_of(network, test.images, place).argmax(1).numpy())
+    return measure(test, outputs_of(network, test.images, place).argmax(1).numpy())

@@ -11,11 +11,11 @@ import torch
 from safetensors import SafetensorError
 
 from training.paper.compact import expanded
+from training.paper.images import REAL
 from training.zoo import checkpoint
 from worker.errors import StopError
 from worker.extractor.attribution_network import AttributionNetwork, check_side
 
-REAL = "real"
 _EXPECTED = (
     "expected the weights of an attribution network with the facts `side` and `sources`, as"
     " `export_attribution` writes them; train the network again or name another file"

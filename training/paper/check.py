@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from training.paper.accuracy import accuracy_of
 from training.paper.attribution_file import load_attribution
@@ -11,13 +14,21 @@ from training.paper.attribution_run import AttributionRun, base_run, immunised_r
 from training.paper.compact import compact_copy
 from training.paper.images import LabelledImages
 from training.paper.lab import Lab
-from training.paper.measured import Measurement
+from training.paper.measured import Measurement, digest_of
 from training.paper.study_attacks import SETUP as ATTACKED
 from training.paper.study_attacks import attacked_test
 from training.paper.study_attacks import network_measurement as attacked_measurement
 from training.paper.study_attribution import network_measurement
-from training.paper.study_visualisation import COMMITTED, committed_weights, kept_weights
+from training.paper.study_visualisation import (
+    COMMITTED,
+    committed_weights,
+    config_of,
+    kept_weights,
+    measurement_of,
+)
 from training.paper.study_visualisation import SETUP as VISUALISED
+from training.paper.visualisation_file import load_visualisation
+from training.zoo.checkpoint import facts_of
 from worker.errors import StopError
 
 TOLERANCE = 0.005
@@ -42,37 +53,67 @@ class Headline:
     """A committed network, the images it is judged on, and the measurement that is published."""
 
     name: str
-    run: AttributionRun
+    kept: Path
+    committed: Path
+    digest: str
+    load: Callable[[Path], nn.Module]
     images: Callable[[], LabelledImages]
     measurement: Measurement
     read: Callable[[dict[str, Any]], float]
 
 
 def headlines(lab: Lab) -> list[Headline]:
-    """Five sources, ten seeds and the immunised combination, seed 0 of each."""
+    """Five sources, ten seeds, the immunised combination, seed 0 of each; the visible one."""
     found = []
     for name in ("architectures", "seeds"):
         setup = lab.setup_named(name)
+        run = base_run(lab, setup, 0)
         found.append(
-            Headline(
+            _of_run(
                 f"attribution, {name}",
-                base_run(lab, setup, 0),
-                lambda setup=setup: lab.images(setup, "test"),  # type: ignore[misc]
-                network_measurement(lab, base_run(lab, setup, 0)),
+                run,
+                partial(lab.images, setup, "test"),
+                network_measurement(lab, run),
                 lambda result: float(result["accuracy"]),
             )
         )
     setup = lab.setup_named(ATTACKED)
     found.append(
-        Headline(
+        _of_run(
             "combination attack, immunised",
             immunised_run(lab, setup, "combination"),
-            lambda: attacked_test(lab, setup, "combination"),
+            partial(attacked_test, lab, setup, "combination"),
             attacked_measurement(lab, setup, "combination"),
             lambda result: float(result["after"]["accuracy"]),
         )
     )
+    setup = lab.setup_named(VISUALISED)
+    found.append(
+        Headline(
+            "visible fingerprint",
+            kept_weights(lab, setup, COMMITTED),
+            committed_weights(setup, COMMITTED),
+            digest_of(config_of(lab, setup, COMMITTED)),
+            load_visualisation,
+            partial(lab.images, setup, "test"),
+            measurement_of(lab, setup, COMMITTED),
+            lambda result: float(result["accuracy"]),
+        )
+    )
     return found
+
+
+def _of_run(
+    name: str,
+    run: AttributionRun,
+    images: Callable[[], LabelledImages],
+    measurement: Measurement,
+    read: Callable[[dict[str, Any]], float],
+) -> Headline:
+    def load(path: Path) -> nn.Module:
+        return load_attribution(path)[0]
+
+    return Headline(name, run.kept, run.committed, run.digest, load, images, measurement, read)
 
 
 def keep_weights(lab: Lab) -> list[Path]:
@@ -81,14 +122,11 @@ def keep_weights(lab: Lab) -> list[Path]:
     As whole numbers, to be committed together with the pages. What is not trained on this
     machine is passed over.
     """
-    setup = lab.setup_named(VISUALISED)
-    pairs = [(one.run.kept, one.run.committed) for one in headlines(lab)]
-    pairs.append((kept_weights(lab, setup, COMMITTED), committed_weights(setup, COMMITTED)))
     copied = []
-    for kept, committed in pairs:
-        if kept.is_file():
-            compact_copy(kept, committed)
-            copied.append(committed)
+    for headline in headlines(lab):
+        if headline.kept.is_file():
+            compact_copy(headline.kept, headline.committed)
+            copied.append(headline.committed)
     return copied
 
 
@@ -107,13 +145,14 @@ def check(lab: Lab) -> list[Checked]:
                 " settings or generators, so that there is no published figure to check; run"
                 " `latentprint train reproduce` first"
             )
-        path = headline.run.committed
-        network, facts = load_attribution(path)
-        if facts.get("digest") != headline.run.digest:
+        path = headline.committed
+        network = headline.load(path)
+        digest = facts_of(path).get("digest")
+        if digest != headline.digest:
             raise StopError(
-                f"{path} has the digest {facts.get('digest')}, expected {headline.run.digest}: it"
-                " was trained by other settings or on other generators; run `latentprint train"
-                " reproduce --keep-weights` and commit weights and pages together"
+                f"{path} has the digest {digest}, expected {headline.digest}: it was trained by"
+                " other settings or on other generators; run `latentprint train reproduce"
+                " --keep-weights` and commit weights and pages together"
             )
         lab.say(f"{headline.name}: recomputing")
         accuracy = accuracy_of(network, headline.images(), lab.place).mean

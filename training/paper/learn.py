@@ -115,10 +115,15 @@ def _step(
     adam.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     for group in adam.param_groups:
-        left = (recipe.steps - step) / recipe.steps
-        group["lr"] = recipe.learning_rate * min(1.0, left / recipe.decay if recipe.decay else 1.0)
+        group["lr"] = recipe.learning_rate * falling(step, recipe.steps, recipe.decay)
     adam.step()
     return loss.item()
+
+
+def falling(step: int, steps: int, decay: float) -> float:
+    """The share of the rate at a step: 1, and falling to 0 over the last `decay` of the steps."""
+    left = (steps - step) / steps
+    return min(1.0, left / decay) if decay else 1.0
 
 
 def _save(

@@ -28,9 +28,10 @@ from torch.nn import functional
 
 from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
-from training.paper.learn import SAVE_EVERY_S, Report
+from training.paper.learn import SAVE_EVERY_S, Report, falling
 from training.paper.visualisation_network import Discriminator, Variant, VisualisationNetwork
 from training.zoo import checkpoint
+from training.zoo.progan import STDDEV_GROUP
 from training.zoo.recipe import interpolate, slope_penalty
 from worker.errors import StopError
 
@@ -111,6 +112,14 @@ class _Training:
     def begin(
         cls, images: LabelledImages, recipe: VisualisationRecipe, place: Place
     ) -> "_Training":
+        share = share_of_batch(recipe.batch_size, place)
+        if share % STDDEV_GROUP:
+            raise StopError(
+                f"{place.world} processes get {share} images of a batch each; the discriminator"
+                f" compares groups of {STDDEV_GROUP}, so that at most"
+                f" {recipe.batch_size // STDDEV_GROUP} processes may take part",
+                exit_code=2,
+            )
         torch.manual_seed(recipe.seed)  # for the initial weights only
         side = images.images.shape[-1]
         network = VisualisationNetwork(side, len(images.sources), recipe.variant)
@@ -192,8 +201,7 @@ class _Training:
                 assert parameter.grad is not None
                 distributed.all_reduce(parameter.grad)
                 parameter.grad /= self.place.world
-        left = (self.recipe.steps - self.step) / self.recipe.steps
-        share = min(1.0, left / self.recipe.decay) if self.recipe.decay else 1.0
+        share = falling(self.step, self.recipe.steps, self.recipe.decay)
         for group in adam.param_groups:
             group["lr"] = group["rate"] * share
         adam.step()

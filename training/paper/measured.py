@@ -167,9 +167,22 @@ def machine() -> str:
     device = (
         torch.cuda.get_device_name()
         if torch.cuda.is_available()
-        else f"{os.cpu_count()} cores of {platform.machine()}"
+        else f"{os.cpu_count()} cores of {_processor()}"
     )
     return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """Its name, and whether it multiplies bfloat16 itself, which moves results a little."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    facts = (line.split(":", 1) for line in lines if ":" in line)
+    known = {name.strip(): text.strip() for name, text in facts}
+    flags = known.get("flags", "").split()
+    own = next((flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags), "no bfloat16")
+    return f"{known.get('model name', platform.machine())} ({own})"
 
 
 @functools.cache

@@ -67,8 +67,6 @@ def write_pages(lab: Lab) -> list[Path]:
         path = lab.folder / chapter.file
         path.write_text(chapter.page(lab, command))
         written.append(path)
-    about = lab.folder / "about.md"
-    text = about.read_text() if about.is_file() else ""
     path = lab.folder / "README.md"
-    path.write_text(summary.page(lab, command, text))
+    path.write_text(summary.page(lab, command))
     return [path, *written]

@@ -13,19 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from training.paper import eigenface, knn, prnu
-from training.paper.accuracy import Accuracy, measure
+from training.paper.accuracy import Accuracy, measure, outputs_of
 from training.paper.attribution_run import AttributionRun, base_run, trained
 from training.paper.baseline_images import with_flips
 from training.paper.devices import Place
 from training.paper.frechet import HALVINGS, fd_ratio
-from training.paper.images import LabelledImages, SetUp, images_config, to_float
+from training.paper.images import LabelledImages, SetUp, images_config
 from training.paper.lab import Lab
 from training.paper.measured import Measurement, Result
 from training.paper.reference_features import FEATURES, reference_features
 from worker.extractor.attribution_network import AttributionNetwork
 
 BASELINES = ("knn", "eigenface", "prnu")
-_BATCH = 100
 
 
 class Baseline(Protocol):
@@ -125,13 +124,7 @@ def judge(
     network: AttributionNetwork, images: LabelledImages, place: Place
 ) -> tuple[NDArray[np.float32], Accuracy]:
     """The image fingerprints (N,512), in one pass with the accuracy; float32 on any machine."""
-    network.to(place.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    rows, answers = [], []
-    for start in range(0, len(images.images), _BATCH):
-        batch = torch.from_numpy(images.images[start : start + _BATCH]).to(place.device)
-        fingerprints = network.image_fingerprints(to_float(batch))
-        rows.append(fingerprints.cpu())
-        answers.append(network.attribute(fingerprints).argmax(1).cpu())
-    accuracy = measure(images, torch.cat(answers).numpy())
-    vectors: NDArray[np.float32] = torch.cat(rows).numpy()
-    return vectors, accuracy
+    fingerprints = outputs_of(network, images.images, place, network.image_fingerprints)
+    answers = network.attribute(fingerprints.to(place.device)).argmax(1).cpu()
+    vectors: NDArray[np.float32] = fingerprints.numpy()
+    return vectors, measure(images, answers.numpy())

@@ -18,6 +18,28 @@ def found(lab: Lab, variant: Variant) -> Measured | None:
     return lab.results.current(measurement_of(lab, lab.setup_named(SETUP), variant))
 
 
+def _shortfalls(lab: Lab) -> list[str]:
+    lines = []
+    for variant in VARIANTS:
+        share = accuracy(found(lab, variant))
+        if share is not None and 100 * share < published.VISUALISATION:
+            lines.append(
+                f"{TITLES[variant]} is {published.VISUALISATION - 100 * share:.2f} points below; a"
+                " likely reason is the short training, in which real faces are the hardest."
+            )
+    return lines
+
+
+def _per_source(lab: Lab) -> list[str]:
+    known = [(v, one) for v in VARIANTS if (one := found(lab, v)) is not None]
+    sources = lab.setup_named(SETUP).sources
+    rows = [
+        [source, *(percent(one.result["per_source"][source]) for _, one in known)]
+        for source in sources
+    ]
+    return table(["source", *(TITLES[v] for v, _ in known)], rows)
+
+
 def page(lab: Lab, command: str) -> str:
     """The page as Markdown."""
     setup = lab.setup_named(SETUP)
@@ -33,7 +55,16 @@ def page(lab: Lab, command: str) -> str:
         "",
         *table(["variant", "accuracy, %, five sources, faces"], rows),
         f"The paper's, on ten seeds of ProGAN: about {published.VISUALISATION:.2f}.",
+        *_shortfalls(lab),
         published.NOTE,
+        "",
+        "Each source by itself:",
+        "",
+        *_per_source(lab),
+        f"After {lab.effort.visualisation_steps:,} steps the autoencoder gives back coarse shapes"
+        " alone, so that image fingerprints hold the edges of faces, and model fingerprints look"
+        " like faces.",
+        "They show where the sources' faces differ, not a trace that is free of content.",
         "",
         "In each figure: the model fingerprints in the first row; below, an image of each source,"
         " its fingerprint and its responses; the true source's cell is framed.",

@@ -1,5 +1,7 @@
 """The page of the generators: samples, quality, and how long each was trained."""
 
+import math
+
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measured
 from training.paper.pages.tables import provenance, table
@@ -25,12 +27,15 @@ def page(lab: Lab, command: str) -> str:
         f"Distance: Fréchet distance of {COMPARED} images from the training photographs, in the"
         " features of a fixed random network that stand in for Inception's"
         " (`training/paper/reference_features.py`); smaller is better.",
-        "It is given in multiples of the distance of as many photographs that no generator saw;"
-        " it ranks the models of this page and is no FID.",
+        "It is given in multiples of the distance of as many photographs that no generator saw,"
+        " and is no FID: mean colour and texture rule it, and it does not follow the eye, to which"
+        " CramerGAN's faces, gridded and coarse, look worse than SNGAN's.",
         "Authentic: share of the same images that repeat no training photograph, that is, that lie"
         " farther from the nearest one than it lies from the nearest other one"
         " (`training/paper/authenticity.py`); to be read against the share of photographs that no"
-        " generator saw, which repeat none.",
+        " generator saw, which repeat none. Shares that are more than two standard errors below"
+        " theirs are marked with *: such a generator probably repeats some of its few photographs"
+        " in part.",
         "",
     ]
     for name in SETUPS:
@@ -42,7 +47,7 @@ def page(lab: Lab, command: str) -> str:
             [
                 model,
                 f"{facts['distance'] / measured.result['floor']:.1f}",
-                f"{facts['authentic']:.1%}",
+                _authentic(facts["authentic"], measured.result["authentic"]),
                 f"{facts['parameters']:,}",
                 f"{facts['iterations']:,}",
                 f"{facts['minutes']}",
@@ -63,3 +68,9 @@ def page(lab: Lab, command: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def _authentic(share: float, unseen: float) -> str:
+    """With a mark where it lies clearly below that of unseen photographs."""
+    error = math.sqrt((share * (1 - share) + unseen * (1 - unseen)) / COMPARED)
+    return f"{share:.1%}{' *' if unseen - share > 2 * error else ''}"
