@@ -81,8 +81,7 @@ def run_command(
     configure_logging(settings.logging)
     with stopping_on_signals() as stop:
         if slots is not None and slots > 1:
-            extra = ["--json"] * as_json + ["--accept-registry"] * accept_registry
-            _supervise(settings, flags, slots, config, stop, extra)
+            _supervise(settings, flags, slots, config, stop, as_json, accept_registry)
         else:
             run_slot(
                 settings,
@@ -205,7 +204,8 @@ def _supervise(
     slots: int,
     config: Path | None,
     stop: threading.Event,
-    extra: list[str],
+    as_json: bool,
+    accept_registry: bool,
 ) -> None:
     from worker.supervisor import Supervisor
 
@@ -215,10 +215,16 @@ def _supervise(
             environment[variable(tuple(dotted.split(".")))] = str(value)
     command = [sys.executable, "-m", "worker.program", "run"]
     command += ["--config", str(config)] if config is not None else []
-    command += extra
+    command += ["--json"] * as_json
+
+    def command_of(number: int, first_start: bool) -> list[str]:
+        # What the operator looked at is accepted; what a restart finds hours later is not.
+        accepting = ["--accept-registry"] if accept_registry and first_start else []
+        return [*command, *accepting, "--slot", str(number)]
+
     first = settings.kafka.slot
     code = Supervisor(
-        lambda number: [*command, "--slot", str(number)],
+        command_of,
         range(first, first + slots),
         environment=environment,
     ).run(stop)

@@ -44,7 +44,7 @@ class Committer:
         self._fail = fail
         self._stop = threading.Event()
         self._log = structlog.get_logger("worker")
-        self._counted: Mapping[TopicPartition, tuple[int, int]] = {}
+        self._counted: Mapping[TopicPartition, int] = {}
         self._doubts = 0
         self._doubtful_since = 0.0
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -56,7 +56,8 @@ class Committer:
     def close(self, timeout_s: float) -> None:
         """End after the commit that is under way; then give up the producer."""
         self._stop.set()
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():  # what failed before it may not have been started
+            self._thread.join(timeout_s)
         self._committer.close()
 
     def _run(self) -> None:
@@ -79,15 +80,15 @@ class Committer:
         if committed is None:
             return
         self._doubts = 0
-        outcomes = [entry.outcome for prefix in prefixes for entry in prefix.entries]
-        letters = sum(isinstance(outcome, DeadLetter) for outcome in outcomes)
+        events = len(committed.outcomes)
+        letters = sum(isinstance(outcome, DeadLetter) for outcome in committed.outcomes)
         flagged = sum(
             isinstance(outcome, Verdicted) and outcome.judged.verdict.flagged
-            for outcome in outcomes
+            for outcome in committed.outcomes
         )
-        self._figures.add("events_committed", committed.events)
+        self._figures.add("events_committed", events)
         self._figures.add("dead_letters", letters)
-        self._figures.add("verdicts", committed.events - letters)
+        self._figures.add("verdicts", events - letters)
         self._figures.add("flagged", flagged)
         self._figures.add("transactions")
         self._figures.add("commit_seconds", committed.seconds)
@@ -96,14 +97,14 @@ class Committer:
         self._figures.set("in_flight_bytes", held)
         log_commit(
             self._log,
-            events=committed.events,
+            events=events,
             records=committed.records,
             seconds=committed.seconds,
             in_flight=in_flight,
         )
 
     def _count(self, prefixes: list[Prefix[EventOutcome]]) -> None:
-        """Show the breaker each outcome once, also when its commit is tried twice.
+        """Show the breaker each event once, also when it is judged or committed again.
 
         Redriven events do not count: that they failed before is known, and a person asked for
         another try.
@@ -112,16 +113,16 @@ class Committer:
         for prefix in prefixes:
             if prefix.tag.partition.topic == self._redrives:
                 continue
-            epoch, after = counted.get(prefix.tag.partition, (-1, -1))
+            after = counted.get(prefix.tag.partition, 0)
             for entry in prefix.entries:
-                if epoch == prefix.tag.epoch and entry.offset < after:
+                if entry.offset < after:
                     continue
                 letter = entry.outcome if isinstance(entry.outcome, DeadLetter) else None
                 self._breaker.count(
                     rejected=letter is not None,
                     last_reason=f"{letter.code} ({letter.message})" if letter else "",
                 )
-            counted[prefix.tag.partition] = (prefix.tag.epoch, prefix.next_offset)
+            counted[prefix.tag.partition] = max(after, prefix.next_offset)
         self._counted = counted
 
     def _doubt(self, doubt: RetryError) -> None:

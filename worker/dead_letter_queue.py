@@ -6,6 +6,7 @@ later. A redrive and its decision are written in one transaction: neither is the
 other, and a command that is interrupted may be run again.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def decide(
     """Redrive or discard each letter; returns how many. `done` is called once it is committed.
 
     Raises StopError where Kafka is out of reach (3) or another person decides at the same time
-    (1): what `done` was called for is decided, the rest is as it was.
+    (1): what `done` was called for is decided. Of one batch more it may not be known whether it
+    was; `letters` is read once no other command can decide any more.
     """
     count = 0
     with _producer(brokers, topics, client) as producer:
@@ -215,8 +217,8 @@ def _producer(
         if any(isinstance(one, ProducerFencedError) for one in (error, *error.args)):
             raise StopError(
                 "someone else decides on dead letters at the same time, so this command was"
-                " stopped; what it had not reported is as it was. Run it again when the other has"
-                " ended"
+                " stopped. Look with `latentprint dlq ls` at what is open still, and run it again"
+                " when the other has ended"
             ) from error
         raise unreachable(brokers, error) from error
     finally:
@@ -262,8 +264,16 @@ def _records(
         for partition, end in consumer.end_offsets(assigned, timeout_ms=timeout_ms).items():
             consumer.assign([partition])
             consumer.seek_to_beginning(partition)
-            while consumer.position(partition, timeout_ms=timeout_ms) < end:
-                for batch in consumer.poll(timeout_ms=_POLL_MS).values():
+            heard = time.monotonic()
+            while (position := consumer.position(partition, timeout_ms=timeout_ms)) < end:
+                fetched = consumer.poll(timeout_ms=_POLL_MS)
+                if fetched or consumer.position(partition, timeout_ms=timeout_ms) > position:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > CONNECT_TIMEOUT_S:
+                    raise unreachable(
+                        brokers, TimeoutError(f"{topic}-{partition.partition} gives no records")
+                    )
+                for batch in fetched.values():
                     for r in batch:
                         origin = Origin(r.topic, r.partition, r.offset)
                         yield RawRecord(origin, r.key, r.value, tuple(r.headers), r.timestamp)

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
@@ -292,10 +292,10 @@ class Ownership(Generic[Outcome]):
         with self._changed:
             return self._records, self._bytes
 
-    def positions(self) -> Mapping[TopicPartition, int]:
-        """How many events each owned partition has in flight."""
+    def held_as_another(self, member_id: str) -> bool:
+        """Whether some partition is held under another member id than this one."""
         with self._changed:
-            return {tp: len(owned.entries) for tp, owned in self._partitions.items()}
+            return any(owned.tag.member_id != member_id for owned in self._partitions.values())
 
     # Inside the lock ----------------------------------------------------------------------
 

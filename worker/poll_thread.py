@@ -1,5 +1,6 @@
 """The poll thread: the consumer, its rebalance listener, and what others ask of it."""
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,12 @@ from typing import Any
 import structlog
 from kafka import ConsumerRebalanceListener
 from kafka.coordinator.base import MemberState
-from kafka.errors import FencedInstanceIdError, KafkaError
+from kafka.errors import (
+    CorruptRecordError,
+    FencedInstanceIdError,
+    KafkaError,
+    UnsupportedCodecError,
+)
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import Origin, RawRecord
@@ -116,11 +122,14 @@ class PollThread:
         self._joined_again = False
         try:
             self._consumer = self._new_consumer()
+            self._subscribe()
         except KafkaError as error:
             raise StopError(
                 f"the consumer could not be built ({type(error).__name__}: {error}); is Kafka up?",
                 exit_code=3,
             ) from error
+
+    def _subscribe(self) -> None:
         listener = _Listener(
             lambda: self._consumer,
             self._ownership,
@@ -170,8 +179,13 @@ class PollThread:
             self._consumer.resume(*paused)
         self._raise_if_fenced()
         self._join_again_once()
-        fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
+        try:
+            fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
+        except (CorruptRecordError, UnsupportedCodecError, UnicodeDecodeError) as error:
+            raise StopError(self._unreadable(error)) from error
         admitted: list[Admitted] = []
+        if self._begin_anew_as_another_member():
+            return admitted
         if not admitting:
             return admitted
         for partition, records in fetched.items():
@@ -183,6 +197,36 @@ class PollThread:
         if admitted:
             self._failpoint("after_fetch")
         return admitted
+
+    def _begin_anew_as_another_member(self) -> bool:
+        """Notice a membership that was lost while a join was under way, which nobody is told.
+
+        The client joins again under a new id then, without a word to the listener, and partitions
+        that it had and has again are neither revoked nor assigned (3.0.12). What is in flight is
+        tagged with the old id and would never be committed, and others may have read on meanwhile.
+        """
+        metadata, stable = self.metadata()
+        if not stable or not self._ownership.held_as_another(metadata.member_id):
+            return False
+        self._log.warning("begin_anew", reason="the group took this worker in as another member")
+        self._ownership.discard()
+        self._rewind()
+        return True
+
+    def _unreadable(self, error: Exception) -> str:
+        """What to say of a record that the client cannot parse; it parses batches as a whole."""
+        at = []
+        for partition in sorted(self._consumer.assignment()):
+            with contextlib.suppress(KafkaError):
+                offset = self._consumer.position(partition, timeout_ms=OFFSETS_DEADLINE_MS)
+                at.append(f"{partition.topic}-{partition.partition} at {offset}")
+        return (
+            f"a record cannot be read: {type(error).__name__}: {error}. It lies in a batch"
+            f" behind one of these: {', '.join(at)}. Expected header names in UTF-8 and a"
+            " compression that this worker has (none, gzip, lz4, zstd). Nothing was lost or"
+            " skipped. Send what that batch held once more in a form that can be read, and move the"
+            " group past it with `kafka-consumer-groups.sh --reset-offsets` while no worker runs"
+        )
 
     def _join_again_once(self) -> None:
         """Have the group distribute what its killed members had just been told to give up.

@@ -29,7 +29,8 @@ class RegistryFollower:
     so no batch sees two revisions. While the registry is out of reach the last verified snapshot
     stays and its age grows; what is too old is decided where verdicts are made. A registry that
     falls behind what was already seen (emptied, rolled back), by this process or before it by its
-    group (`floor`), or whose content does not give its root, is not taken over.
+    group (`floor`), whose history does not lead over it (emptied and filled again), or whose
+    content does not give its root, is not taken over.
     """
 
     def __init__(
@@ -152,9 +153,26 @@ class RegistryFollower:
             if fresh.root != held.root:
                 return f"revision {fresh.revision} has another root than before; it was altered"
             return None
+        seen = Floor.of(self._lineage, held) if held is not None else self._floor
+        if seen is not None and not self._leads_over(seen):
+            return (
+                f"the history of the registry, at revision {fresh.revision}, does not lead over"
+                f" revision {seen.revision} that was seen before: it was emptied and filled again."
+                " The last snapshot stays in use and ages. Restore the registry with `latentprint"
+                " registry import`, or start the workers with --accept-registry if it is right"
+            )
         if fresh.recomputed_root() != fresh.root:
             return f"the content of revision {fresh.revision} does not give its root; it is damaged"
         return None
+
+    def _leads_over(self, seen: Floor) -> bool:
+        """Whether the registry was once in the state that was seen; its history is complete."""
+        history = self._registry.history(self._space)
+        if seen.revision == 0:
+            return True
+        return len(history) >= seen.revision and history[seen.revision - 1].root.startswith(
+            seen.root
+        )
 
     def _report(self, trouble: str) -> None:
         """Log a trouble once, not at every retry."""

@@ -133,7 +133,7 @@ class Stages:
             self._to_decode.put(None)
         self._to_judge.put(None)
         end = time.monotonic() + timeout_s
-        for thread in self._threads:
+        for thread in filter(threading.Thread.is_alive, self._threads):
             thread.join(max(0.0, end - time.monotonic()))
 
     def _guarded(self, work: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from kafka.errors import FencedInstanceIdError, RetriableError
+from kafka.errors import FencedInstanceIdError, KafkaError, RetriableError
 
 from worker.breaker import Breaker
 from worker.committer import Committer
@@ -157,7 +157,13 @@ def run(
     )
     watchdog.start()
     try:
-        transactions.open()
+        try:
+            transactions.open()
+        except KafkaError as error:
+            raise StopError(
+                f"the producer could not be built ({type(error).__name__}: {error}); is Kafka up?",
+                exit_code=3,
+            ) from error
         poll_thread.open()
         stages.start()
         committer.start()
@@ -175,6 +181,7 @@ def run(
     finally:
         poll_thread.refuse_calls()
         committer.close(kafka.commit_deadline_s)
+        ownership.discard()  # or the consumer's last rebalance would wait for commits
         stages.close(2.0)
         poll_thread.close()
         watchdog.close()

@@ -41,7 +41,7 @@ class Supervisor:
 
     def __init__(
         self,
-        command: Callable[[int], Sequence[str]],
+        command: Callable[[int, bool], Sequence[str]],
         slots: Sequence[int],
         *,
         environment: Mapping[str, str] | None = None,
@@ -85,7 +85,9 @@ class Supervisor:
         if slot.process is None:
             if now >= slot.start_at:
                 slot.process = subprocess.Popen(
-                    self._command(slot.number), env=self._environment, start_new_session=True
+                    self._command(slot.number, slot.restarts == 0),
+                    env=self._environment,
+                    start_new_session=True,
                 )
                 slot.started = now
                 self._log.info("slot_started", slot=slot.number, pid=slot.process.pid)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.cloudevents import OutgoingRecord
@@ -73,10 +74,10 @@ class CommitDeadlines:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Generic[Outcome]):
     """What one transaction held."""
 
-    events: int
+    outcomes: tuple[Outcome, ...]
     records: int
     seconds: float
 
@@ -89,8 +90,9 @@ class TransactionalCommitter(Generic[Outcome]):
     1. Take, per partition, the contiguous prefix of finished events.
     2. Read the group metadata, fresh; refuse a generation below 0 or an empty member id, and wait
        while the group is rebalancing.
-    3. Only then check each prefix's tag, and leave the stale ones. The order matters: a newer
-       generation implies that the listener which drops what was lost has already run.
+    3. Only then check each prefix's tag, and leave the stale ones. The listener that drops what
+       was given up may run a little after the generation that is read here has begun; that is
+       safe, because a cooperative partition goes to another member one generation later only.
     4. Begin the transaction.
     5. Send verdicts, alerts, fingerprint records and dead letters.
     6. Flush. A flush that returns proves nothing,
@@ -135,13 +137,16 @@ class TransactionalCommitter(Generic[Outcome]):
         self._producer: Producer | None = None
 
     def open(self) -> None:
-        """Build the producer; `init_transactions` settles what a predecessor left and fences it."""
+        """Build the producer; `init_transactions` settles what a predecessor left and fences it.
+
+        Raises KafkaError where Kafka is out of reach.
+        """
         with self._watchdog.guard("building the producer", self._deadlines.rebuild_s):
             self._producer = self._new_producer()
             if self._transactional:
                 self._producer.init_transactions()
 
-    def commit(self, prefixes: Sequence[Prefix[Outcome]]) -> Committed | None:
+    def commit(self, prefixes: Sequence[Prefix[Outcome]]) -> Committed[Outcome] | None:
         """Steps 2 to 10 for what `Ownership.take` gave; None when nothing may be committed now.
 
         Raises RetryError when the outcome is in doubt: call `rebuild` then, and nothing else. That
@@ -170,8 +175,17 @@ class TransactionalCommitter(Generic[Outcome]):
             )
         self._ownership.settle(owned)
         if self._every_txn and self._transactional:
-            self._replace_producer()
-        return Committed(sum(len(prefix.entries) for prefix in owned), records, seconds)
+            try:
+                self._replace_producer()
+            except KafkaError as error:  # the commit stands; the next one needs a producer
+                raise RetryError(f"no new producer: {type(error).__name__}: {error}") from error
+        outcomes = tuple(
+            entry.outcome
+            for prefix in owned
+            for entry in prefix.entries
+            if entry.outcome is not None
+        )
+        return Committed(outcomes, records, seconds)
 
     def rebuild(
         self, should_stop: Callable[[], bool], say_away: Callable[[str], None] = lambda reason: None
@@ -185,7 +199,8 @@ class TransactionalCommitter(Generic[Outcome]):
         4. Only now read the committed offsets: they alone say whether the commit took place.
         5. Seek there, on the poll thread, and admit again.
 
-        Tries again while brokers are away, with the reason to `say_away`, and raises StopError (exit code 3) after `give_up_s`.
+        Tries again while brokers are away, with the reason to `say_away`, and raises StopError
+        (exit code 3) after `give_up_s`.
         """
         self._ownership.discard()
         end = time.monotonic() + self._deadlines.give_up_s

@@ -149,7 +149,7 @@ def test_revocation_waits_for_begun_work_and_drops_the_rest() -> None:
     ownership.settle(taken)
     listener.join(20)
     assert answers == [True]
-    assert ownership.positions() == {P1: 0}
+    assert ownership.in_flight[0] == 0
 
 
 def test_revocation_returns_at_its_deadline_and_what_is_unfinished_is_never_committed() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from kafka.coordinator.base import MemberState
-from kafka.errors import FencedInstanceIdError
+from kafka.errors import CorruptRecordError, FencedInstanceIdError
 from kafka.structs import TopicPartition
 
-from worker.errors import RetryError
+from worker.errors import RetryError, StopError
 from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
@@ -29,6 +29,8 @@ class FakeConsumer:
         self.paused_now: set[TopicPartition] = set()
         self.timeouts: list[int] = []
         self.rejoins = 0
+        self.member_id = "member"
+        self.unreadable: Exception | None = None
         self._coordinator = SimpleNamespace(
             state=MemberState.STABLE,
             _heartbeat_enabled=True,
@@ -47,7 +49,7 @@ class FakeConsumer:
 
     def group_metadata(self) -> Any:
         state = self._coordinator.state
-        return SimpleNamespace(member_id="member", generation_id=1, state=state)
+        return SimpleNamespace(member_id=self.member_id, generation_id=1, state=state)
 
     def assignment(self) -> set[TopicPartition]:
         return {P0, P1}
@@ -63,11 +65,16 @@ class FakeConsumer:
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         self.timeouts.append(timeout_ms)
+        if self.unreadable is not None:
+            raise self.unreadable
         fetched, self.pending = self.pending, {}
         return fetched
 
     def committed(self, partition: TopicPartition, timeout_ms: int) -> int | None:
         return self.committed_offsets[partition]
+
+    def position(self, partition: TopicPartition, timeout_ms: int) -> int:
+        return self.committed_offsets[partition] or 0
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.positions[partition] = offset
@@ -114,6 +121,32 @@ def test_what_was_fetched_is_admitted_with_its_origin() -> None:
     admitted = bench.thread.poll(admitting=True)
     assert [event.record.origin.offset for event in admitted] == [3, 4]
     assert bench.ownership.in_flight[0] == 2
+
+
+def test_a_member_that_was_taken_in_as_another_begins_anew_where_the_group_stands() -> None:
+    """Nobody tells the listener; the partitions it had and has again keep their old tags."""
+    bench = Bench()
+    bench.arrive(7, 8)
+    (first, _) = bench.thread.poll(admitting=True)
+    bench.consumer.member_id = "another"
+    bench.arrive(9)
+    assert bench.thread.poll(admitting=True) == [], "others may have read on meanwhile"
+    assert bench.consumer.positions == {P0: 7, P1: "beginning"}
+    assert not bench.ownership.is_current(first.entry)
+    bench.arrive(7)
+    (again,) = bench.thread.poll(admitting=True)
+    assert again.entry.tag.member_id == "another"
+    bench.consumer.positions.clear()
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.positions == {}, "once"
+
+
+def test_a_record_that_cannot_be_read_stops_the_worker_and_says_where() -> None:
+    bench = Bench()
+    bench.consumer.unreadable = CorruptRecordError("bad header")
+    with pytest.raises(StopError, match=r"bad header.*images-0 at 7, images-1 at 0") as stopped:
+        bench.thread.poll(admitting=True)
+    assert stopped.value.exit_code == 1
 
 
 def test_partitions_pause_when_full_and_resume_when_half_empty() -> None:

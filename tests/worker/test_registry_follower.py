@@ -32,6 +32,11 @@ class Unreliable:
             raise RegistryUnavailable("connection refused")
         return self.registry.follow(space, revision, **arguments)
 
+    def history(self, space: str) -> Any:
+        if self.away:
+            raise RegistryUnavailable("connection refused")
+        return self.registry.history(space)
+
 
 class Bench:
     """A follower on a clock that only moves when told."""
@@ -122,6 +127,35 @@ def test_an_emptied_registry_is_not_taken_over() -> None:
     assert not bench.follower.step(), "nor at the next try"
     assert bench.names() == ["one"]
     assert bench.follower.view().age_s == 5
+
+
+def test_a_registry_that_was_emptied_and_filled_past_what_was_seen_is_not_taken_over() -> None:
+    bench, other = Bench(), MemoryRegistry()
+    bench.register("one")
+    bench.follower.step()
+    for name in ("two", "three"):
+        other.register(model(name), by="ada", reason="seen")
+    bench.registry.registry = other
+    bench.now += 5
+    assert not bench.follower.step(), "model one would be gone, and its images look clean"
+    assert not bench.follower.step(), "nor at the next try"
+    assert bench.names() == ["one"]
+    assert bench.follower.view().age_s == 5
+    starting = Bench(floor=state_of(bench))
+    starting.registry.registry = other
+    assert not starting.follower.step()
+    assert starting.follower.view().snapshot is None
+
+
+def test_a_worker_that_starts_takes_over_what_its_group_has_seen_and_what_came_after() -> None:
+    before = Bench()
+    before.register("one")
+    before.follower.step()
+    before.register("two")
+    after = Bench(floor=state_of(before))
+    after.registry.registry = before.memory
+    assert after.follower.step()
+    assert after.names() == ["one", "two"]
 
 
 def test_a_registry_restored_after_it_was_emptied_is_taken_over() -> None:

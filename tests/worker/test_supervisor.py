@@ -10,7 +10,7 @@ from worker.supervisor import Supervisor
 WAITS = """
 import signal, sys, pathlib
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-pathlib.Path(sys.argv[1], f"started-{sys.argv[2]}").touch()
+pathlib.Path(sys.argv[1], f"started-{sys.argv[2]}").write_text(sys.argv[3])
 signal.sigwait({signal.SIGTERM})
 pathlib.Path(sys.argv[1], f"drained-{sys.argv[2]}").touch()
 """
@@ -20,7 +20,7 @@ CRASHES_ONCE = (
 import os, pathlib, sys
 mark = pathlib.Path(sys.argv[1], "crashed")
 if not mark.exists():
-    mark.touch()
+    mark.write_text(sys.argv[3])
     os._exit(75)
 """
     + WAITS
@@ -31,7 +31,8 @@ def supervised(script: str, directory: Path, slots: range) -> tuple[threading.Ev
     """Start a supervisor in a thread; the list gets its exit code."""
     stop, codes = threading.Event(), list[int]()
     supervisor = Supervisor(
-        lambda slot: [sys.executable, "-c", script, str(directory), str(slot)], slots
+        lambda slot, first: [sys.executable, "-c", script, str(directory), str(slot), str(first)],
+        slots,
     )
     threading.Thread(target=lambda: codes.append(supervisor.run(stop))).start()
     return stop, codes
@@ -49,7 +50,8 @@ def test_sigterm_reaches_every_slot_and_a_clean_drain_is_exit_0(tmp_path: Path) 
 def test_a_slot_that_crashed_is_started_again(tmp_path: Path) -> None:
     stop, codes = supervised(CRASHES_ONCE, tmp_path, range(1))
     wait_for(lambda: (tmp_path / "started-0").exists(), "the second start")
-    assert (tmp_path / "crashed").exists()
+    assert (tmp_path / "crashed").read_text() == "True", "told that it is the first start"
+    assert (tmp_path / "started-0").read_text() == "False"
     stop.set()
     wait_for(lambda: codes, "the supervisor to end")
     assert codes == [0]
@@ -70,5 +72,6 @@ class _HeldByTheHandler(threading.Event):
 
 
 def test_the_supervisor_never_waits_on_the_event_that_a_signal_handler_sets() -> None:
-    supervisor = Supervisor(lambda slot: [sys.executable, "-c", "import sys; sys.exit(4)"], [0])
+    command = [sys.executable, "-c", "import sys; sys.exit(4)"]
+    supervisor = Supervisor(lambda slot, first: command, [0])
     assert supervisor.run(_HeldByTheHandler()) == 4

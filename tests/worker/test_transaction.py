@@ -127,6 +127,7 @@ class Bench:
         **fails: Exception,
     ) -> None:
         self.calls: list[str] = []
+        self.fails = fails
         self.ownership: Ownership[str] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([P0], "member")
         self.membership = FakeMembership(self.calls, self.ownership)
@@ -169,7 +170,7 @@ def test_outputs_are_flushed_and_confirmed_before_offsets_and_offsets_before_the
         "offsets {0: 6} generation 3",
         "commit",
     ]
-    assert (committed.events, committed.records) == (2, 2)
+    assert (len(committed.outcomes), committed.records) == (2, 2)
     assert bench.ownership.in_flight == (0, 0)
 
 
@@ -191,7 +192,7 @@ def test_nothing_is_committed_while_the_group_rebalances() -> None:
     bench.membership.stable = False
     assert bench.commit() is None
     bench.membership.stable = True
-    assert bench.commit().events == 1
+    assert len(bench.commit().outcomes) == 1
 
 
 def test_work_of_a_former_membership_is_left_out() -> None:
@@ -248,7 +249,7 @@ def test_rebuild_gives_the_producer_up_settles_the_old_transaction_then_seeks() 
     assert bench.calls == ["discard", "new producer", "init_transactions", "rewind"]
     assert bench.ownership.take(99) == [], "what was in flight is read again, not committed"
     bench.finish(0)
-    assert bench.commit().events == 1
+    assert len(bench.commit().outcomes) == 1
 
 
 def test_rebuild_tries_until_the_brokers_are_back() -> None:
@@ -272,14 +273,22 @@ def test_rebuild_gives_up_with_the_exit_code_of_an_unreachable_service() -> None
 def test_every_txn_never_uses_a_producer_twice() -> None:
     bench = Bench(every_txn=True)
     bench.finish(0)
-    assert bench.commit().events == 1
+    assert len(bench.commit().outcomes) == 1
     assert bench.calls[-3:] == ["discard", "new producer", "init_transactions"]
+
+
+def test_a_commit_that_stood_is_in_doubt_where_no_producer_can_follow_it() -> None:
+    bench = Bench(every_txn=True)
+    bench.finish(0)
+    bench.fails["init_transactions"] = KafkaTimeoutError("no coordinator")
+    with pytest.raises(RetryError, match="no new producer: KafkaTimeoutError"):
+        bench.commit()
 
 
 def test_at_least_once_commits_offsets_only_after_the_confirmed_flush() -> None:
     bench = Bench(transactional=False)
     bench.finish(0, 1)
-    assert bench.commit().events == 2
+    assert len(bench.commit().outcomes) == 2
     assert bench.calls == [
         "metadata",
         "send verdicts v0",
