@@ -28,6 +28,10 @@ VARIANCES = (0.25, 0.5, 0.75, 0.95)
 COSTS = (1e-4, 1e-3, 1e-2, 1e-1)
 """C of the SVM: the price of an image on the wrong side of the margin."""
 
+WIDER_VARIANCES = (*VARIANCES, 0.99)
+WIDER_COSTS = (1e-5, *COSTS, 1.0)
+"""What lies beyond the edges of the published grid."""
+
 COMPONENTS = 512
 SEARCHED = 400
 
@@ -78,12 +82,17 @@ class Eigenface:
         return np.asarray(self.svm.predict(self.components.project(images)), np.int64)
 
 
-def fit_eigenface(train: LabelledImages, validation: LabelledImages) -> Eigenface:
+def fit_eigenface(
+    train: LabelledImages,
+    validation: LabelledImages,
+    variances: tuple[float, ...] = VARIANCES,
+    costs: tuple[float, ...] = COSTS,
+) -> Eigenface:
     """Choose the variance held and C on `validation`, the first of ties; fit on all of `train`."""
     some = some_of_each(train, SEARCHED)
     components = components_of(some.images)
     seen, asked = components.project(some.images), components.project(validation.images)
-    grid = list(product(VARIANCES, COSTS))
+    grid = list(product(variances, costs))
     found = []
     for variance, cost in grid:
         count = components.holding(variance)

@@ -43,6 +43,9 @@ LEVELS = (1, 2, 3, 4)
 SIGMAS = tuple(percent / 100 for percent in range(5, 100, 10))
 """0.05, 0.15 ... 0.95 grey levels."""
 
+WIDER_SIGMAS = (*SIGMAS, 1.5, 2.5, 4.0, 6.0, 9.0)
+"""What lies beyond the edge of the published grid."""
+
 WINDOWS = (3, 5, 7, 9)
 SEARCHED = 300
 """Training images of each source in the search of the grid."""
@@ -76,19 +79,21 @@ class Prnu:
         return np.concatenate(found)
 
 
-def fit_prnu(train: LabelledImages, validation: LabelledImages) -> Prnu:
+def fit_prnu(
+    train: LabelledImages, validation: LabelledImages, sigmas: tuple[float, ...] = SIGMAS
+) -> Prnu:
     """Choose level and sigma on `validation`, the first of ties; fingerprints of all of `train`."""
-    fingerprints = _fingerprints(some_of_each(train, SEARCHED), LEVELS, SIGMAS)
+    fingerprints = _fingerprints(some_of_each(train, SEARCHED), LEVELS, sigmas)
     answers: dict[tuple[int, float], list[NDArray[np.int64]]] = {key: [] for key in fingerprints}
     for chunk in _chunks(validation.images):
         noise = _Noise(chunk, max(LEVELS))
-        for sigma in SIGMAS:
+        for sigma in sigmas:
             bands = noise.grey(sigma)
             for level in LEVELS:
                 residual = cleaned(_rebuild(bands[:level], chunk.shape[-1]))
                 likeness = correlations(residual, fingerprints[level, sigma])
                 answers[level, sigma].append(likeness.argmax(axis=1))
-    grid = list(product(LEVELS, SIGMAS))
+    grid = list(product(LEVELS, sigmas))
     found = [measure(validation, np.concatenate(answers[key])).mean for key in grid]
     best = int(np.argmax(found))
     fitted = fingerprints_of(train, *grid[best])

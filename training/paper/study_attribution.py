@@ -25,6 +25,10 @@ from training.paper.reference_features import FEATURES, reference_features
 from worker.extractor.attribution_network import AttributionNetwork
 
 BASELINES = ("knn", "eigenface", "prnu")
+"""With the published grids."""
+
+WIDER = ("eigenface-wider", "prnu-wider")
+"""Where a choice lay at the edge of its grid: the same with more to choose from."""
 
 
 class Baseline(Protocol):
@@ -42,6 +46,12 @@ FITS: dict[str, Callable[[LabelledImages, LabelledImages], Baseline]] = {
     "knn": knn.fit_knn,
     "eigenface": eigenface.fit_eigenface,
     "prnu": prnu.fit_prnu,
+    "eigenface-wider": partial(
+        eigenface.fit_eigenface,
+        variances=eigenface.WIDER_VARIANCES,
+        costs=eigenface.WIDER_COSTS,
+    ),
+    "prnu-wider": partial(prnu.fit_prnu, sigmas=prnu.WIDER_SIGMAS),
 }
 
 GRIDS: dict[str, dict[str, Any]] = {
@@ -54,6 +64,11 @@ GRIDS: dict[str, dict[str, Any]] = {
     },
     "prnu": {"levels": prnu.LEVELS, "sigmas": prnu.SIGMAS, "searched": prnu.SEARCHED},
 }
+GRIDS["eigenface-wider"] = GRIDS["eigenface"] | {
+    "variances": eigenface.WIDER_VARIANCES,
+    "costs": eigenface.WIDER_COSTS,
+}
+GRIDS["prnu-wider"] = GRIDS["prnu"] | {"sigmas": prnu.WIDER_SIGMAS}
 """The settings that each baseline chooses from, and on how many images of a source."""
 
 
@@ -62,7 +77,7 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
     networks = [
         network_measurement(lab, base_run(lab, setup, seed)) for seed in range(lab.effort.seeds)
     ]
-    baselines = [baseline_measurement(lab, setup, baseline) for baseline in BASELINES]
+    baselines = [baseline_measurement(lab, setup, name) for name in (*BASELINES, *WIDER)]
     return [*networks, *baselines, reference_measurement(lab, setup)]
 
 

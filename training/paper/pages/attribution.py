@@ -6,7 +6,7 @@ from training.paper import eigenface, knn, prnu, published
 from training.paper.attribution_run import base_run
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measured
-from training.paper.pages.margins import made_alone, margin
+from training.paper.pages.margins import beyond_chance, made_alone, margin
 from training.paper.pages.plots import bars, confusion
 from training.paper.pages.tables import (
     NOT_MEASURED,
@@ -19,13 +19,20 @@ from training.paper.pages.tables import (
 from training.paper.pages.tables import published as paper
 from training.paper.study_attribution import (
     BASELINES,
+    WIDER,
     baseline_measurement,
     network_measurement,
     reference_measurement,
 )
 from worker.calibration import clopper_pearson_upper
 
-NAMES = {"knn": "kNN", "eigenface": "Eigenface", "prnu": "PRNU"}
+NAMES = {
+    "knn": "kNN",
+    "eigenface": "Eigenface",
+    "prnu": "PRNU",
+    "eigenface-wider": "Eigenface, wider grid",
+    "prnu-wider": "PRNU, wider grid",
+}
 
 
 def networks(lab: Lab, setup_name: str) -> list[Measured]:
@@ -46,7 +53,8 @@ def page(lab: Lab, command: str) -> str:
     size = lab.setup_named("seeds").side
     _draw(lab)
     known = [one for name in SETUPS for one in networks(lab, name)]
-    known += [m for name in SETUPS for b in BASELINES if (m := baseline(lab, name, b)) is not None]
+    methods = (*BASELINES, *WIDER)
+    known += [m for name in SETUPS for b in methods if (m := baseline(lab, name, b)) is not None]
     return "\n".join(
         [
             "# Attribution",
@@ -68,6 +76,9 @@ def page(lab: Lab, command: str) -> str:
             "",
             *margins(lab),
             "",
+            "The published grids end where the best choice may lie beyond them. With wider ones:",
+            "",
+            *_wider_table(lab),
             "## How far the fingerprints lie apart",
             "",
             "The FD ratio is the Fréchet distance between classes over that between random halves"
@@ -93,11 +104,31 @@ def page(lab: Lab, command: str) -> str:
             f" and C {_listed(eigenface.COSTS)} for Eigenface, compared on {eigenface.SEARCHED}"
             f" images of a source; levels {_listed(prnu.LEVELS)} and every second sigma,"
             f" {_listed(prnu.SIGMAS)}, for PRNU, compared on {prnu.SEARCHED}.",
-            "A choice at the edge of a grid may have a better one beyond it; LOG.md has what that"
-            " brings.",
+            "The wider grids go on beyond their edges: shares of variance"
+            f" {_listed(eigenface.WIDER_VARIANCES)} of at most {eigenface.COMPONENTS} components"
+            f" and C {_listed(eigenface.WIDER_COSTS)}; sigma {_listed(prnu.WIDER_SIGMAS)}.",
             "",
         ]
     )
+
+
+def _wider_table(lab: Lab) -> list[str]:
+    rows = []
+    for name in SETUPS:
+        ours = networks(lab, name)
+        cells = []
+        for method in WIDER:
+            theirs = baseline(lab, name, method)
+            cell = percent(accuracy(theirs))
+            if theirs is not None and ours and beyond_chance(ours, theirs):
+                mean = sum(one.result["accuracy"] for one in ours) / len(ours)
+                above = theirs.result["accuracy"] > mean
+                cell += ", above the network" if above else ", below the network"
+            elif theirs is not None:
+                cell += ", level with the network"
+            cells.append(cell)
+        rows.append([name, *cells, spread([one.result["accuracy"] for one in ours])])
+    return table(["set-up", *(NAMES[method] for method in WIDER), "network"], rows)
 
 
 def best_baseline(lab: Lab, name: str) -> tuple[str, Measured] | None:
@@ -262,7 +293,7 @@ def _image_counts(lab: Lab) -> list[str]:
 def _settings(lab: Lab) -> list[str]:
     rows = []
     for name in SETUPS:
-        for method in BASELINES:
+        for method in (*BASELINES, *WIDER):
             measured = baseline(lab, name, method)
             if measured is not None:
                 chosen = measured.result["settings"]
