@@ -28,11 +28,11 @@ READING = [
     " network is ahead by the real faces alone, and Eigenface and PRNU tell the generators apart"
     " better ([attribution](attribution.md)).",
     "- The baselines have the grids that were published. With wider ones Eigenface is above the"
-    " network on the seeds and level with it on the five sources: the network's lead there is that"
-    " of a method over another one's settings.",
-    "- On scenes, whose pictures have no common place and colour, the baselines fall back. But the"
-    " scenes that were drawn are little more than coloured patches, two of the four with a grid"
-    " that the eye sees.",
+    " network on the seeds and level with it on the five sources, so that the network's lead there"
+    " is owed to the published grid.",
+    "- On scenes, whose pictures have no common place and colour, the baselines fall back,"
+    " Eigenface with a wider grid least. But the scenes that were drawn are little more than"
+    " coloured patches, two of the four with a grid that the eye sees.",
     "- Noise hardly hurts here, place and light do: coarse colour and place carry much of the"
     " attribution ([attacks](attacks.md)).",
     "- The visible fingerprints look like faces: after so few steps they show where the sources'"
