@@ -11,25 +11,63 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "reliability"
 PAGE = ROOT / "docs" / "reliability.md"
 
-GOALS = {
-    "G1": "10,000 events, 3 workers, 50 times SIGKILL: none lost, doubled or reordered; p95 of the"
-    " time until a successor is ready ≤ 5 s",
-    "G2": "the broker killed and ended 5 times each under load; the worker goes on within 30 s",
-    "G3": "20 times SIGSTOP past the session, woken inside a transaction: fenced and rebuilt",
-    "G4": "30 joins and leaves in 3 minutes; throughput ≥ 50 %",
-    "G4b": "an illegal generation, then the next transaction: foreign offsets never move",
-    "G5": "EndTxn cut or delayed 200 times: no torn transaction",
-    "G6": "Redis restarted 5 times, emptied: no clean verdict from a bad registry",
-    "G6-blackhole": "Redis silent for a minute: noticed in 5 s; what is too old decides nothing",
-    "G6-failover": "another Redis takes over: followed, unless it lacks what was seen",
-    "G7": "the link down 5, 30 and 120 s, 10 times in all",
-    "G8": "5 % poison: every one a dead letter, byte for byte, once",
-    "G8b": "nothing but poison: the breaker halts",
-    "G9": "redriven twice: the same verdict and alert ids",
-    "G10": "SIGTERM under load 20 times: exit code 0 within 20 s",
-    "G11": "100,000 events waiting and a slow extractor: memory within 100 MiB",
-    "G12": "45 minutes at half load: memory grows by less than 1 MiB a minute",
+GOALS: dict[str, tuple[str, str]] = {
+    "G1": (
+        "10,000 events, 12 partitions, 3 workers, 50 times `kill -9` (failpoints, random): none"
+        " lost, none doubled, no reordering per key; resume p95 ≤ 5 s",
+        "resumed means: the successor has its partitions",
+    ),
+    "G2": (
+        "broker killed 5 times and ended 5 times under load: none lost or doubled, no human"
+        " needed, resume ≤ 30 s",
+        "a kill between an acknowledged commit and its markers, see below; three brokers",
+    ),
+    "G3": (
+        "20 times SIGSTOP past the session, resumed inside a transaction: fenced, rebuilt ≤ 5 s,"
+        " none lost or doubled",
+        "",
+    ),
+    "G4": ("30 joins and leaves in 3 minutes: none lost or doubled, throughput ≥ 50 %", ""),
+    "G4b": (
+        "an illegal generation, then the next transaction: foreign offsets never move; fails with"
+        " plain reuse of the producer",
+        "",
+    ),
+    "G5": (
+        "EndTxn delayed or cut 200 times: no torn transaction (alert without verdict), none lost"
+        " or doubled",
+        "a setting without the rebuild does not exist; the mutation of G4b shows what it would do",
+    ),
+    "G6": (
+        "Redis: 5 restarts, `FLUSHALL`: no `no_evidence` from a bad registry; the last verified"
+        " copy until its largest age; the same root after a restore",
+        "",
+    ),
+    "G6-failover": ("Redis: failover: followed, unless what was seen is missing", ""),
+    "G6-blackhole": ("Redis silent for 60 s: alarm ≤ 5 s; then nothing is decided", ""),
+    "G7": (
+        "link down 5/30/120 s, 10 times: none lost or doubled; no restart before 60 s",
+        "unready ≤ 10 s: there is no probe of readiness yet; one of the ten lasts 120 s",
+    ),
+    "G8": (
+        "5 % poison: schema, truncated, bomb, decoder ended by a signal, model error: all"
+        " dead-lettered once, byte for byte, with their reason",
+        "404, timeout, SSRF: images come in the event alone; the share of retries of a bisection",
+    ),
+    "G8b": (
+        "100 % poison: the breaker halts consumption",
+        "the alert is the log and the exit code",
+    ),
+    "G9": ("`latentprint dlq redrive` twice: the same verdict and alert ids", ""),
+    "G10": (
+        "SIGTERM under load 20 times: exit 0 ≤ 20 s, ≤ 1 aborted transaction each, none lost or"
+        " doubled",
+        "aborted transactions are counted as rebuilds in the log",
+    ),
+    "G11": ("100,000 waiting, slow extractor: memory ≤ +100 MiB, no eviction", ""),
+    "G12": ("45 minutes at half load: growth < 1 MiB a minute; handles and threads flat", ""),
 }
+"""What the design asks, and what of it the run does not show."""
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -41,13 +79,13 @@ def load() -> dict[str, dict[str, Any]]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """The page as Markdown."""
     rows = [
-        "| goal | wanted | run | seed | found | date, commit |",
-        "|---|---|---|---|---|---|",
+        "| goal | wanted | run | seed | found | not shown | date, commit |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for goal, wanted in GOALS.items():
+    for goal, (wanted, not_shown) in GOALS.items():
         kept = results.get(goal)
         if kept is None:
-            rows.append(f"| {goal} | {wanted} | not run at its size yet | | | |")
+            rows.append(f"| {goal} | {wanted} | not run at its size yet | | | | |")
             continue
         facts = ", ".join(
             f"{name.replace('_', ' ')} {value}"
@@ -56,7 +94,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         )
         rows.append(
             f"| {goal} | {wanted} | {kept['scenario']} | {kept['seed']} | {facts} |"
-            f" {kept['date']}, {kept['commit']} |"
+            f" {not_shown} | {kept['date']}, {kept['commit']} |"
         )
     commands = [f"{command(results[goal])}  # {goal}" for goal in GOALS if goal in results]
     return "\n".join(
@@ -80,9 +118,11 @@ _OPENING = [
     "`make scenarios` runs real workers against real Apache Kafka and real Redis, kills, stops and"
     " starves them, and asks an oracle that knows every event that was put in"
     " (`tests/scenarios/oracle.py`).",
-    "It finds each event in exactly one verdict or dead letter, alerts and flagged verdicts in the"
-    " same transactions, the order of every key kept, the committed offsets at the end of the"
-    " input, and no transaction left open (goal G13, after every scenario).",
+    "It finds each event in exactly one verdict or dead letter, dead letters byte for byte, an"
+    " alert for each flagged verdict and no other, a fingerprint record for each judged one, the"
+    " order of every key kept, the committed offsets at the end of the input, and no transaction"
+    " left open (goal G13: by the stable offsets and by the broker's list), wherever a scenario's"
+    " workers live in the end.",
     "`test_oracle_can_fail.py` and `test_goal_generations.py` beside it take one safeguard out of"
     " the worker, the check of every future and the rebuild after an abort, and the oracle reports"
     " the loss each time.",
@@ -102,7 +142,9 @@ _CLOSING = [
     " may lose that commit: a defect of Apache Kafka 4.4.0, shown in"
     " [upstream/](upstream/README.md). Goal G2 kills it inside transactions, not there.",
     "- The scenarios' judge takes a millisecond and knows only dark and bright images; everything"
-    " from the consumer to the commit is the worker's own.",
+    " from the consumer to the commit is the worker's own. But sessions last 6 s instead of 45,"
+    " commits come every 50 ms or 40 events, and one child decodes, so that faults meet more"
+    " transactions.",
 ]
 
 

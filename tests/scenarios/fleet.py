@@ -49,7 +49,7 @@ class Fleet:
 
     def ended(self) -> list[int]:
         """The slots whose worker has ended."""
-        return [slot for slot, one in self.members.items() if one.process.poll() is not None]
+        return [slot for slot, one in self.members.items() if one.ended_at is not None]
 
     def drain(self) -> list[int]:
         """SIGTERM to one after the other; their exit codes."""
@@ -74,7 +74,8 @@ def kill_again_and_again(fleet: Fleet, kills: int, feed: Callable[[], None]) -> 
             died = fleet.members[slot]
             assert died.wait_ended() == -signal.SIGKILL, died.log.read_text()[-2000:]
             deaths += 1
-            died_at.setdefault(slot, time.monotonic())
+            assert died.ended_at is not None
+            died_at.setdefault(slot, died.ended_at)
             # The last ones of all slots live on.
             fleet.start(slot, fleet.draw("kill") if deaths <= kills - fleet.slots else "")
         for slot in [one for one in died_at if ASSIGNED in fleet.members[one].log.read_text()]:

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from kafka import KafkaProducer
 from PIL import Image
 
 from tests.scenarios import oracle
-from tests.scenarios.oracle import Ledger
+from tests.scenarios.oracle import Ledger, Sent
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 
@@ -93,23 +95,18 @@ class Run:
             bootstrap_servers=self.brokers, max_request_size=16 * 1024 * 1024, linger_ms=5
         )
         try:
-            sent: list[tuple[Event, Any]] = [
-                (
-                    event,
-                    producer.send(
-                        self.topics.images,
-                        key=event.key,
-                        value=event.value,
-                        headers=event.all_headers(),
-                    ),
+            sending: list[tuple[Event, Sent, Any]] = []
+            for event in events:
+                sent = Sent(event.key, event.value, tuple(event.all_headers()))
+                future = producer.send(
+                    self.topics.images, key=sent.key, value=sent.value, headers=list(sent.headers)
                 )
-                for event in events
-            ]
-            for event, future in sent:
+                sending.append((event, sent, future))
+            for event, sent, future in sending:
                 place = future.get(timeout=60)
-                self.ledger.keys[place.partition, place.offset] = event.key
+                self.ledger.keys[place.partition, place.offset] = sent.key
                 if event.doomed:
-                    self.ledger.doomed.add((place.partition, place.offset))
+                    self.ledger.doomed[place.partition, place.offset] = sent
         finally:
             producer.close()
 
@@ -166,6 +163,15 @@ class WorkerProcess:
 
     process: subprocess.Popen[bytes]
     log: Path
+    ended_at: float | None = None
+    """On the monotonic clock; set as soon as the process is gone."""
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._note_end, name="note-end", daemon=True).start()
+
+    def _note_end(self) -> None:
+        self.process.wait()
+        self.ended_at = time.monotonic()
 
     def wait_ready(self) -> None:
         """Wait until it has joined the group."""

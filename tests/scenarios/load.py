@@ -1,5 +1,6 @@
 """A load that never ends: some events always wait, so that no worker is idle."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ class Load:
     portion: int
     waiting: int
     put: int = 0
+    least: float = math.inf
+    """The fewest events that were found waiting, once there were any."""
 
     def committed(self) -> int:
         """Events that the group has behind it."""
@@ -25,7 +28,10 @@ class Load:
 
     def feed(self) -> None:
         """Put in a portion, if few are left."""
-        if self.put - self.committed() < self.waiting:
+        waiting = self.put - self.committed()
+        if self.put:
+            self.least = min(self.least, waiting)
+        if waiting < self.waiting:
             self.add(self.portion)
 
     def add(self, events: int) -> None:

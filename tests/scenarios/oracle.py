@@ -15,19 +15,31 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from tests.topic_names import TopicNames
+from tests.waiting import wait_for
 from worker.cloudevents import Origin, RawRecord
 from worker.events import Alert, DeadLetter, FingerprintRecord, Verdict, read_dead_letter
+
+OPEN_STATES = ("Ongoing", "PrepareCommit", "PrepareAbort")
 
 Place = tuple[int, int]
 """Partition and offset of an input event."""
 
 
+@dataclass(frozen=True)
+class Sent:
+    """An event that must become a dead letter, as it was sent."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
 @dataclass
 class Ledger:
-    """What was put in: place -> key, and the places that must become dead letters."""
+    """What was put in: place -> key, and the events that must become dead letters."""
 
     keys: dict[Place, bytes | None] = field(default_factory=dict)
-    doomed: set[Place] = field(default_factory=set)
+    doomed: dict[Place, Sent] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,7 +93,8 @@ class Watcher:
         self._topic = topic
         self._stop = threading.Event()
         self.seen: dict[int, list[int]] = defaultdict(list)
-        self._thread = threading.Thread(target=self._read, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="watcher", daemon=True)
+        self._error: Exception | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -96,11 +109,18 @@ class Watcher:
         self._stop.set()
         self._thread.join(60)
 
+    def _guarded(self) -> None:
+        try:
+            self._read()
+        except Exception as error:  # told by check
+            self._error = error
+
     def check(self) -> int:
         """Compare with what is there now; returns how many records it was shown."""
         there: dict[int, list[int]] = defaultdict(list)
         for record in read(self._brokers, self._topic):
             there[record.partition].append(record.offset)
+        assert self._error is None, f"the concurrent reader failed: {self._error!r}"
         assert self.seen, "the concurrent reader was shown nothing"
         for partition, offsets in self.seen.items():
             assert offsets == there[partition][: len(offsets)], (
@@ -178,17 +198,56 @@ def check(brokers: str, group: str, topics: TopicNames, ledger: Ledger) -> Found
     assert not lost, f"{len(lost)} events have no outcome, first {lost[:5]}"
     assert not twice, f"{len(twice)} events have several outcomes, first {twice[:5]}"
     assert not foreign, f"outcomes of {len(foreign)} events that were never put in: {foreign[:5]}"
-    letters = {(letter.origin.partition, letter.origin.offset) for letter in found.letters}
-    assert letters == ledger.doomed, f"dead letters {letters}, expected {ledger.doomed}"
+    _check_letters(found, ledger)
     _check_companions(found)
     _check_order(found, ledger)
     present = committed(brokers, group, topics.images)
     expected = {p: end for p, end in ends(brokers, topics.images).items() if end > 0}
     assert present == expected, f"committed offsets {present}, ends of the input {expected}"
+    check_settled(brokers, group, topics)
+    return found
+
+
+def check_settled(brokers: str, group: str, topics: TopicNames) -> None:
+    """No transaction of the group is open: by the topics' stable offsets, and by the broker's list.
+
+    The broker writes the markers of a commit after its answer, so that a moment may pass.
+    """
+    wait_for(lambda: not _open_transactions(brokers, group), "transactions to be settled", 15.0)
     for topic in (topics.verdicts, topics.alerts, topics.dead_letters, topics.fingerprints):
         stable, high = ends(brokers, topic), ends(brokers, topic, isolation="read_uncommitted")
         assert stable == high, f"{topic} has an open transaction: {stable} below {high}"
-    return found
+
+
+def _open_transactions(brokers: str, group: str) -> list[str]:
+    """Transactional ids of the group's slots whose transaction has not ended (KIP-664)."""
+    admin = KafkaAdminClient(bootstrap_servers=brokers)
+    try:
+        listed = admin.list_transactions(state_filters=list(OPEN_STATES))
+    finally:
+        admin.close()
+    ids = [one.transactional_id for ones in listed.values() for one in ones]
+    return [name for name in ids if group in name]
+
+
+def _check_letters(found: Found, ledger: Ledger) -> None:
+    """Dead letters hold their events byte for byte, and come in order under each key."""
+    letters = {(one.origin.partition, one.origin.offset): one for one in found.letters}
+    assert set(letters) == set(ledger.doomed), (
+        f"dead letters {sorted(letters)}, expected {sorted(ledger.doomed)}"
+    )
+    for place, sent in ledger.doomed.items():
+        letter = letters[place]
+        assert (letter.key, letter.value, letter.headers) == (
+            sent.key,
+            sent.value,
+            sent.headers,
+        ), f"the dead letter of {place} differs from its event"
+    by_key: dict[tuple[int, bytes | None], list[int]] = defaultdict(list)
+    for letter in found.letters:
+        by_key[letter.origin.partition, letter.key].append(letter.origin.offset)
+    wrong = [key for key, offsets in by_key.items() if offsets != sorted(offsets)]
+    assert not wrong, f"dead letters out of order under {wrong[:3]}"
 
 
 def _check_companions(found: Found) -> None:
@@ -200,7 +259,8 @@ def _check_companions(found: Found) -> None:
     assert set(alerted) == flagged, "alerts and flagged verdicts differ: a torn transaction"
     assert all(times == 1 for times in alerted.values()), "an alert was raised twice"
     stored = Counter(record.verdict_id for record in found.fingerprints)
-    assert set(stored) <= set(verdicts)
+    judged = {verdict_id for verdict_id, verdict in verdicts.items() if verdict.crop_count}
+    assert set(stored) == judged, "fingerprint records and judged verdicts differ"
     assert all(times == 1 for times in stored.values()), "a fingerprint record came twice"
 
 

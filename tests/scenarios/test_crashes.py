@@ -2,7 +2,6 @@
 
 import signal
 
-from deploy.services.kafka import RunningKafka
 from tests.scenarios import oracle
 from tests.scenarios.harness import Run, ordinary_events, running
 
@@ -57,18 +56,3 @@ def test_at_least_once_loses_nothing_when_killed(run: Run) -> None:
     assert set(found.places()) == set(run.ledger.keys)
     again = len(found.verdicts) - len({verdict.verdict_id for _, verdict in found.verdicts})
     assert again == sum(times - 1 for times in found.places().values())
-
-
-def test_a_broker_that_dies_under_load_costs_a_rebuild_and_no_human(
-    run: Run, kafka: RunningKafka
-) -> None:
-    """kill -9 of the broker, started again on its data: the worker goes on by itself."""
-    run.put(ordinary_events(300))
-    with running(run.worker()) as worker:
-        worker.wait_logged('"event": "commit"')
-        kafka.kill()
-        kafka.restart()
-        run.put(ordinary_events(100, start=300))
-        run.wait_drained()
-        assert len(run.check().verdicts) == 400
-        assert worker.drain() == 0

@@ -1,8 +1,12 @@
 """Goal G11: a long backlog and a slow judge; what is in flight is bounded, and so is memory."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.scenarios.harness import COMMITTED, Run, WorkerProcess, ordinary_events, running
 from tests.scenarios.report import Report
@@ -10,7 +14,9 @@ from tests.scenarios.sizes import size
 from tests.scenarios.worker_process import JUDGE_DELAY
 from tests.waiting import wait_for
 
-BACKLOG = size(3_000, 100_000)
+BACKLOG, LARGE = size(3_000, 100_000), size(600, 8_000)
+"""Events waiting; so many of them with images that reach the limit of bytes first."""
+
 COMMITS = size(10, 200)
 GROWTH_MIB = 100.0
 
@@ -23,14 +29,23 @@ def resident_mib(worker: WorkerProcess) -> float:
     raise AssertionError("the worker has ended")
 
 
+def noise() -> bytes:
+    """A PNG of 256 x 256 pixels that cannot be compressed."""
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
 def test_memory_stays_flat_over_a_backlog_with_a_slow_judge(
     run: Run, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.put(ordinary_events(BACKLOG))
     monkeypatch.setenv(JUDGE_DELAY, "0.2")
-    with running(run.worker(DELIVERY__MAX_IN_FLIGHT_RECORDS="256")) as worker:
-        wait_for(lambda: worker.count_logged(COMMITTED) >= 3, "the first commits", 120.0)
+    with running(run.worker()) as worker:
         first = most = resident_mib(worker)
+        image = noise()
+        run.put(replace(event, value=image) for event in ordinary_events(LARGE))
+        run.put(ordinary_events(BACKLOG - LARGE))
 
         def many_commits() -> bool:
             nonlocal most
@@ -43,9 +58,10 @@ def test_memory_stays_flat_over_a_backlog_with_a_slow_judge(
     assert evictions == 0, "the slow judge cost the worker its place in the group"
     report.keep(
         "G11",
-        f"{BACKLOG} events waiting, a judge of 0.2 s a batch, watched over {COMMITS} commits",
+        f"{BACKLOG} events waiting, {LARGE} of them of {len(image) // 1024} KiB, a judge of 0.2 s"
+        f" a batch, default limits, watched over {COMMITS} commits",
         {
-            "first_mib": round(first, 1),
+            "ready_mib": round(first, 1),
             "most_mib": round(most, 1),
             "growth_mib": round(most - first, 1),
             "evictions": evictions,

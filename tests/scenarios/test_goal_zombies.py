@@ -14,13 +14,18 @@ from tests.waiting import wait_for
 
 ZOMBIES = size(2, 20)
 REBUILT_S = 5.0
-PLACES = ("after_begin", "after_first_send", "after_flush", "after_offsets", "after_commit")
+PLACES = ("after_begin", "after_first_send", "after_flush", "after_offsets", "during_commit")
 
 
 def stopped(worker: WorkerProcess) -> bool:
     """Whether SIGSTOP holds the process."""
     with open(f"/proc/{worker.process.pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+def fencings(worker: WorkerProcess) -> int:
+    """How often it noticed that its transaction or its partitions were gone."""
+    return sum(worker.count_logged(f'"event": "{event}"') for event in ("rebuild", "lost"))
 
 
 def test_a_worker_that_wakes_after_its_session_is_fenced_and_goes_on(
@@ -50,13 +55,12 @@ def test_a_worker_that_wakes_after_its_session_is_fenced_and_goes_on(
                 60.0,
             )
             run.put(ordinary_events(100, start=next(starts)))
-            before, woken = sleeper.count_logged(ASSIGNED), time.monotonic()
+            before, noticed = sleeper.count_logged(ASSIGNED), fencings(sleeper)
+            woken = time.monotonic()
             os.kill(sleeper.process.pid, signal.SIGCONT)
             # It finds out at its next commit or heartbeat, rebuilds, and is a member again.
             wait_for(
-                lambda one=sleeper: any(  # type: ignore[misc]
-                    one.count_logged(f'"event": "{event}"') for event in ("rebuild", "lost")
-                ),
+                lambda one=sleeper, seen=noticed: fencings(one) > seen,  # type: ignore[misc]
                 "the zombie to notice that it was fenced",
                 60.0,
             )

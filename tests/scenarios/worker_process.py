@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
 from kafka.errors import KafkaError
 
 import worker.program
@@ -69,10 +70,12 @@ def _kill(pids: tuple[int, ...]) -> None:
 def _slow(judge: Judge, seconds: float) -> Judge:
     """The judge, each batch of which takes some seconds longer."""
     never = threading.Event()
+    log = structlog.get_logger("scenario")
 
     def slowly(
         items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
     ) -> Sequence[Judged | RejectError]:
+        log.info("judging", images=len(items))
         never.wait(seconds)
         return judge(items, view)
 
