@@ -75,7 +75,7 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
         max_poll_interval_ms=round(settings.max_poll_interval_s * 1000),
         max_poll_records=MAX_POLL_RECORDS,
         max_partition_fetch_bytes=max_image_bytes,
-        fetch_max_bytes=max(16 * 1024 * 1024, max_image_bytes),
+        fetch_max_bytes=max(8 * 1024 * 1024, max_image_bytes),
         fetch_max_wait_ms=100,
         metadata_max_age_ms=30_000,  # bounds how long new partitions stay unread
         metrics_enabled=False,
