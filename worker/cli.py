@@ -55,7 +55,9 @@ def run_command(
     accept_registry: Annotated[
         bool,
         typer.Option(
-            "--accept-registry", help="Take a registry that was emptied or rolled back as it is; at the first start of each slot alone."
+            "--accept-registry",
+            help="Take a registry that was emptied or rolled back as it is; at the first start of"
+            " each slot alone.",
         ),
     ] = False,
     as_json: Annotated[

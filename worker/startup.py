@@ -15,6 +15,9 @@ from worker.topics import Topics, images_max_message_bytes
 
 LOWEST_CLIENT = (3, 0, 12)
 FIRST_UNTRIED_CLIENT = (3, 1)
+INTERNAL = ("__transaction_state",)
+"""Where transactions lie; absent before their first use, or not shown to this user."""
+
 DEFAULT_MAX_TRANSACTION_TIMEOUT_MS = 900_000
 """The broker's own default of transaction.max.timeout.ms."""
 
@@ -98,7 +101,7 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
             f"kafka.transaction_timeout_s is {settings.kafka.transaction_timeout_s:g}, the broker's"
             f" transaction.max.timeout.ms is {facts.max_transaction_timeout_ms}; lower the setting"
         )
-    known = {name: facts.topics[name] for name in names if name in facts.topics}
+    known = {name: facts.topics[name] for name in [*names, *INTERNAL] if name in facts.topics}
     thin = [n for n, t in known.items() if t.replication < 3 or t.min_insync_replicas < 2]
     if thin:
         (warnings if settings.is_local else refusals).append(
@@ -117,7 +120,7 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
 def read_cluster(settings: Settings) -> ClusterFacts:
     """Ask the cluster; raises StopError (exit code 3) when it cannot be reached."""
     topics = Topics(prefix=settings.kafka.prefix)
-    names = topics.all()
+    names = [*topics.all(), *INTERNAL]
     client = connection(settings.kafka)
     del client["bootstrap_servers"]
     with admin(settings.kafka.brokers, client=client) as cluster:

@@ -90,6 +90,7 @@ def healthy() -> ClusterFacts:
     fact = TopicFacts(12, 3, 1024 * 1024, 2, unclean_election=False)
     facts = dict.fromkeys(topics.all(), fact)
     facts[topics.images] = replace(fact, max_message_bytes=images_max_message_bytes())
+    facts["__transaction_state"] = fact
     for topic in (topics.dead_letters, topics.redrives):
         facts[topic] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
     return ClusterFacts(facts, 900_000)
@@ -122,6 +123,7 @@ def altered(name: str, **changes: object) -> Callable[[ClusterFacts], ClusterFac
         (altered("latentprint.images", max_message_bytes=1000), "one size limit"),
         (altered("latentprint.dead-letters", max_message_bytes=1000), "a dead letter holds"),
         (altered("latentprint.alerts", replication=1), "fewer than 3 replicas.*latentprint.alerts"),
+        (altered("__transaction_state", replication=1), "fewer than 3 replicas.*__transaction"),
         (lambda facts: replace(facts, max_transaction_timeout_ms=500), "transaction.max.timeout"),
     ],
 )
