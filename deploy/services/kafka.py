@@ -218,10 +218,11 @@ def server_properties(
 def _format(base: Sequence[str], directory: Path, settings: Path) -> None:
     """Write the cluster id into the empty data folder; Kafka refuses to start without."""
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # It may begin with a dash, so that it is given with its name.
     tool = launch(
         "Kafka's storage tool",
         [*base, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "kafka.tools.StorageTool",
-         "format", "-t", cluster, "-c", str(settings)],
+         "format", f"--cluster-id={cluster}", "-c", str(settings)],
         log=directory / "format.log",
         cwd=directory,
     )  # fmt: skip
