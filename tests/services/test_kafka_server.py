@@ -92,7 +92,7 @@ def test_the_broker_runs_on_the_java_of_the_wheel_under_an_id_that_begins_with_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A newcomer without Java gets a broker. Leaving the block stops it; twice is fine."""
-    monkeypatch.setattr(kafka_module.uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
     java = wheel_java()
     assert java is not None
     with start_kafka(tmp_path, java=JavaRuntime(java, java_major(java) or 0)) as broker:
