@@ -1,6 +1,6 @@
 """kafka-python 3.0.12: a transaction commits although a record of it was never written.
 
-    python expired_batch_is_committed.py HOST:PORT
+    python -m docs.upstream.expired_batch_is_committed HOST:PORT
 
 The record cannot be written because its topic is deleted meanwhile; any outage that lasts as long
 as `delivery_timeout_ms` does the same. Exits with 1 while the defect is there, with 0 once it is

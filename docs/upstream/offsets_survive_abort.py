@@ -1,6 +1,6 @@
 """kafka-python 3.0.12: offsets pending at an abort are committed by the next transaction.
 
-    python offsets_survive_abort.py HOST:PORT
+    python -m docs.upstream.offsets_survive_abort HOST:PORT
 
 Prints what the group has committed; exits with 1 while the defect is there, with 0 once it is not.
 """

@@ -3,6 +3,9 @@
 import struct
 import zlib
 
+from kafka import KafkaProducer
+
+from docs.upstream.header_name_ends_the_consumer import Latin
 from tests.scenarios import oracle
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
 from tests.scenarios.report import Report
@@ -61,6 +64,20 @@ def test_poison_is_dead_lettered_byte_for_byte_and_its_neighbours_are_judged(run
         assert by_code["model_error"].attempts == 2
         assert "ArithmeticError" in by_code["model_error"].message
         assert worker.drain() == 0
+
+
+def test_a_record_that_the_client_cannot_parse_stops_the_worker_and_skips_nothing(run: Run) -> None:
+    """Its batch cannot be read at all, so that it cannot become a dead letter (docs/upstream)."""
+    producer = KafkaProducer(bootstrap_servers=run.brokers)
+    unreadable = [(Latin("gr\u00f6\u00dfe"), b"1")]
+    place = producer.send(run.topics.images, DARK, partition=0, headers=unreadable).get(timeout=30)
+    producer.close()
+    worker = run.worker()
+    assert worker.wait_ended() == 1
+    log = worker.log.read_text()
+    assert "a record cannot be read: CorruptRecordError" in log
+    assert f"{run.topics.images}-0 at {place.offset}" in log
+    assert oracle.committed(run.brokers, run.group, run.topics.images).get(0, 0) <= place.offset
 
 
 def test_nothing_but_poison_stops_the_worker_before_the_topic_is_drained(

@@ -16,11 +16,17 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "upstream"
     [
         ("offsets_survive_abort.py", "committed: {0: 110, 1: 50}; expected: {1: 50}"),
         ("expired_batch_is_committed.py", "committed: True; expected: False"),
+        ("fenced_member_reads_on.py", "read by the fenced member: 3, error: None"),
+        ("collected_producer_silences_the_log.py", "the module's log: NullLogger"),
+        ("header_name_ends_the_consumer.py", "records read: 0, poll raised: CorruptRecordError"),
+        ("commit_waits_for_ever.py", "waiting after 10 s: True"),
     ],
 )
 def test_a_described_defect_is_still_there(kafka: RunningKafka, program: str, shown: str) -> None:
+    module = f"docs.upstream.{Path(program).stem}"
     done = subprocess.run(
-        [sys.executable, str(FOLDER / program), kafka.brokers],
+        [sys.executable, "-m", module, kafka.brokers],
+        cwd=FOLDER.parents[1],
         capture_output=True,
         text=True,
         timeout=120,
