@@ -183,7 +183,7 @@ class DeliverySettings(_Group):
         default=1024, description="events; above it partitions pause"
     )
     max_in_flight_mib: Count = Field(
-        default=32, description="MiB of images; above it partitions pause"
+        default=24, description="MiB of images; above it partitions pause"
     )
     drain_deadline_s: Seconds = Field(
         default=12.0, description="s; SIGTERM to last commit; exit 0 follows within 20 s"
