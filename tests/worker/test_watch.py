@@ -37,6 +37,9 @@ from worker.watch_lines import line
 
 EXAMPLES = Path(__file__).parent / "examples"
 TOPICS = Topics("t.")
+AS_IN_A_TERMINAL = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+"""Tests that run in the background ignore Ctrl-C, and their children inherit that."""
+
 PROGRAM = (
     "import typer; from worker import cli_stream; a = typer.Typer(); cli_stream.contribute(a); a()"
 )
@@ -102,7 +105,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 def watching(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The command as a process of its own, once it says that it watches."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "watch", *arguments],
+        [sys.executable, "-c", AS_IN_A_TERMINAL + PROGRAM, "watch", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
