@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import structlog
-from kafka import ConsumerRebalanceListener
 from kafka.coordinator.base import MemberState
 from kafka.errors import (
     CorruptRecordError,
@@ -24,6 +23,7 @@ from worker.failpoints import Failpoint
 from worker.metrics import Figures
 from worker.outcomes import EventOutcome
 from worker.ownership import Ownership
+from worker.rebalance_listener import RebalanceListener
 from worker.redrive import first_record
 from worker.stages import Admitted
 from worker.topics import Topics
@@ -35,50 +35,6 @@ JOINING_POLL_MS = 1000
 CALL_DEADLINE_S = 15.0
 METADATA_DEADLINE_S = 30.0
 OFFSETS_DEADLINE_MS = 5_000
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the consumer's own thread: it changes tags and waits a bounded time, nothing else."""
-
-    def __init__(
-        self,
-        consumer: Callable[[], Any],
-        ownership: Ownership[EventOutcome],
-        revoke_deadline_s: float,
-        figures: Figures,
-        failpoint: Failpoint,
-    ) -> None:
-        self._consumer = consumer
-        self._failpoint = failpoint
-        self._ownership = ownership
-        self._revoke_deadline_s = revoke_deadline_s
-        self._figures = figures
-        self._log = structlog.get_logger("worker")
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        member_id = self._consumer().group_metadata().member_id
-        self._ownership.assign(assigned, member_id)
-        self._figures.add("rebalances")
-        self._log.info("assigned", partitions=_names(assigned))
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        started = time.monotonic()
-        self._failpoint("in_revoke")
-        complete = self._ownership.revoke(revoked, self._revoke_deadline_s)
-        self._figures.add("rebalances")
-        if not complete:
-            self._figures.add("revocations_cut")
-        self._log.info(
-            "revoked",
-            partitions=_names(revoked),
-            complete=complete,
-            seconds=round(time.monotonic() - started, 3),
-        )
-
-    def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
-        self._ownership.lose(lost)
-        self._figures.add("rebalances")
-        self._log.warning("lost", partitions=_names(lost))
 
 
 class PollThread:
@@ -130,7 +86,7 @@ class PollThread:
             ) from error
 
     def _subscribe(self) -> None:
-        listener = _Listener(
+        listener = RebalanceListener(
             lambda: self._consumer,
             self._ownership,
             self._revoke_deadline_s,
@@ -332,10 +288,6 @@ class PollThread:
                 future.set_exception(error)
             else:
                 future.set_result(None)
-
-
-def _names(partitions: set[TopicPartition]) -> list[str]:
-    return sorted(f"{tp.topic}-{tp.partition}" for tp in partitions)
 
 
 def _raw(record: Any) -> RawRecord:

@@ -1,11 +1,10 @@
 """The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
 
-from collections.abc import Sequence
-
-from training.paper import eigenface, knn, prnu, published
+from training.paper import published
 from training.paper.attribution_run import base_run
 from training.paper.lab import SETUPS, Lab
 from training.paper.measured import Measured
+from training.paper.pages.baselines import NAMES, baseline, best_baseline, settings
 from training.paper.pages.margins import beyond_chance, made_alone, margin
 from training.paper.pages.plots import bars, confusion
 from training.paper.pages.tables import (
@@ -20,19 +19,10 @@ from training.paper.pages.tables import published as paper
 from training.paper.study_attribution import (
     BASELINES,
     WIDER,
-    baseline_measurement,
     network_measurement,
     reference_measurement,
 )
 from worker.calibration import clopper_pearson_upper
-
-NAMES = {
-    "knn": "kNN",
-    "eigenface": "Eigenface",
-    "prnu": "PRNU",
-    "eigenface-wider": "Eigenface, wider grid",
-    "prnu-wider": "PRNU, wider grid",
-}
 
 
 def networks(lab: Lab, setup_name: str) -> list[Measured]:
@@ -41,11 +31,6 @@ def networks(lab: Lab, setup_name: str) -> list[Measured]:
     runs = [base_run(lab, setup, seed) for seed in range(lab.effort.seeds)]
     found = [lab.results.current(network_measurement(lab, run)) for run in runs]
     return [one for one in found if one is not None]
-
-
-def baseline(lab: Lab, setup_name: str, method: str) -> Measured | None:
-    """What was measured of a baseline in a set-up."""
-    return lab.results.current(baseline_measurement(lab, lab.setup_named(setup_name), method))
 
 
 def page(lab: Lab, command: str) -> str:
@@ -96,20 +81,19 @@ def page(lab: Lab, command: str) -> str:
             *_image_counts(lab),
             published.NOTE,
             "",
-            "The baselines chose their settings on the validation images:",
-            "",
-            *_settings(lab),
-            "The grids are those of the GANDCT analysis, as numbers of neighbours"
-            f" {_listed(knn.NEIGHBOURS)} for kNN; shares of variance {_listed(eigenface.VARIANCES)}"
-            f" and C {_listed(eigenface.COSTS)} for Eigenface, compared on {eigenface.SEARCHED}"
-            f" images of a source; levels {_listed(prnu.LEVELS)} and every second sigma,"
-            f" {_listed(prnu.SIGMAS)}, for PRNU, compared on {prnu.SEARCHED}.",
-            "The wider grids go on beyond their edges: shares of variance"
-            f" {_listed(eigenface.WIDER_VARIANCES)} of at most {eigenface.COMPONENTS} components"
-            f" and C {_listed(eigenface.WIDER_COSTS)}; sigma {_listed(prnu.WIDER_SIGMAS)}.",
-            "",
+            *settings(lab),
         ]
     )
+
+
+def margins(lab: Lab) -> list[str]:
+    """A line for each set-up: what the network and the best baseline get wrong."""
+    lines = []
+    for name in SETUPS:
+        measured, best = networks(lab, name), best_baseline(lab, name)
+        if measured and best is not None:
+            lines.append(margin(name, measured, *best))
+    return lines
 
 
 def _wider_table(lab: Lab) -> list[str]:
@@ -129,30 +113,6 @@ def _wider_table(lab: Lab) -> list[str]:
             cells.append(cell)
         rows.append([name, *cells, spread([one.result["accuracy"] for one in ours])])
     return table(["set-up", *(NAMES[method] for method in WIDER), "network"], rows)
-
-
-def best_baseline(lab: Lab, name: str) -> tuple[str, Measured] | None:
-    """The name and the measurement of the strongest; None until all are measured."""
-    found = {NAMES[method]: baseline(lab, name, method) for method in BASELINES}
-    known = {label: one for label, one in found.items() if one is not None}
-    if len(known) < len(BASELINES):
-        return None
-    label = max(known, key=lambda key: float(known[key].result["accuracy"]))
-    return label, known[label]
-
-
-def margins(lab: Lab) -> list[str]:
-    """A line for each set-up: what the network and the best baseline get wrong."""
-    lines = []
-    for name in SETUPS:
-        measured, best = networks(lab, name), best_baseline(lab, name)
-        if measured and best is not None:
-            lines.append(margin(name, measured, *best))
-    return lines
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
 
 
 def _accuracy_table(lab: Lab) -> list[str]:
@@ -288,19 +248,6 @@ def _image_counts(lab: Lab) -> list[str]:
             )
     header = ["set-up", "training: real / of each generator", "test", "paper: training / test"]
     return table(header, rows)
-
-
-def _settings(lab: Lab) -> list[str]:
-    rows = []
-    for name in SETUPS:
-        for method in (*BASELINES, *WIDER):
-            measured = baseline(lab, name, method)
-            if measured is not None:
-                chosen = measured.result["settings"]
-                rows.append(
-                    [name, NAMES[method], ", ".join(f"{k} {v:g}" for k, v in chosen.items())]
-                )
-    return table(["set-up", "baseline", "chosen"], rows)
 
 
 def _draw(lab: Lab) -> None:

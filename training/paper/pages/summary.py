@@ -6,6 +6,7 @@ from training.paper import published
 from training.paper.images import DRAWN
 from training.paper.lab import SETUPS, Effort, Lab
 from training.paper.pages import attacks, attribution, visualisation
+from training.paper.pages.baselines import best_baseline
 from training.paper.pages.margins import beyond_chance
 from training.paper.pages.tables import (
     NOT_MEASURED,
@@ -79,7 +80,7 @@ def goals(lab: Lab) -> list[Goal]:
 
 
 def _above_baselines(lab: Lab, name: str) -> Goal:
-    measured, best = attribution.networks(lab, name), attribution.best_baseline(lab, name)
+    measured, best = attribution.networks(lab, name), best_baseline(lab, name)
     what = f"above every baseline, published grids, {name}"
     if not measured or best is None:
         return Goal(what, "above", NOT_MEASURED, "yes", None)
