@@ -167,12 +167,11 @@ class RegistryFollower:
 
     def _leads_over(self, seen: Floor) -> bool:
         """Whether the registry was once in the state that was seen; its history is complete."""
-        history = self._registry.history(self._space)
         if seen.revision == 0:
             return True
-        return len(history) >= seen.revision and history[seen.revision - 1].root.startswith(
-            seen.root
-        )
+        history = self._registry.history(self._space)
+        then = history[seen.revision - 1] if len(history) >= seen.revision else None
+        return then is not None and then.root.startswith(seen.root)
 
     def _report(self, trouble: str) -> None:
         """Log a trouble once, not at every retry."""
