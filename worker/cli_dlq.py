@@ -130,13 +130,13 @@ def redrive_command(
     becomes another dead letter, whose attempts go on counting. Exit codes: 0 sent, 1 some cannot
     be sent or someone else decides at the same time, 2 wrong use, 3 Kafka out of reach.
     """
-    _check_way(places, code, every)
+    named = _check_way(places, code, every)
     settings = settings_of(brokers, prefix, config)
     incomplete = 0
 
     def whole() -> Iterator[Kept]:
         nonlocal incomplete
-        for kept in _chosen(settings, places, code, every, again):
+        for kept in _chosen(settings, named, code, every, again):
             if not kept.omitted:
                 yield kept
                 continue
@@ -171,24 +171,25 @@ def discard_command(
     """
     if not reason.strip():
         raise StopError("--reason is missing: say why these events are let go", exit_code=2)
-    _check_way(places, code, every)
+    named = _check_way(places, code, every)
     settings = settings_of(brokers, prefix, config)
-    chosen = _chosen(settings, places, code, every, again=False)
+    chosen = _chosen(settings, named, code, every, again=False)
     _decide(settings, chosen, "discarded", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
 
 
-def _check_way(places: list[str] | None, code: str | None, every: bool) -> None:
-    """Exactly one way of naming dead letters must be used."""
+def _check_way(places: list[str] | None, code: str | None, every: bool) -> list[Place]:
+    """The places that were named; exactly one way of naming dead letters must be used."""
     if sum((bool(places), code is not None, every)) != 1:
         raise StopError(
             "say which: PLACE…, --code CODE or --all, one of the three; `latentprint dlq ls` lists"
             " what is open",
             exit_code=2,
         )
+    return [Place.parse(text) for text in places or ()]
 
 
 def _chosen(
-    settings: Settings, places: list[str] | None, code: str | None, every: bool, again: bool
+    settings: Settings, places: list[Place], code: str | None, every: bool, again: bool
 ) -> Iterator[Kept]:
     """The letters that a command is about; what is decided of them is read at the first `next`."""
     if not places:
@@ -196,7 +197,7 @@ def _chosen(
             if kept.state == "open" and (every or kept.letter.code == code):
                 yield kept
         return
-    named = _named(settings, [Place.parse(text) for text in places])
+    named = _named(settings, places)
     decided = [kept for kept in named if kept.state != "open"]
     if decided and not again:
         listed = ", ".join(f"{kept.place} ({kept.state})" for kept in decided)

@@ -58,6 +58,7 @@ def test_a_redrive_gives_the_verdict_of_the_first_place_and_twice_the_same_ids(
         run.put(ordinary_events(5, start=1))
         run.wait_drained()
         assert mended.drain() == 0
+    oracle.check_settled(run.brokers, run.group, run.topics)
     found = oracle.find(run.brokers, run.topics)
     places = {(letter.origin.partition, letter.origin.offset) for letter in first.letters}
     redriven = [v for _, v in found.verdicts if (v.partition, v.offset) in places]

@@ -195,3 +195,14 @@ def test_only_the_topic_of_redrives_is_trusted_with_another_place() -> None:
     assert first_record(record, "redrives") is record
     other = RawRecord(Origin("redrives", 0, 0), b"k", b"no letter", ())
     assert first_record(other, "redrives") is other
+
+
+@pytest.mark.parametrize("command", ["redrive", "discard"])
+def test_a_place_that_is_none_is_refused_before_kafka_is_asked(command: str) -> None:
+    app = typer.Typer()
+    cli_dlq.contribute(app)
+    arguments = [command, "x:y", "--reason", "seen", "--brokers", "127.0.0.1:1"]
+    result = CliRunner().invoke(app, ["dlq", *arguments])
+    assert isinstance(result.exception, StopError)
+    assert result.exception.exit_code == 2
+    assert "'x:y' is no place of a dead letter; expected PARTITION:OFFSET" in str(result.exception)

@@ -2,8 +2,8 @@
 
 Only copies that come with the project are kept so. What is measured, and what a fine-tuning begins
 with, is the half-precision file (`find_exact`); `train reproduce --check` shows how far the copy's
-accuracy lies from it. A tensor `x` becomes int8
-numbers under its name and float32 steps under `x.step`, such that x is about number * step.
+accuracy lies from it. A tensor `x` becomes int8 numbers under its name and float32 steps under
+`x.step`, such that x is about number * step.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ LARGEST = 7
 
 _STEP = ".step"
 _FEWEST = 4096
-"""Smaller tensors (biases, the last layer) are kept as they are."""
+"""Smaller tensors, biases above all, are kept as they are."""
 
 
 def compact_copy(source: Path, target: Path, largest: int = LARGEST) -> None:

@@ -145,6 +145,8 @@ def _shortfalls(lab: Lab) -> list[str]:
             )
     if not lines:
         return []
+    if lab.size != "small":
+        return [*lines, ""]
     return [
         *lines,
         "Likely reasons: a crop of an image of 64 pixels leaves a quarter as many as one of 128;"

@@ -30,6 +30,16 @@ def _shortfalls(lab: Lab) -> list[str]:
     return lines
 
 
+def _what_is_seen(lab: Lab) -> list[str]:
+    """What a person sees in the figures of the small size."""
+    return [
+        f"After {lab.effort.visualisation_steps:,} steps the autoencoder gives back coarse shapes"
+        " alone, so that image fingerprints hold the edges of faces, and model fingerprints look"
+        " like faces.",
+        "They show where the sources' faces differ, not a trace that is free of content.",
+    ]
+
+
 def _per_source(lab: Lab) -> list[str]:
     known = [(v, one) for v in VARIANTS if (one := found(lab, v)) is not None]
     sources = lab.setup_named(SETUP).sources
@@ -61,10 +71,7 @@ def page(lab: Lab, command: str) -> str:
         "Each source by itself:",
         "",
         *_per_source(lab),
-        f"After {lab.effort.visualisation_steps:,} steps the autoencoder gives back coarse shapes"
-        " alone, so that image fingerprints hold the edges of faces, and model fingerprints look"
-        " like faces.",
-        "They show where the sources' faces differ, not a trace that is free of content.",
+        *(_what_is_seen(lab) if lab.size == "small" else []),
         "",
         "In each figure: the model fingerprints in the first row; below, an image of each source,"
         " its fingerprint and its responses; the true source's cell is framed.",

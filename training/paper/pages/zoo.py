@@ -28,8 +28,8 @@ def page(lab: Lab, command: str) -> str:
         " features of a fixed random network that stand in for Inception's"
         " (`training/paper/reference_features.py`); smaller is better.",
         "It is given in multiples of the distance of as many photographs that no generator saw,"
-        " and is no FID: mean colour and texture rule it, and it does not follow the eye, to which"
-        " CramerGAN's faces, gridded and coarse, look worse than SNGAN's.",
+        " and is no FID: mean colour and texture rule it, and it need not follow the eye (of the"
+        " small size's faces CramerGAN's, gridded and coarse, look worse than SNGAN's).",
         "Authentic: share of the same images that repeat no training photograph, that is, that lie"
         " farther from the nearest one than it lies from the nearest other one"
         " (`training/paper/authenticity.py`); to be read against the share of photographs that no"
