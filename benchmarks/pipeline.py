@@ -23,18 +23,18 @@ from deploy.services.kafka import start_kafka
 from deploy.services.redis import start_redis
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import import_
-from training.views import Encoding, write
+from training.extractor.views import Encoding, write
 from training.zoo.catalog import CATALOG
 from training.zoo.generate import generate, load_generator
-from worker.attribute import Matcher
-from worker.decode import DecodedImage
+from worker.broker.topics import Topics, create_topics
+from worker.commands.submit import submit
+from worker.commands.watch import watch
+from worker.decoder.decode import DecodedImage
+from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.extractor.bundle import ZOO_EXPORT, load_bundle
 from worker.extractor.extract import ImageFingerprint, TorchExtractor
-from worker.sandbox import DecoderPool
-from worker.submit import submit
-from worker.topics import Topics, create_topics
-from worker.watch import watch
+from worker.judge.attribute import Matcher
 
 IMAGES = 2_000
 BATCH = 16

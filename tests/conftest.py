@@ -17,7 +17,7 @@ from tests import topic_names
 from tests.topic_names import TopicNames
 
 if TYPE_CHECKING:  # it imports torch, which most tests do without
-    from tests.worker.tiny_bundle import TinyBundle
+    from tests.worker.extractor.tiny_bundle import TinyBundle
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ def topics(kafka: RunningKafka) -> Iterator[TopicNames]:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "TinyBundle":
     """A working bundle made without training; read-only: copy it before you change it."""
-    from tests.worker.tiny_bundle import write_tiny_bundle
+    from tests.worker.extractor.tiny_bundle import write_tiny_bundle
 
     return write_tiny_bundle(tmp_path_factory.mktemp("tiny-bundle"))
 

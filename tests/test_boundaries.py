@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "deploy": {"deploy"},
 }
 # The demo starts local services for itself; nothing else outside deploy may.
-EXTRA = {"training/demo.py": {"deploy"}}
+EXTRA = {"training/demo/run.py": {"deploy"}}
 # The registry runs where no GPU is: these would drag in what it must not need.
 FOREIGN_TO = {"fingerprint_db": {"torch", "torchvision", "kafka", "PIL"}, "deploy": {"torch"}}
 
@@ -173,11 +173,14 @@ def test_every_test_asserts_something() -> None:
 @pytest.mark.parametrize(
     ("place", "source"),
     [
-        ("fingerprint_db/a.py", "import worker.events"),
+        ("fingerprint_db/a.py", "import worker.events.image_event"),
         ("fingerprint_db/a.py", "def f():\n    from training import zoo"),
         ("fingerprint_db/a.py", "import torch"),
-        ("fingerprint_db/a.py", "import importlib\nimportlib.import_module('worker.decode')"),
-        ("worker/cli.py", "from deploy.services.kafka import start_kafka"),
+        (
+            "fingerprint_db/a.py",
+            "import importlib\nimportlib.import_module('worker.events')",
+        ),
+        ("worker/commands/run.py", "from deploy.services.kafka import start_kafka"),
         ("worker/extractor/a.py", "from ...training import zoo"),
         ("worker/a.py", "if TYPE_CHECKING:\n    import training"),
         ("training/zoo/a.py", "from deploy import services"),
@@ -195,8 +198,8 @@ def test_the_ladder_test_finds_a_climbing_import(place: str, source: str, tmp_pa
 @pytest.mark.parametrize(
     ("place", "source"),
     [
-        ("training/demo.py", "from deploy.services.kafka import start_kafka"),
-        ("training/a.py", "import worker.decode, fingerprint_db.registry, torch"),
+        ("training/demo/run.py", "from deploy.services.kafka import start_kafka"),
+        ("training/a.py", "import worker.decoder.decode, fingerprint_db.registry, torch"),
         ("worker/extractor/a.py", "from .networks import build\nfrom ..decode import decode"),
     ],
 )

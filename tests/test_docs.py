@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from benchmarks import reliability
-from worker import write_commands
+from worker.commands import write_commands
 from worker.metrics import METRICS
 from worker.program import build_app
 
@@ -115,14 +115,14 @@ def reject_codes() -> set[str]:
 
 def verdict_reasons() -> set[str]:
     """Reasons that decide.py gives, and the problems that decode.py finds."""
-    decide = ast.parse(read(ROOT / "worker" / "decide.py"))
+    decide = ast.parse(read(ROOT / "worker" / "judge" / "decide.py"))
     reasons = set()
     for node in ast.walk(decide):
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Decision":
             reasons |= {text for argument in node.args[1:] for text in constants(argument)}
         if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "append":
             reasons |= set(constants(node))
-    for node in ast.walk(ast.parse(read(ROOT / "worker" / "decode.py"))):
+    for node in ast.walk(ast.parse(read(ROOT / "worker" / "decoder" / "decode.py"))):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "problem":
             reasons |= set(constants(node.value))
     return reasons | {"shadow_match:ID"}
@@ -201,16 +201,15 @@ def test_the_link_check_finds_broken_links(tmp_path: Path) -> None:
 def test_every_file_in_the_tree_of_the_readme_exists() -> None:
     section = read(README).split("## The tree", 1)[1]
     block = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
-    folder, missing, seen = ROOT, [], 0
+    parents: dict[int, Path] = {}  # the folder that each depth of indentation stands in
+    missing, seen = [], 0
     for line in block.splitlines():
         if not line.strip():
             continue
-        name = line.split()[0]
-        if not line.startswith(" "):
-            folder = ROOT / name if name.endswith("/") else ROOT
-            path = ROOT / name
-        else:
-            path = folder / name
+        name, depth = line.split()[0], len(line) - len(line.lstrip())
+        path = parents.get(depth - 2, ROOT) / name
+        if name.endswith("/"):
+            parents[depth] = path
         seen += 1
         if not path.exists():
             missing.append(str(path.relative_to(ROOT)))

@@ -22,8 +22,8 @@ from PIL import Image
 
 from deploy.services.kafka import RunningKafka
 from tests.waiting import wait_for
-from tests.worker.reading import read_all
-from training.demo_files import PHOTO_FOLDER
+from tests.worker.broker.reading import read_all
+from training.demo.files import PHOTO_FOLDER
 from training.zoo.catalog import CATALOG, HELD_OUT
 from training.zoo.generate import generate, load_generator
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from fingerprint_db.keys import declaration
 from fingerprint_db.memory_registry import MemoryRegistry
-from fingerprint_db.redis_connection import connect
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.connection import connect
+from fingerprint_db.redis_store.keys import declaration
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from tests.fingerprint_db.samples import TickingClock
 

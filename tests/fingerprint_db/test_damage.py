@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fingerprint_db.errors import RegistryCorrupt
-from fingerprint_db.keys import SpaceKeys
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.keys import SpaceKeys
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.transfer import export
 from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model

@@ -17,7 +17,7 @@ from fingerprint_db.errors import (
 )
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Change, Registry
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.transfer import export

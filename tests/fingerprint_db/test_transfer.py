@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fingerprint_db.errors import ImportConflict, NameTaken, RegistryCorrupt, WrongSettings
 from fingerprint_db.memory_registry import MemoryRegistry
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from fingerprint_db.space_contents import contradiction
 from fingerprint_db.transfer import decode_contents, encode_contents, export, import_

@@ -16,8 +16,14 @@ from kafka.admin import KafkaAdminClient
 
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
-from worker.cloudevents import Origin, RawRecord
-from worker.events import Alert, DeadLetter, FingerprintRecord, Verdict, read_dead_letter
+from worker.events.cloudevents import Origin, RawRecord
+from worker.events.image_event import (
+    Alert,
+    DeadLetter,
+    FingerprintRecord,
+    Verdict,
+    read_dead_letter,
+)
 
 OPEN_STATES = ("Ongoing", "PrepareCommit", "PrepareAbort")
 

@@ -8,10 +8,9 @@ registry may be decided by at all is the worker's own decision, with a shorter a
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from worker.decide import RegistryState, before_extraction
-from worker.decode import DecodedImage
+from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError
-from worker.events import (
+from worker.events.image_event import (
     Alert,
     FingerprintRecord,
     ImageEvent,
@@ -22,8 +21,9 @@ from worker.events import (
     encode_fingerprint,
     verdict_id,
 )
-from worker.judged import Judged, RegistryView
-from worker.policy import load_policy
+from worker.judge.decide import RegistryState, before_extraction
+from worker.judge.judged import Judged, RegistryView
+from worker.judge.policy import load_policy
 
 SPACE = "5c" * 32
 BRIGHT = 128

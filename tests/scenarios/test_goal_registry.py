@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from deploy.services.redis import RunningRedis, start_redis
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.transfer import decode_contents, export
 from tests.fingerprint_db.samples import model
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
@@ -20,7 +20,7 @@ from tests.scenarios.small_judge import MAX_AGE_S, SPACE
 from tests.scenarios.test_registry_live import newest_verdict
 from tests.scenarios.worker_process import ACCEPT_REGISTRY
 from tests.waiting import wait_for
-from worker.events import Verdict
+from worker.events.image_event import Verdict
 
 RESTARTS = size(1, 5)
 BLACKHOLE_S = size(10, 60)

@@ -8,7 +8,7 @@ from tests.scenarios.harness import BRIGHT, Event, Run, ordinary_events, running
 from tests.scenarios.report import Report
 from tests.scenarios.sizes import size
 from tests.waiting import wait_for
-from worker import cli_dlq
+from worker.commands import dlq
 
 LETTERS = size(3, 200)
 SMALLEST_LIMIT = "1024"
@@ -18,7 +18,7 @@ SMALLEST_LIMIT = "1024"
 def redrive(run: Run, *arguments: str) -> None:
     """`latentprint dlq redrive`, as an operator types it."""
     app = typer.Typer()
-    cli_dlq.contribute(app)
+    dlq.contribute(app)
     place = ["--brokers", run.brokers, "--prefix", run.topics.prefix]
     env = {"LATENTPRINT_STATE": "/nonexistent/services.json"}
     result = CliRunner().invoke(app, ["dlq", "redrive", *arguments, *place], env=env)

@@ -1,13 +1,13 @@
 """The registry changes, or goes away, while the worker runs."""
 
 from deploy.services.redis import RunningRedis
-from fingerprint_db.redis_registry import RedisRegistry
+from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.fingerprint_db.samples import model
 from tests.scenarios import oracle
 from tests.scenarios.harness import BRIGHT, Event, Run, running
 from tests.scenarios.small_judge import SPACE
 from tests.waiting import wait_for
-from worker.events import Verdict
+from worker.events.image_event import Verdict
 
 
 def newest_verdict(run: Run, event: Event = Event(BRIGHT)) -> Verdict:  # noqa: B008 (frozen)

@@ -17,20 +17,20 @@ from kafka.errors import KafkaError
 
 import worker.program
 from tests.scenarios.small_judge import SPACE, judge
-from worker import stream
-from worker.decode import DecodedImage, DecodeLimits
+from worker.broker.clients import WorkerProducer
+from worker.decoder.decode import DecodedImage, DecodeLimits
+from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
-from worker.events import ImageEvent
-from worker.failpoints import from_environment
-from worker.judged import Judged, RegistryView
-from worker.kafka_clients import WorkerProducer
-from worker.registry_floor import read_floor
-from worker.registry_follower import RegistryFollower
-from worker.sandbox import DecoderPool
+from worker.events.image_event import ImageEvent
+from worker.judge.judged import Judged, RegistryView
+from worker.registry.floor import read_floor
+from worker.registry.follower import RegistryFollower
 from worker.settings_sources import load_settings
-from worker.stages import Judge
+from worker.stream import run as worker_stream
+from worker.stream.failpoints import from_environment
+from worker.stream.threads import Judge
+from worker.stream.transaction import TransactionalCommitter
 from worker.telemetry import configure_logging
-from worker.transaction import TransactionalCommitter
 
 ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
 """Set to "yes", this variable stands for `latentprint run --accept-registry`."""
@@ -120,7 +120,7 @@ MUTATIONS = {"": lambda: None, "trust_flush": _trust_flush, "reuse_producer": _r
 
 def main() -> None:
     """Run one slot until SIGTERM."""
-    from fingerprint_db.redis_registry import RedisRegistry
+    from fingerprint_db.redis_store.registry import RedisRegistry
 
     settings = load_settings(environment=os.environ)
     configure_logging(settings.logging)
@@ -139,9 +139,9 @@ def main() -> None:
     follower.start()
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
-        stream.run(
+        worker_stream.run(
             settings,
-            stream.Work(
+            worker_stream.Work(
                 _KillableDecoder(pool),
                 _slow(judge, float(os.environ.get(JUDGE_DELAY, "0"))),
                 follower.view,

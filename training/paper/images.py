@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from training.data import HELD_OUT_PHOTOS, Manifest, Split
-from training.faces import CROP_BOX
-from training.fetch import FACES, PHOTOS, cache_folder
-from training.lock import locked_when_free
-from training.scenes import LEAST_DEVIATION, REDUCTION, TILES_PER_PHOTO
+from training.data.faces import CROP_BOX
+from training.data.fetch import FACES, PHOTOS, cache_folder
+from training.data.lock import locked_when_free
+from training.data.manifest import HELD_OUT_PHOTOS, Manifest, Split
+from training.data.scenes import LEAST_DEVIATION, REDUCTION, TILES_PER_PHOTO
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size

@@ -21,8 +21,8 @@ Size `paper` follows the settings that Yu et al. released with their paper:
 
 What differs from them, in size `paper`:
 
-- the photographs are those of `training.data`, hundreds instead of 200,000, hence DiffAugment
-  (`training.zoo.augment`) and flips for all four;
+- the photographs are those of `training.data.manifest`, hundreds instead of 200,000, hence
+  DiffAugment (`training.zoo.augment`) and flips for all four;
 - images are drawn from averaged weights (`EMA_SHARE` in `training.zoo.step`) for all four; only
   ProGAN's paper does so, over more images;
 - the last fake batch of the critic also trains the generator, instead of a new one;
@@ -47,7 +47,7 @@ from itertools import product
 from pathlib import Path
 from typing import get_args
 
-from training.fetch import cache_folder
+from training.data.fetch import cache_folder
 from training.zoo import progan
 from training.zoo.catalog import SAMPLES, WEIGHTS, recipe_named
 from training.zoo.recipe import NetworkConfig, Recipe

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import Manifest, Split
-from training.faces import faces_of_side
-from training.lock import locked
-from training.scenes import scenes_of_side
+from training.data.faces import faces_of_side
+from training.data.lock import locked
+from training.data.manifest import Manifest, Split
+from training.data.scenes import scenes_of_side
 from training.zoo.sets import ZooModel
 from training.zoo.sizes import SIDES, Content
 from training.zoo.step import CPU

@@ -25,9 +25,9 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
 
 from fingerprint_db.background import Background
-from worker.calibration import Calibration
 from worker.errors import StopError
 from worker.extractor.architectures import ExtractorNetwork, build_network
+from worker.extractor.calibration import Calibration
 from worker.extractor.document import BundleDocument, reachable_bins
 
 DOCUMENT = "bundle.json"

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.calibration import BINS, SMALL_SIDE, TINY_SIDE
+from worker.extractor.calibration import BINS, SMALL_SIDE, TINY_SIDE
 
 
 class BundleDocument(BaseModel):
@@ -35,7 +35,7 @@ class BundleDocument(BaseModel):
 def reachable_bins(crop_size: int) -> tuple[str, ...]:
     """The calibration bins that images may fall into: none below 3/4 of the crops' side.
 
-    Smaller images are `too_small` (worker/decode.py) and get no score.
+    Smaller images are `too_small` (worker/decoder/decode.py) and get no score.
     """
     limits = {"tiny": TINY_SIDE, "small": SMALL_SIDE}  # exclusive; large images have none
     found = []

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from worker.decode import DecodedImage, DecodeLimits
+from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError, StopError
 from worker.extractor.bundle import GOLDEN, Bundle, check_golden
 

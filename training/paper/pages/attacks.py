@@ -6,12 +6,12 @@ from typing import Literal
 from training.paper import published
 from training.paper.attacks import ATTACKS, Attack
 from training.paper.images import SetUp
-from training.paper.lab import Lab
-from training.paper.measured import Measured, Measurement
 from training.paper.pages.margins import called_real
 from training.paper.pages.plots import bars
 from training.paper.pages.tables import NOT_MEASURED, percent, provenance, spread, table
-from training.paper.study_attacks import SETUP, network_measurement, prnu_measurement
+from training.paper.studies.immunisation import SETUP, network_measurement, prnu_measurement
+from training.paper.studies.lab import Lab
+from training.paper.studies.measured import Measured, Measurement
 
 Method = Literal["network", "prnu"]
 METHODS: dict[Method, Callable[[Lab, SetUp, Attack], Measurement]] = {

@@ -1,9 +1,7 @@
 """The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
 
 from training.paper import published
-from training.paper.attribution_run import base_run
-from training.paper.lab import SETUPS, Lab
-from training.paper.measured import Measured
+from training.paper.networks.attribution_run import base_run
 from training.paper.pages.baselines import NAMES, baseline, best_baseline, settings
 from training.paper.pages.margins import beyond_chance, made_alone, margin
 from training.paper.pages.plots import bars, confusion
@@ -16,13 +14,15 @@ from training.paper.pages.tables import (
     table,
 )
 from training.paper.pages.tables import published as paper
-from training.paper.study_attribution import (
+from training.paper.studies.attribution import (
     BASELINES,
     WIDER,
     network_measurement,
     reference_measurement,
 )
-from worker.calibration import clopper_pearson_upper
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measured
+from worker.extractor.calibration import clopper_pearson_upper
 
 _CHANGED_AFTER_TEST = (
     "- The steps and the random light of the five sources' network were changed after test"
@@ -76,7 +76,7 @@ def page(lab: Lab, command: str) -> str:
             "The FD ratio is the Fréchet distance between classes over that between random halves"
             " of one class: larger is better.",
             "Reference features stand in for the paper's Inception features"
-            " (`training/paper/reference_features.py`).",
+            " (`training/paper/studies/reference_features.py`).",
             "Our few test images, of the real class above all, make the ratio smaller.",
             "",
             *_ratio_table(lab),

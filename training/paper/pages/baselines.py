@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from training.paper import eigenface, knn, prnu
-from training.paper.lab import SETUPS, Lab
-from training.paper.measured import Measured
+from training.paper.baselines import eigenface, knn, prnu
 from training.paper.pages.tables import table
-from training.paper.study_attribution import BASELINES, WIDER, baseline_measurement
+from training.paper.studies.attribution import BASELINES, WIDER, baseline_measurement
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measured
 
 NAMES = {
     "knn": "kNN",

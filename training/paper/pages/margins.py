@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from training.paper.measured import Measured
 from training.paper.pages.tables import percent
+from training.paper.studies.measured import Measured
 
 _TWO_SIDED_95 = 1.96
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from training.paper import published
 from training.paper.images import DRAWN
-from training.paper.lab import SETUPS, Effort, Lab
 from training.paper.pages import attacks, attribution, visualisation
 from training.paper.pages.baselines import best_baseline
 from training.paper.pages.margins import beyond_chance
@@ -15,7 +14,8 @@ from training.paper.pages.tables import (
     spread,
     table,
 )
-from training.paper.study_visualisation import VARIANTS
+from training.paper.studies.lab import SETUPS, Effort, Lab
+from training.paper.studies.visualisation import VARIANTS
 
 READING = [
     "## How to read it",
@@ -39,7 +39,8 @@ READING = [
     "- The visible fingerprints look like faces: after so few steps they show where the sources'"
     " faces differ, not a trace that is free of content.",
     "- Among the small set-ups' weights that come with the project, those of the five sources and"
-    " of the visible fingerprint are kept as whole numbers (`training/paper/compact.py`), so that"
+    " of the visible fingerprint are kept as whole numbers"
+    " (`training/paper/networks/compact.py`), so that"
     " `--check` finds a little more or less than the page; half a point is allowed.",
     "",
 ]

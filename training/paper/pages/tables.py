@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from training.paper.measured import Measured
+from training.paper.studies.measured import Measured
 
 NOT_MEASURED = "not measured"
 

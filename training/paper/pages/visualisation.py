@@ -1,11 +1,11 @@
 """The page of the visible fingerprint: both variants, and the grid figure of each."""
 
 from training.paper import published
-from training.paper.lab import Lab
-from training.paper.measured import Measured
+from training.paper.networks.visualisation_network import Variant
 from training.paper.pages.tables import accuracy, percent, provenance, table
-from training.paper.study_visualisation import SETUP, VARIANTS, measurement_of
-from training.paper.visualisation_network import Variant
+from training.paper.studies.lab import Lab
+from training.paper.studies.measured import Measured
+from training.paper.studies.visualisation import SETUP, VARIANTS, measurement_of
 
 TITLES: dict[Variant, str] = {
     "inner": "A, inner product (released code)",

@@ -2,10 +2,10 @@
 
 import math
 
-from training.paper.lab import SETUPS, Lab
-from training.paper.measured import Measured
 from training.paper.pages.tables import provenance, table
-from training.paper.study_zoo import COMPARED, measurements, sheet_of
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measured
+from training.paper.studies.zoo import COMPARED, measurements, sheet_of
 
 
 def found(lab: Lab, setup_name: str) -> Measured | None:
@@ -26,13 +26,14 @@ def page(lab: Lab, command: str) -> str:
         " the recipes and their deviations from the papers stand in `training/zoo`.",
         f"Distance: Fréchet distance of {COMPARED} images from the training photographs, in the"
         " features of a fixed random network that stand in for Inception's"
-        " (`training/paper/reference_features.py`); smaller is better.",
+        " (`training/paper/studies/reference_features.py`); smaller is better.",
         "It is given in multiples of the distance of as many photographs that no generator saw,"
         " and is no FID: mean colour and texture rule it, and it need not follow the eye (of the"
         " small size's faces CramerGAN's, gridded and coarse, look worse than SNGAN's).",
         "Authentic: share of the same images that repeat no training photograph, that is, that lie"
         " farther from the nearest one than it lies from the nearest other one"
-        " (`training/paper/authenticity.py`); to be read against the share of photographs that no"
+        " (`training/paper/studies/authenticity.py`); to be read against the share of photographs"
+        " that no"
         " generator saw, which repeat none. Shares that are more than two standard errors below"
         " theirs are marked with *: such a generator probably repeats some of its few photographs"
         " in part.",

@@ -1,0 +1,337 @@
+"""RedisRegistry: the registry in Redis, written atomically; changes as a stream. Needs Redis 6.2.
+
+Every write is an optimistic transaction:
+
+1. read revision, root and rows of one moment, in a MULTI
+2. let `lifecycle` or `plan_import` say what the write does, or refuse it
+3. WATCH the history, the index and the stream, and see that the last change is still the same
+4. MULTI: the entry, the index row, the change at the end of the history and of the stream; EXEC
+5. someone else was faster: start again at 1, a bounded number of times
+6. the connection died during EXEC: start again at 1; if our change is in the history, it is done
+
+Entries are stored under their own SHA-256 and never rewritten, so a reader needs one small
+transaction for the index and may then fetch the bulk at leisure.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import WatchError
+
+from fingerprint_db.change import Change, Clock, encode_change, utc_now
+from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
+from fingerprint_db.errors import (
+    RegistryCorrupt,
+    RegistryUnavailable,
+    UnknownModel,
+)
+from fingerprint_db.lifecycle import Author, Move, Row, in_order, move, register
+from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, reaching
+from fingerprint_db.redis_store.keys import CHANGES_KEPT, SPACES, SpaceKeys
+from fingerprint_db.redis_store.values import (
+    SpaceIndex,
+    decode_index,
+    decode_listed_changes,
+    decode_streamed_changes,
+    encode_row,
+)
+from fingerprint_db.settings import masked
+from fingerprint_db.snapshot import Snapshot
+from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
+
+_ATTEMPTS = 100
+_ENTRIES_PER_READ = 32  # 14 conditions of 64 dimensions take 230 KB, so a reply takes 7 MB
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What one EXEC stores; an empty one stores nothing."""
+
+    rows: tuple[Row, ...]
+    changes: tuple[Change, ...]
+    entries: Mapping[str, bytes]
+
+
+_Plan = Callable[[SpaceIndex, Author], _Write]
+
+
+class RedisRegistry:
+    """Keeps every space in the Redis at `url`; safe to share between threads.
+
+    Nothing is sent before the first call. `changes_kept` bounds each space's change stream.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock = utc_now, changes_kept: int = CHANGES_KEPT
+    ) -> None:
+        self._client: Any = connect(url)
+        self._address = masked(url)
+        self._clock = clock
+        self._changes_kept = changes_kept
+        self._decoded: dict[str, dict[str, ModelFingerprint]] = {}  # of the last snapshot, by space
+
+    def close(self) -> None:
+        """Closes the connections; a later call opens new ones."""
+        self._client.close()
+
+    def register(self, model: ModelFingerprint, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        data = encode_entry(model)
+        content = digest_of(data)
+
+        def plan(index: SpaceIndex, author: Author) -> _Write:
+            step = register(index.rows, index.revision, model, content, author)
+            return _Write((step.row,), (step.change,), {content: data})
+
+        return self._write(model.space, plan, by, reason).changes[0]
+
+    def promote(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "promote", by, reason)
+
+    def retire(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "retire", by, reason)
+
+    def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """See Registry."""
+        return self._move(space, model_id, "restore", by, reason)
+
+    def get(self, space: str, model_id: str) -> ModelFingerprint:
+        """See Registry."""
+        row = self._index(space).rows.get(model_id)
+        if row is None:
+            raise UnknownModel(space, model_id)
+        return self._models(space, [row])[row.content]
+
+    def list(self, space: str, *, status: Status | None = None) -> tuple[ModelFingerprint, ...]:
+        """See Registry."""
+        index = self._index(space)
+        rows = in_order(row for row in index.rows.values() if status in (None, row.status))
+        models = self._models(space, rows)
+        return tuple(models[row.content] for row in rows)
+
+    def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
+        """See Registry."""
+        keys = SpaceKeys(space)
+        with reaching(self._address):
+            listed = self._client.lrange(keys.history, 0, -1)
+        changes = decode_listed_changes(keys.history, listed)
+        found = tuple(change for change in changes if model_id in (None, change.model_id))
+        if model_id is not None and not found:
+            raise UnknownModel(space, model_id)
+        return found
+
+    def snapshot(self, space: str) -> Snapshot:
+        """See Registry. Decoded entries of the last snapshot are kept, so a refresh is cheap."""
+        index = self._index(space)
+        rows = [row for row in in_order(index.rows.values()) if row.status != "retired"]
+        models = self._models(space, rows)
+        self._decoded[space] = models
+        return Snapshot(
+            space=space,
+            revision=index.revision,
+            root=index.root,
+            models=tuple(models[row.content] for row in rows),
+        )
+
+    def follow(
+        self, space: str, revision: int, *, block_s: float, root: str | None = None
+    ) -> tuple[Change, ...]:
+        """See Registry."""
+        keys = SpaceKeys(space)
+        changes = self._changes_after(keys, revision, root)
+        deadline = time.monotonic() + block_s
+        while not changes and (remaining_s := deadline - time.monotonic()) > 0:
+            block_ms = max(1, round(1000 * min(remaining_s, BLOCK_SLICE_S)))
+            with reaching(self._address):
+                self._client.xread({keys.changes: f"{revision}-0"}, count=1, block=block_ms)
+            changes = self._changes_after(keys, revision, root)
+        return changes
+
+    def revision(self, space: str) -> int:
+        """See Registry."""
+        with reaching(self._address):
+            return int(self._client.llen(SpaceKeys(space).history))
+
+    def spaces(self) -> tuple[str, ...]:
+        """See Registry."""
+        with reaching(self._address):
+            return tuple(sorted(name.decode() for name in self._client.smembers(SPACES)))
+
+    def contents(self, space: str) -> SpaceContents:
+        """See Registry."""
+        keys = SpaceKeys(space)
+        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+            pipe.lrange(keys.history, 0, -1)
+            pipe.hgetall(keys.index)
+            pipe.xrevrange(keys.changes, count=1)
+            listed, stored, newest_entry = pipe.execute()
+        history = decode_listed_changes(keys.history, listed)
+        index = decode_index(keys, len(listed), listed[-1:], stored, newest_entry)
+        entries = dict(self._entries(keys, index.rows.values()))
+        return SpaceContents(space, index.rows, history, entries)
+
+    def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
+        """See Registry."""
+        report: ImportReport | None = None
+
+        def plan(index: SpaceIndex, author: Author) -> _Write:
+            nonlocal report
+            planned = plan_import(index.rows, index.revision, contents, author)
+            report = planned.report
+            added = {row.content: contents.entries[row.content] for row in planned.rows}
+            return _Write(planned.rows, planned.changes, added)
+
+        self._write(contents.space, plan, by, reason)
+        assert report is not None
+        return report
+
+    def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:
+        def plan(index: SpaceIndex, author: Author) -> _Write:
+            step = move(index.rows, index.revision, space, model_id, verb, author)
+            return _Write((step.row,), (step.change,), {})
+
+        return self._write(space, plan, by, reason).changes[0]
+
+    def _write(self, space: str, plan: _Plan, by: str, reason: str) -> _Write:
+        """The optimistic transaction of the module's docstring; returns what was stored."""
+        keys = SpaceKeys(space)
+        author = Author(self._clock(), by, reason)
+        in_doubt: deque[_Write] = deque()
+        try:
+            with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+                for attempt in range(_ATTEMPTS):
+                    if write := self._attempt(pipe, keys, plan, author, in_doubt):
+                        return write
+                    time.sleep(random.uniform(0.0, 0.001 * min(attempt, 20)))
+            raise RegistryUnavailable(
+                f"{_ATTEMPTS} attempts to write space {space[:12]}… at {self._address} met another"
+                " writer each time; try again later"
+            )
+        except RegistryUnavailable as error:
+            if not in_doubt:
+                raise
+            raise RegistryUnavailable(
+                f"{error}; the connection died while a change was being stored, so look for it"
+                " with `latentprint registry history` before trying again"
+            ) from error
+
+    def _attempt(
+        self, pipe: Any, keys: SpaceKeys, plan: _Plan, author: Author, in_doubt: deque[_Write]
+    ) -> _Write | None:
+        """Steps 1 to 4, once; None when it is to be tried again.
+
+        redis-py reports a connection lost under WATCH as a WatchError too; then `in_doubt` gains
+        the write, which Redis may have done or may still do.
+        """
+        index = self._index(keys.space)
+        for doubtful in in_doubt:
+            if self._is_stored(keys, doubtful):
+                return doubtful
+        write = plan(index, author)
+        if not write.changes:
+            return write
+        executing = False
+        try:
+            pipe.watch(keys.history, keys.index, keys.changes)
+            if pipe.lindex(keys.history, -1) != index.last:
+                pipe.unwatch()
+                return None
+            self._queue(pipe, keys, write)
+            executing = True
+            pipe.execute()
+            return write
+        except WatchError as error:
+            lost = isinstance(error.__context__, RedisConnectionError | RedisTimeoutError)
+            if lost and executing:
+                in_doubt.append(write)
+            return None
+
+    def _is_stored(self, keys: SpaceKeys, write: _Write) -> bool:
+        last = write.changes[-1]
+        stored: bytes | None = self._client.lindex(keys.history, last.revision - 1)
+        return stored == encode_change(last)
+
+    def _queue(self, pipe: Any, keys: SpaceKeys, write: _Write) -> None:
+        pipe.multi()
+        for content, data in write.entries.items():
+            pipe.set(keys.entry(content), data)
+        pipe.hset(keys.index, mapping={row.model_id: encode_row(row) for row in write.rows})
+        pipe.rpush(keys.history, *map(encode_change, write.changes))
+        for change in write.changes[-self._changes_kept :]:
+            pipe.xadd(
+                keys.changes,
+                {"change": encode_change(change)},
+                id=f"{change.revision}-0",
+                maxlen=self._changes_kept,
+                approximate=False,
+            )
+        pipe.sadd(SPACES, keys.space)
+
+    def _index(self, space: str) -> SpaceIndex:
+        """Revision, root and rows of one moment."""
+        keys = SpaceKeys(space)
+        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+            pipe.lrange(keys.history, -1, -1)
+            pipe.llen(keys.history)
+            pipe.hgetall(keys.index)
+            pipe.xrevrange(keys.changes, count=1)
+            newest_change, revision, stored, newest_entry = pipe.execute()
+        return decode_index(keys, revision, newest_change, stored, newest_entry)
+
+    def _changes_after(
+        self, keys: SpaceKeys, revision: int, root: str | None
+    ) -> tuple[Change, ...]:
+        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+            pipe.llen(keys.history)
+            pipe.lrange(keys.history, max(revision - 1, 0), max(revision - 1, 0))
+            pipe.xrange(keys.changes, min=f"{max(revision, 0) + 1}-0")
+            length, held, streamed = pipe.execute()
+        return decode_streamed_changes(keys, revision, root, length, held, streamed)
+
+    def _models(self, space: str, rows: Iterable[Row]) -> dict[str, ModelFingerprint]:
+        """The decoded models of `rows` by content digest; fetches only what is not held."""
+        keys = SpaceKeys(space)
+        held = self._decoded.get(space, {})
+        statuses = {row.content: row for row in rows}
+        models = {
+            content: _with_status(held[content], row.status)
+            for content, row in statuses.items()
+            if content in held
+        }
+        missing = [row for content, row in statuses.items() if content not in held]
+        for content, data in self._entries(keys, missing):
+            try:
+                models[content] = decode_entry(data, statuses[content].status)
+            except ValueError as error:
+                raise RegistryCorrupt(
+                    keys.entry(content), seen=str(error), expected="an encoded entry"
+                ) from error
+        return models
+
+    def _entries(self, keys: SpaceKeys, rows: Iterable[Row]) -> Iterable[tuple[str, bytes]]:
+        """The encoded entries of `rows`, each checked against its digest; read in portions."""
+        contents = [row.content for row in rows]
+        for start in range(0, len(contents), _ENTRIES_PER_READ):
+            portion = contents[start : start + _ENTRIES_PER_READ]
+            with reaching(self._address):
+                values = self._client.mget([keys.entry(content) for content in portion])
+            for content, data in zip(portion, values, strict=True):
+                seen = "nothing" if data is None else f"content with SHA-256 {digest_of(data)}"
+                if data is None or digest_of(data) != content:
+                    raise RegistryCorrupt(
+                        keys.entry(content), seen=seen, expected=f"content with SHA-256 {content}"
+                    )
+                yield content, data
+
+
+def _with_status(model: ModelFingerprint, status: Status) -> ModelFingerprint:
+    return model if model.status == status else model.with_status(status)

@@ -1,0 +1,257 @@
+"""The pages say what was measured, and no more; the check compares them with the weights."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tests.training.paper.samples import silent
+from training.data.manifest import Manifest
+from training.paper import images, published
+from training.paper.attacks import Attack
+from training.paper.images import LabelledImages
+from training.paper.networks.attribution_file import export_attribution, load_attribution
+from training.paper.networks.attribution_run import base_run
+from training.paper.pages import summary
+from training.paper.pages.plots import bars, confusion
+from training.paper.pages.tables import percent, spread, table
+from training.paper.pages.tables import published as paper
+from training.paper.studies import check
+from training.paper.studies import immunisation as study_attacks
+from training.paper.studies.attribution import (
+    BASELINES,
+    baseline_measurement,
+    network_measurement,
+    reference_measurement,
+)
+from training.paper.studies.check import Headline
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measurement
+from training.paper.studies.reproduce import CHAPTERS, write_pages
+from worker.errors import StopError
+from worker.extractor.attribution_network import AttributionNetwork
+from worker.program import build_app
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """A place of work without photographs."""
+    manifest = Manifest(tmp_path, ())
+    return Lab(manifest, "small", tmp_path / "pages", lambda line: None, lambda name: silent)
+
+
+def keep(lab: Lab, measurement: Measurement, result: dict[str, Any]) -> None:
+    lab.results.keep(measurement, result, 60.0)
+
+
+def judged(accuracy: float, sources: Sequence[str] = ("real", "g0")) -> dict[str, Any]:
+    """A result in which every source is right with the same share."""
+    count = len(sources)
+    right = round(100 * accuracy)
+    counts = np.eye(count, dtype=int) * right
+    counts[:, 0] += 100 - right
+    return {
+        "accuracy": accuracy,
+        "per_source": dict.fromkeys(sources, accuracy),
+        "confusion": counts.tolist(),
+    }
+
+
+def fill(lab: Lab, network: float = 0.995) -> None:
+    """All studies, with the same accuracy of the network everywhere and baselines at 0.9."""
+    for name in SETUPS:
+        setup = lab.setup_named(name)
+        result = judged(network, setup.sources)
+        counts = dict.fromkeys(setup.sources, 10)
+        facts = {"fd_ratio": 12.5, "train_images": counts, "test_images": counts}
+        for seed in range(lab.effort.seeds):
+            keep(lab, network_measurement(lab, base_run(lab, setup, seed)), result | facts)
+        for baseline in BASELINES:
+            measurement = baseline_measurement(lab, setup, baseline)
+            keep(lab, measurement, judged(0.9, setup.sources) | {"settings": {}})
+        keep(lab, reference_measurement(lab, setup), {"fd_ratio": 1.5})
+    setup = lab.setup_named("seeds")
+    attacks: tuple[Attack, ...] = ("combination", "noise")
+    for attack in attacks:
+        attacked = {"before": judged(0.2), "after": judged(0.85), "clean_after": 0.97}
+        keep(lab, study_attacks.network_measurement(lab, setup, attack), attacked)
+        prnu = study_attacks.prnu_measurement(lab, setup, attack)
+        keep(lab, prnu, {"before": 0.1, "after": 0.15})
+
+
+def test_without_measurements_the_summary_claims_nothing(lab: Lab) -> None:
+    write_pages(lab)
+    text = (lab.folder / "README.md").read_text()
+    assert {goal.reached for goal in summary.goals(lab)} == {None}
+    assert "| yes |" not in text.replace("| yes | not measured", "")
+    assert "not measured" in text
+
+
+def test_the_summary_tells_goals_that_were_reached_from_those_that_were_not(lab: Lab) -> None:
+    fill(lab, network=0.98)
+    reached = {goal.what: goal.reached for goal in summary.goals(lab)}
+    assert reached == {
+        "attribution, architectures, faces": False,
+        "attribution, seeds, faces": True,
+        "above every baseline, published grids, architectures": True,
+        "above every baseline, published grids, seeds": True,
+        "above every baseline, published grids, architectures, scenes": True,
+        "combination attack, immunised, seeds": True,
+    }
+    write_pages(lab)
+    text = (lab.folder / "README.md").read_text()
+    assert "98.00 ± 0.00, 3 seeds" in text
+    assert "**no**" in text
+
+
+def test_a_lead_that_chance_may_have_brought_is_called_so(lab: Lab) -> None:
+    fill(lab, network=0.92)
+    above = [goal for goal in summary.goals(lab) if goal.what.startswith("above")]
+    assert [goal.reached for goal in above] == [True] * 3
+    assert all("within what chance allows" in goal.seen for goal in above[:1])
+    fill(lab, network=0.99)
+    assert not any("chance" in goal.seen for goal in summary.goals(lab))
+
+
+def test_a_network_that_only_ties_with_a_baseline_is_not_above_it(lab: Lab) -> None:
+    fill(lab, network=0.9)
+    above = [goal for goal in summary.goals(lab) if goal.what.startswith("above")]
+    assert [goal.reached for goal in above] == [False] * 3
+
+
+def test_the_pages_set_ours_beside_the_papers_with_the_command(lab: Lab) -> None:
+    fill(lab)
+    paths = write_pages(lab)
+    assert [path.name for path in paths] == [
+        "README.md",
+        *(chapter.file for chapter in CHAPTERS.values()),
+    ]
+    attribution = (lab.folder / "attribution.md").read_text()
+    assert "| 90.00 (28.00) |" in attribution
+    assert "**99.50 ± 0.00, 3 seeds** (99.43)" in attribution
+    assert "the difference is beyond what chance allows" in attribution
+    assert "| generators alone | 90.00 | 90.00 | 90.00 | 100.00 ± 0.00, 3 seeds |" in attribution
+    assert "latentprint train reproduce" in attribution
+    attacks = (lab.folder / "attacks.md").read_text()
+    assert "| combination | 10.00 (19.93) | 15.00 (21.77) | 20.00 (19.31) | 85.00 (72.64) |" in (
+        attacks
+    )
+    assert "relighting substitute" in attacks
+    drawn = {path.name for path in lab.figures.glob("*.svg")}
+    assert {"attribution.svg", "attacks.svg", "confusion-seeds-faces-64.svg"} <= drawn
+
+
+def test_what_was_measured_of_other_settings_is_not_on_the_pages(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(lab)
+    monkeypatch.setattr(images, "DRAWN", images.DRAWN | {"test": 400})
+    write_pages(lab)
+    assert {goal.reached for goal in summary.goals(lab)} == {None}
+    assert "99.50" not in (lab.folder / "attribution.md").read_text()
+
+
+def test_the_same_results_give_the_same_pages_and_plots(lab: Lab) -> None:
+    fill(lab)
+    write_pages(lab)
+    files = [path for path in lab.folder.rglob("*") if path.suffix in (".md", ".svg")]
+    before = {path: path.read_bytes() for path in files}
+    write_pages(lab)
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_tables_and_numbers_are_written_alike_everywhere(tmp_path: Path) -> None:
+    assert table(["a", "b"], [["1", "2"]]) == ["| a | b |", "|---|---|", "| 1 | 2 |", ""]
+    assert (percent(0.98765), percent(None)) == ("98.77", "not measured")
+    assert spread([0.99, 0.97]) == "98.00 ± 1.41, 2 seeds"
+    assert spread([0.99]) == "99.00, 1 seed"
+    assert (paper(None), paper(1.5)) == ("-", "1.50")
+    bars(["x"], {"a": [0.5], "b": [None]}, tmp_path / "bars.svg", chance=[0.2])
+    confusion([[1, 1], [0, 2]], ["real", "a"], tmp_path / "confusion.svg")
+    assert (tmp_path / "bars.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "confusion.svg").read_text().count("<text") == 0  # drawn as paths
+
+
+def test_every_set_up_has_numbers_of_the_paper() -> None:
+    assert published.SET_UPS.keys() == SETUPS.keys()
+    assert all(len(row) == 6 for row in published.SET_UPS.values())
+
+
+MEASUREMENT = Measurement("x/one", {}, dict)
+
+
+@pytest.fixture
+def committed(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Headline:
+    """A headline with committed weights, judged on ten images."""
+    network, path = AttributionNetwork(8, 2), tmp_path / "weights.safetensors"
+    sources = ("real", "a")
+    export_attribution(path, network, sources, {"digest": "d1"})
+    rng = np.random.default_rng(0)
+    images = LabelledImages(
+        rng.integers(0, 256, (10, 3, 8, 8), dtype=np.uint8), np.repeat([0, 1], 5), sources
+    )
+    headline = Headline(
+        "one",
+        tmp_path / "kept.safetensors",
+        path,
+        "d1",
+        lambda path: load_attribution(path)[0],
+        lambda: images,
+        MEASUREMENT,
+        lambda result: float(result["accuracy"]),
+    )
+    monkeypatch.setattr(check, "headlines", lambda lab: [headline])
+    return headline
+
+
+def test_the_check_recomputes_what_was_published(lab: Lab, committed: Headline) -> None:
+    keep(lab, MEASUREMENT, {"accuracy": -1.0})
+    (checked,) = check.check(lab)
+    assert not checked.agrees
+    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed + 0.004})
+    assert check.check(lab)[0].agrees
+    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed - 0.006})
+    assert not check.check(lab)[0].agrees
+
+
+def test_the_check_refuses_missing_figures_and_weights_of_another_run(
+    lab: Lab, committed: Headline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StopError, match="no published figure to check"):
+        check.check(lab)
+    keep(lab, MEASUREMENT, {"accuracy": 0.5})
+    other = replace(committed, digest="d2")
+    monkeypatch.setattr(check, "headlines", lambda lab: [other])
+    with pytest.raises(StopError, match="digest d1, expected d2"):
+        check.check(lab)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reproduce", "--study", "seeds"], "choose of zoo, attribution, attacks, visualisation"),
+        (["visualise", "x.png", "--output", "x.pdf"], "expected .png or .svg"),
+        (["reproduce", "--size", "large"], "'large' is not one of 'small', 'paper'"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_is_right(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(build_app(), ["train", *arguments], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert message in result.output.replace("\n", " ")
+
+
+def test_results_that_come_with_the_project_name_command_commit_and_machine() -> None:
+    folder = Path(__file__).parents[3] / "docs" / "paper" / "results"
+    files = sorted(folder.rglob("*.json"))
+    assert files
+    for file in files:
+        measured = json.loads(file.read_text())
+        assert f"{measured['name']}.json" == file.relative_to(folder).as_posix()
+        assert measured["commit"] != "unknown"
+        assert measured["machine"]
+        assert measured["date"] >= "2026-11-25"

@@ -1,0 +1,225 @@
+"""Local files: verdicts without Kafka, and samples on their way to enrolment."""
+
+import io
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fingerprint_db.conditions import CONDITIONS
+from tests.worker.extractor.tiny_bundle import LIMITS, TinyBundle, made_png, real_jpeg, real_png
+from tests.worker.judge.judging import Bench
+from worker.commands.scan import scan
+from worker.decoder.decode import DecodedImage, decode
+from worker.enrol.recompress import from_pil, under_condition
+from worker.enrol.samples import fingerprint_samples, read_samples
+from worker.errors import RejectError, StopError
+from worker.extractor.bundle import load_bundle
+from worker.extractor.calibration import bin_of
+from worker.extractor.extract import ImageFingerprint, TorchExtractor
+
+
+@pytest.fixture(scope="module")
+def bench(tiny_bundle: TinyBundle) -> Bench:
+    bundle = load_bundle(tiny_bundle.path)
+    made = Bench(bundle, TorchExtractor(bundle, "cpu"))
+    made.register("checks")
+    return made
+
+
+def decoded(data: bytes) -> DecodedImage:
+    return decode(data, LIMITS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six files, and two things that are passed over, in the order in which they will be met."""
+    root = tmp_path / "files"
+    (root / "inner").mkdir(parents=True)
+    (root / "a.png").write_bytes(real_png(1))
+    (root / "b.png").write_bytes(b"no image at all")
+    (root / "c.png").write_bytes(made_png("checks", 2))
+    os.mkfifo(root / "d.png")
+    (root / "e.jpg").write_bytes(real_jpeg(3, 85)[:-300])
+    (root / "inner" / "f.png").write_bytes(made_png("rows", 4))
+    (root / "inner" / "g.png").write_bytes(real_png(5, 16))
+    (root / "notes.txt").write_bytes(b"passed over")
+    return root
+
+
+def refuse_to_read(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another user's file would; the tests may run as root, who reads everything."""
+    read = Path.read_bytes
+
+    def reading(path: Path) -> bytes:
+        if path == refused:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
+
+
+def scanned(bench: Bench, paths: list[Path], batch: int = 4) -> list[dict[str, Any]]:
+    return list(scan(paths, decoded, bench.pipeline(), bench.view(), batch))
+
+
+def test_every_file_has_a_document_in_order(bench: Bench, folder: Path) -> None:
+    found = scanned(bench, [folder])
+    assert [(d["record"], d["subject"], d.get("outcome") or d.get("reason")) for d in found] == [
+        ("verdict", "a.png", "no_evidence"),
+        ("dead_letter", "b.png", "decode.unsupported"),
+        ("verdict", "c.png", "attributed"),
+        ("dead_letter", "e.jpg", "decode.truncated"),
+        ("verdict", "inner/f.png", "unknown_generator"),
+        ("verdict", "inner/g.png", "undetermined"),
+    ]
+    assert found[2]["model"] == "checks"
+
+
+def test_a_file_that_cannot_be_read_keeps_its_place(
+    bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_read(folder / "c.png", monkeypatch)
+    found = scanned(bench, [folder])
+    assert [d["record"] for d in found[:4]] == [
+        "verdict",
+        "dead_letter",
+        "unreadable",
+        "dead_letter",
+    ]
+    assert found[2] == {
+        "record": "unreadable",
+        "subject": str(folder / "c.png"),
+        "message": "Permission denied",
+    }
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_the_size_of_the_batch_changes_nothing(batch: int, bench: Bench, folder: Path) -> None:
+    def essence(documents: list[dict[str, Any]]) -> list[object]:
+        return [(d["subject"], d.get("outcome"), d.get("verdict_id")) for d in documents]
+
+    assert essence(scanned(bench, [folder], batch)) == essence(scanned(bench, [folder]))
+
+
+def test_a_rejected_file_says_why_as_a_dead_letter_does(bench: Bench, folder: Path) -> None:
+    (document,) = scanned(bench, [folder / "b.png"])
+    assert document["message"].endswith("which is not JPEG, PNG or WebP")
+    assert {k: v for k, v in document.items() if k != "message"} == {
+        "record": "dead_letter",
+        "subject": "b.png",
+        "event_id": "0",
+        "reason": "decode.unsupported",
+        "stage": "decode",
+        "topic": "scan",
+        "partition": 0,
+        "offset": 0,
+        "attempts": 1,
+    }
+
+
+def test_a_name_that_is_not_utf8_is_shown_and_kept_exactly(bench: Bench, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    for data in (real_png(6), b"broken"):
+        Path(os.fsdecode(path)).write_bytes(data)
+        (document,) = scanned(bench, [tmp_path])
+        assert document["subject"] == "caf\\xe9.png"
+        assert document["subject_base64"] == "Y2Fm6S5wbmc="
+
+
+def test_a_path_that_does_not_exist_is_wrong_use(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(StopError, match="no such file or folder") as caught:
+        scanned(bench, [tmp_path / "none"])
+    assert caught.value.exit_code == 2
+
+
+# Samples ----------------------------------------------------------------------------------------
+
+
+def test_samples_that_cannot_be_used_are_left_out_with_the_reason(folder: Path) -> None:
+    shutil.copy(folder / "c.png", folder / "inner" / "a copy.png")
+    found = read_samples(folder, decoded)
+    assert found.files == tuple(
+        (folder / name).read_bytes() for name in ("a.png", "c.png", "inner/f.png")
+    )
+    reasons = {Path(left.subject).name: left.why for left in found.left_out}
+    assert list(reasons) == ["b.png", "d.png", "e.jpg", "a copy.png", "g.png", "notes.txt"]
+    assert reasons["b.png"].startswith("decode.unsupported: the file begins with")
+    assert reasons["d.png"] == "not a regular file"
+    assert reasons["e.jpg"].startswith("decode.truncated: ")
+    assert reasons["a copy.png"] == "the same file as c.png"
+    assert reasons["g.png"] == "too_small"
+    assert reasons["notes.txt"] == "no image by its name"
+
+
+def test_a_sample_that_cannot_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(real_png(1))
+    (tmp_path / "b.png").write_bytes(real_png(2))
+    refuse_to_read(tmp_path / "a.png", monkeypatch)
+    found = read_samples(tmp_path, decoded)
+    assert [asdict(left) for left in found.left_out] == [
+        {"subject": "a.png", "why": "Permission denied"}
+    ]
+    assert len(found.files) == 1
+
+
+def test_samples_are_fingerprinted_under_every_condition_as_the_worker_would_see_them(
+    bench: Bench,
+) -> None:
+    """The large one counts under every condition; the small one is too small once it is halved."""
+    files = [made_png("checks", 7), made_png("checks", 8, 40)]
+    steps: list[tuple[int, int]] = []
+    samples = fingerprint_samples(
+        files,
+        decoded,
+        bench.extractor,
+        bench.bundle.calibration,
+        batch=2,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert list(samples.vectors) == [condition.name for condition in CONDITIONS]
+    for condition in CONDITIONS:
+        expected = []
+        for data in files:
+            seen = decoded(under_condition(data, from_pil(Image.open(io.BytesIO(data))), condition))
+            if seen.problem is not None:
+                continue
+            (found,) = bench.extractor.extract([seen])
+            assert isinstance(found, ImageFingerprint)
+            name = bin_of(
+                seen.facts.lossy, seen.facts.jpeg_quality, min(seen.facts.width, seen.facts.height)
+            )
+            p_value = bench.bundle.calibration.p_value(name, found.synthesis_score)
+            expected.append((found.vector, p_value))
+        assert len(expected) == (1 if condition.scale == "half" else 2)
+        np.testing.assert_allclose(
+            samples.vectors[condition.name], [vector for vector, _ in expected], atol=0.1
+        )
+        np.testing.assert_allclose(
+            samples.p_values[condition.name], [p for _, p in expected], atol=0.02
+        )
+    assert steps[-1] == (2 * len(CONDITIONS), 2 * len(CONDITIONS))
+
+
+def test_a_sample_that_is_rejected_under_one_condition_is_only_absent_there(bench: Bench) -> None:
+    """Halved and written as PNG, a large JPEG may be over the limit of the decoder."""
+    received = made_png("checks", 9)
+
+    def picky(data: bytes) -> DecodedImage:
+        image = decoded(data)
+        if image.facts.format == "png" and image.facts.width == 32:
+            raise RejectError("too_large", "over the limit", stage="decode")
+        return image
+
+    samples = fingerprint_samples(
+        [received, received], picky, bench.extractor, bench.bundle.calibration
+    )
+    names = {condition.name for condition in CONDITIONS}
+    assert set(samples.vectors) == set(samples.p_values) == names - {"half"}

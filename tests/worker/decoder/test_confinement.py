@@ -1,0 +1,103 @@
+"""What a confined process tries is refused by the kernel."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these measures are Linux's")
+
+ATTEMPTS = """
+import ctypes, json, os, socket, sys
+import resource, subprocess
+from worker.decoder.confinement import confine
+posture = confine(64 * 1024 * 1024)
+outcome = {"posture": posture}
+def attempt(name, action):
+    try:
+        action()
+    except BaseException as error:
+        outcome[name] = type(error).__name__
+    else:
+        outcome[name] = "done"
+libc = ctypes.CDLL(None, use_errno=True)
+def execve():
+    if libc.execve(b"/bin/true", None, None) == -1:
+        raise PermissionError(ctypes.get_errno())
+attempt("read a file", lambda: open("/etc/passwd"))
+attempt("write a file", lambda: open("/dev/shm/latentprint-escape", "w"))
+attempt("list a folder", lambda: os.listdir("/"))
+attempt("open a socket", lambda: socket.socket())
+attempt("fork", os.fork)
+attempt("execute", execve)
+attempt("kill its parent", lambda: os.kill(os.getppid(), 0))
+attempt("raise a limit", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
+attempt("allocate 200 MB", lambda: bytearray(200_000_000))
+attempt("allocate 10 MB", lambda: bytearray(10_000_000))
+os.write(1, json.dumps(outcome).encode())
+"""
+
+
+def test_a_confined_process_can_compute_and_nothing_else() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ATTEMPTS],
+        cwd=ROOT,
+        capture_output=True,
+        env={"OPENBLAS_NUM_THREADS": "1"},
+        check=True,
+        timeout=60,
+    )
+    outcome = json.loads(done.stdout)
+    assert all(outcome.pop("posture").values())
+    assert outcome == {
+        "read a file": "PermissionError",
+        "write a file": "PermissionError",
+        "list a folder": "PermissionError",
+        "open a socket": "PermissionError",
+        "fork": "PermissionError",
+        "execute": "PermissionError",
+        "kill its parent": "PermissionError",
+        "raise a limit": "ValueError",
+        "allocate 200 MB": "MemoryError",
+        "allocate 10 MB": "done",
+    }
+
+
+def test_the_child_imports_neither_torch_nor_kafka_nor_redis() -> None:
+    code = "import sys, worker.decoder.child; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    roots = {name.split(".")[0] for name in done.stdout.split()}
+    assert {"numpy", "PIL", "worker"} <= roots
+    assert not roots & {"torch", "kafka", "redis", "pydantic", "torchvision", "fingerprint_db"}
+
+
+def test_children_end_with_a_parent_that_was_killed() -> None:
+    code = (
+        "import os, sys; from worker.decoder.decode import DecodeLimits; "
+        "from worker.decoder.pool import DecoderPool; pool = DecoderPool(DecodeLimits(), 2); "
+        "pool.start(); print(*pool.pids(), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    wait_for(lambda: not any(_runs(pid) for pid in pids), "the orphans to end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX" and os.path.exists(f"/proc/{pid}")

@@ -1,0 +1,73 @@
+"""The committer thread: an event that is judged again is no second one to the breaker."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from kafka.structs import TopicPartition
+
+from tests.waiting import wait_for
+from worker.errors import RetryError
+from worker.events.cloudevents import Origin
+from worker.events.image_event import DeadLetter
+from worker.metrics import Figures
+from worker.stream.breaker import Breaker
+from worker.stream.committer import Committer
+from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.outcomes import EventOutcome
+from worker.stream.transaction import Committed, TransactionalCommitter
+
+P0 = TopicPartition("images", 0)
+REJECTED = 3
+
+
+class Doubtful:
+    """Every commit but the fourth is in doubt; after each the same events are judged again."""
+
+    def __init__(self) -> None:
+        self.ownership: Ownership[EventOutcome] = Ownership(max_records=99, max_bytes=9999)
+        self.ownership.assign([P0], "member")
+        self.tries = 0
+        self.reject()
+
+    def reject(self) -> None:
+        entries = self.ownership.admit(P0, [(offset, 1) for offset in range(REJECTED)])
+        self.ownership.begin(entries)
+        letter = DeadLetter(Origin("images", 0, 0), None, b"", (), "schema", "event", "no")
+        self.ownership.finish([(entry, letter, 1) for entry in entries])
+
+    def commit(self, prefixes: Sequence[Prefix[EventOutcome]]) -> Committed[EventOutcome]:
+        self.tries += 1
+        if self.tries < 4:
+            raise RetryError("the broker is away")
+        self.ownership.settle(prefixes)
+        outcomes = [entry.outcome for prefix in prefixes for entry in prefix.entries]
+        return Committed(tuple(filter(None, outcomes)), REJECTED, 0.0)
+
+    def rebuild(self, should_stop: Callable[[], bool], say_away: Callable[[str], None]) -> None:
+        self.ownership.discard()
+        self.ownership.resume([P0], "member")
+        self.reject()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_events_that_are_judged_again_after_a_doubt_do_not_trip_the_breaker() -> None:
+    doubtful, failures, figures = Doubtful(), list[BaseException](), Figures()
+    committer = Committer(
+        committer=cast("TransactionalCommitter[EventOutcome]", doubtful),
+        ownership=doubtful.ownership,
+        breaker=Breaker(max_consecutive=REJECTED + 1, max_ratio=1.0, window=100),
+        redrives="redrives",
+        interval_s=0.0,
+        records=REJECTED,
+        give_up_s=60.0,
+        figures=figures,
+        fail=failures.append,
+    )
+    committer.start()
+    wait_for(lambda: failures or doubtful.tries == 4, "the fourth commit")
+    committer.close(10.0)
+    assert failures == []
+    assert figures.read()["dead_letters"] == REJECTED
+    assert figures.read()["events_committed"] == REJECTED

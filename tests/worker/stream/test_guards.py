@@ -1,0 +1,159 @@
+"""Breaker, watchdog, failpoints and start-up checks hold the worker back in time."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.waiting import wait_for
+from worker.broker.topics import Topics, dead_letters_max_message_bytes, images_max_message_bytes
+from worker.errors import StopError
+from worker.settings import KafkaSettings, Settings
+from worker.stream.breaker import Breaker
+from worker.stream.failpoints import from_environment
+from worker.stream.start_checks import ClusterFacts, TopicFacts, check_client, check_cluster
+from worker.stream.watchdog import Watchdog
+
+
+def breaker() -> Breaker:
+    return Breaker(max_consecutive=5, max_ratio=0.5, window=20)
+
+
+def test_a_few_broken_files_among_good_ones_pass() -> None:
+    guard = breaker()
+    for number in range(200):
+        guard.count(rejected=number % 4 == 0)
+    for _ in range(5):
+        guard.count(rejected=True)
+    with pytest.raises(StopError):
+        guard.count(rejected=True)
+
+
+def test_a_run_of_rejects_names_the_last_reason_and_the_way_on() -> None:
+    guard = breaker()
+    for _ in range(5):
+        guard.count(rejected=True, last_reason="schema (not a CloudEvent)")
+    with pytest.raises(StopError, match=r"6 events in a row.*schema.*MAX_CONSECUTIVE_REJECTS"):
+        guard.count(rejected=True, last_reason="schema (not a CloudEvent)")
+
+
+def test_a_share_of_rejects_trips_only_over_a_full_window() -> None:
+    guard = breaker()
+    pattern = [True, True, False] * 7
+    for rejected in pattern[:19]:
+        guard.count(rejected=rejected)
+    with pytest.raises(StopError, match="of the last 20 events"):
+        guard.count(rejected=pattern[19])
+
+
+def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_alone() -> None:
+    expired: list[str] = []
+    watchdog = Watchdog(on_expiry=lambda what, _: expired.append(what))
+    watchdog.start()
+    with watchdog.guard("quick", 60):
+        pass
+    with watchdog.guard("hung", 0.3):
+        wait_for(lambda: expired, "the watchdog to expire")
+    watchdog.close()
+    assert set(expired) == {"hung"}
+
+
+def test_a_failpoint_kills_at_the_named_place_and_time_only() -> None:
+    sent: list[signal.Signals] = []
+    reach = from_environment({"LATENTPRINT_FAILPOINT": "after_offsets:kill@2"}, sent.append)
+    for name in ("after_begin", "after_offsets", "after_flush"):
+        reach(name)
+    assert sent == []
+    reach("after_offsets")
+    assert sent == [signal.SIGKILL]
+    from_environment({}, sent.append)("after_offsets")
+    assert len(sent) == 1
+
+
+def test_a_failpoint_during_a_call_acts_while_the_call_is_under_way() -> None:
+    sent: list[signal.Signals] = []
+    reach = from_environment({"LATENTPRINT_FAILPOINT": "during_commit:stop"}, sent.append)
+    reach("during_commit")
+    wait_for(lambda: sent, "the failpoint to act")
+    assert sent == [signal.SIGSTOP]
+
+
+def test_an_unknown_failpoint_is_refused() -> None:
+    with pytest.raises(StopError, match="expected NAME:ACTION"):
+        from_environment({"LATENTPRINT_FAILPOINT": "somewhere:kill"})
+
+
+def healthy() -> ClusterFacts:
+    topics = Topics(prefix="latentprint.")
+    fact = TopicFacts(12, 3, 1024 * 1024, 2, unclean_election=False)
+    facts = dict.fromkeys(topics.all(), fact)
+    facts[topics.images] = replace(fact, max_message_bytes=images_max_message_bytes())
+    facts["__transaction_state"] = fact
+    for topic in (topics.dead_letters, topics.redrives):
+        facts[topic] = replace(fact, max_message_bytes=dead_letters_max_message_bytes())
+    return ClusterFacts(facts, 900_000)
+
+
+def test_the_topics_that_topics_create_makes_pass_every_check() -> None:
+    settings = Settings(kafka=KafkaSettings(brokers="kafka.example:9092"))
+    assert check_cluster(settings, healthy()) == ([], [])
+    assert check_client() == []
+
+
+def without_verdicts(facts: ClusterFacts) -> ClusterFacts:
+    return replace(
+        facts, topics={n: t for n, t in facts.topics.items() if n != "latentprint.verdicts"}
+    )
+
+
+def altered(name: str, **changes: object) -> Callable[[ClusterFacts], ClusterFacts]:
+    def alter(facts: ClusterFacts) -> ClusterFacts:
+        topic = replace(facts.topics[name], **changes)  # type: ignore[arg-type]
+        return replace(facts, topics={**facts.topics, name: topic})
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (without_verdicts, "topics are missing: latentprint.verdicts.*topics create"),
+        (altered("latentprint.images", max_message_bytes=1000), "one size limit"),
+        (altered("latentprint.dead-letters", max_message_bytes=1000), "a dead letter holds"),
+        (altered("latentprint.alerts", replication=1), "fewer than 3 replicas.*latentprint.alerts"),
+        (altered("__transaction_state", replication=1), "fewer than 3 replicas.*__transaction"),
+        (lambda facts: replace(facts, max_transaction_timeout_ms=500), "transaction.max.timeout"),
+    ],
+)
+def test_a_cluster_that_could_lose_or_block_verdicts_is_refused(
+    break_it: Callable[[ClusterFacts], ClusterFacts], reason: str
+) -> None:
+    settings = Settings(kafka=KafkaSettings(brokers="kafka.example:9092"))
+    refusals, _ = check_cluster(settings, break_it(healthy()))
+    assert len(refusals) == 1
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(refusals[0].replace("\n", " "))
+
+
+def test_one_machine_is_only_warned_about_replication() -> None:
+    facts = altered("latentprint.alerts", replication=1)(healthy())
+    refusals, warnings = check_cluster(Settings(), facts)
+    assert refusals == []
+    assert "latentprint.alerts" in warnings[0]
+
+
+def test_unclean_election_is_a_warning() -> None:
+    settings = Settings(kafka=KafkaSettings(brokers="kafka.example:9092"))
+    facts = altered("latentprint.images", unclean_election=True)(healthy())
+    refusals, warnings = check_cluster(settings, facts)
+    assert refusals == []
+    assert "unclean" in warnings[0]
+
+
+def test_no_thread_of_a_closed_watchdog_is_left() -> None:
+    watchdog = Watchdog()
+    watchdog.start()
+    watchdog.close()
+    assert "watchdog" not in [thread.name for thread in threading.enumerate()]

@@ -1,0 +1,204 @@
+"""The poll thread pauses, admits and seeks, and finds its way out of what the client forgets."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.coordinator.base import MemberState
+from kafka.errors import CorruptRecordError, FencedInstanceIdError
+from kafka.structs import TopicPartition
+
+from worker.broker.topics import Topics
+from worker.errors import RetryError, StopError
+from worker.metrics import Figures
+from worker.stream.in_flight import Ownership
+from worker.stream.outcomes import EventOutcome
+from worker.stream.poller import PollThread
+
+P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
+
+
+class FakeConsumer:
+    """A consumer that owns two partitions and returns what it is told to."""
+
+    def __init__(self) -> None:
+        self.committed_offsets: dict[TopicPartition, int | None] = {P0: 7, P1: None}
+        self.positions: dict[TopicPartition, int | str] = {}
+        self.pending: dict[TopicPartition, list[Any]] = {}
+        self.paused_now: set[TopicPartition] = set()
+        self.timeouts: list[int] = []
+        self.rejoins = 0
+        self.member_id = "member"
+        self.unreadable: Exception | None = None
+        self._coordinator = SimpleNamespace(
+            state=MemberState.STABLE,
+            _heartbeat_enabled=True,
+            need_rejoin=lambda: False,
+            request_rejoin=self._request_rejoin,
+        )
+
+    def _request_rejoin(self) -> None:
+        self.rejoins += 1
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        listener.on_partitions_assigned({P0, P1})
+
+    def topics(self) -> set[str]:
+        return {"images", "redrives"}
+
+    def group_metadata(self) -> Any:
+        state = self._coordinator.state
+        return SimpleNamespace(member_id=self.member_id, generation_id=1, state=state)
+
+    def assignment(self) -> set[TopicPartition]:
+        return {P0, P1}
+
+    def paused(self) -> set[TopicPartition]:
+        return set(self.paused_now)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused_now |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused_now -= set(partitions)
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        self.timeouts.append(timeout_ms)
+        if self.unreadable is not None:
+            raise self.unreadable
+        fetched, self.pending = self.pending, {}
+        return fetched
+
+    def committed(self, partition: TopicPartition, timeout_ms: int) -> int | None:
+        return self.committed_offsets[partition]
+
+    def position(self, partition: TopicPartition, timeout_ms: int) -> int:
+        return self.committed_offsets[partition] or 0
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
+
+    def seek_to_beginning(self, partition: TopicPartition) -> None:
+        self.positions[partition] = "beginning"
+
+
+class Bench:
+    def __init__(self, max_records: int = 4) -> None:
+        self.consumer = FakeConsumer()
+        self.ownership: Ownership[EventOutcome] = Ownership(
+            max_records=max_records, max_bytes=10_000
+        )
+        self.thread = PollThread(
+            new_consumer=lambda: self.consumer,
+            topics=Topics(""),
+            ownership=self.ownership,
+            revoke_deadline_s=0.1,
+            figures=Figures(),
+        )
+        self.thread.open()
+
+    def arrive(self, *offsets: int) -> None:
+        self.consumer.pending = {
+            P0: [
+                SimpleNamespace(
+                    topic="images",
+                    partition=0,
+                    offset=offset,
+                    key=b"k",
+                    value=b"v",
+                    headers=[],
+                    timestamp=0,
+                )
+                for offset in offsets
+            ]
+        }
+
+
+def test_what_was_fetched_is_admitted_with_its_origin() -> None:
+    bench = Bench()
+    bench.arrive(3, 4)
+    admitted = bench.thread.poll(admitting=True)
+    assert [event.record.origin.offset for event in admitted] == [3, 4]
+    assert bench.ownership.in_flight[0] == 2
+
+
+def test_a_member_that_was_taken_in_as_another_begins_anew_where_the_group_stands() -> None:
+    """Nobody tells the listener; the partitions it had and has again keep their old tags."""
+    bench = Bench()
+    bench.arrive(7, 8)
+    (first, _) = bench.thread.poll(admitting=True)
+    bench.consumer.member_id = "another"
+    bench.arrive(9)
+    assert bench.thread.poll(admitting=True) == [], "others may have read on meanwhile"
+    assert bench.consumer.positions == {P0: 7, P1: "beginning"}
+    assert not bench.ownership.is_current(first.entry)
+    bench.arrive(7)
+    (again,) = bench.thread.poll(admitting=True)
+    assert again.entry.tag.member_id == "another"
+    bench.consumer.positions.clear()
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.positions == {}, "once"
+
+
+def test_a_record_that_cannot_be_read_stops_the_worker_and_says_where() -> None:
+    bench = Bench()
+    bench.consumer.unreadable = CorruptRecordError("bad header")
+    with pytest.raises(StopError, match=r"bad header.*images-0 at 7, images-1 at 0") as stopped:
+        bench.thread.poll(admitting=True)
+    assert stopped.value.exit_code == 1
+
+
+def test_partitions_pause_when_full_and_resume_when_half_empty() -> None:
+    bench = Bench(max_records=2)
+    bench.arrive(0, 1)
+    bench.thread.poll(admitting=True)
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.paused_now == {P0, P1}
+    bench.ownership.lose([P0])
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.paused_now == set()
+
+
+def test_nothing_is_admitted_while_draining() -> None:
+    bench = Bench()
+    bench.arrive(0)
+    assert bench.thread.poll(admitting=False) == []
+    assert bench.ownership.in_flight == (0, 0)
+
+
+def test_rewind_seeks_to_the_committed_offsets_on_the_poll_thread_and_admits_again() -> None:
+    bench = Bench()
+    bench.ownership.discard()
+    committer = threading.Thread(target=bench.thread.rewind)
+    committer.start()
+    while committer.is_alive():
+        bench.arrive(0)
+        bench.thread.poll(admitting=True)
+    committer.join()
+    assert bench.consumer.positions == {P0: 7, P1: "beginning"}
+    bench.ownership.lose([P0, P1])
+    assert not bench.ownership.full
+
+
+def test_a_call_after_the_end_is_refused_and_does_not_wait() -> None:
+    bench = Bench()
+    bench.thread.refuse_calls()
+    with pytest.raises(RetryError, match="ending"):
+        bench.thread.rewind()
+
+
+def test_a_join_that_the_client_forgot_is_asked_for_again() -> None:
+    bench = Bench()
+    bench.consumer._coordinator.state = MemberState.REBALANCING
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.rejoins == 1
+    assert bench.consumer.timeouts[-1] >= 1000, "a join is not cut short by a short poll"
+
+
+def test_a_member_without_heartbeats_has_lost_its_slot_to_another_process() -> None:
+    bench = Bench()
+    bench.consumer._coordinator._heartbeat_enabled = False
+    bench.thread.poll(admitting=True)
+    with pytest.raises(FencedInstanceIdError):
+        bench.thread.poll(admitting=True)

@@ -1,0 +1,75 @@
+"""Run or resume every study, and write the pages: what `latentprint train reproduce` does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from training.paper.images import SetUp
+from training.paper.pages import attacks, attribution, summary, visualisation, zoo
+from training.paper.studies import attribution as study_attribution
+from training.paper.studies import immunisation as study_attacks
+from training.paper.studies import visualisation as study_visualisation
+from training.paper.studies import zoo as study_zoo
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measurement
+
+Study = Literal["zoo", "attribution", "attacks", "visualisation"]
+STUDIES: tuple[Study, ...] = get_args(Study)
+
+COMMAND = "latentprint train reproduce"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A study: the set-ups whose generators it needs, what it measures, and its page."""
+
+    setups: tuple[str, ...]
+    measurements: Callable[[Lab, SetUp], list[Measurement]]
+    page: Callable[[Lab, str], str]
+    file: str
+
+
+CHAPTERS: dict[Study, Chapter] = {
+    "zoo": Chapter(tuple(SETUPS), study_zoo.measurements, zoo.page, "gan-zoo.md"),
+    "attribution": Chapter(
+        tuple(SETUPS), study_attribution.measurements, attribution.page, "attribution.md"
+    ),
+    "attacks": Chapter(
+        (study_attacks.SETUP,), study_attacks.measurements, attacks.page, "attacks.md"
+    ),
+    "visualisation": Chapter(
+        (study_visualisation.SETUP,),
+        study_visualisation.measurements,
+        visualisation.page,
+        "visualisation.md",
+    ),
+}
+
+
+def reproduce(lab: Lab, studies: Sequence[Study]) -> list[Path]:
+    """Train and measure what is missing of the studies, then write their pages and the summary.
+
+    Interrupted, it goes on where it stopped, at most two minutes of a training earlier. Returns
+    the pages written (none by other processes of `torchrun` than the first).
+    """
+    for study in studies:
+        chapter = CHAPTERS[study]
+        for setup in map(lab.setup_named, chapter.setups):
+            study_zoo.train_zoo(lab, setup)
+            lab.measure(chapter.measurements(lab, setup))
+    return write_pages(lab) if lab.place.first else []
+
+
+def write_pages(lab: Lab) -> list[Path]:
+    """The pages of the studies that were measured, and the summary, from the results alone."""
+    written = []
+    command = COMMAND if lab.size == "small" else f"{COMMAND} --size {lab.size}"
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    for chapter in CHAPTERS.values():
+        path = lab.folder / chapter.file
+        path.write_text(chapter.page(lab, command))
+        written.append(path)
+    path = lab.folder / "README.md"
+    path.write_text(summary.page(lab, command))
+    return [path, *written]

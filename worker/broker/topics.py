@@ -1,0 +1,248 @@
+"""The seven topics: their names, what each must allow, and their creation.
+
+Workers never create topics; `latentprint topics create` does, and an operator may.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import for_code
+
+from worker.broker.admin import admin
+from worker.errors import StopError
+from worker.events.image_event import MAX_IMAGE_BYTES
+from worker.settings import HEADROOM_BYTES
+
+DEFAULT_PREFIX = "latentprint."
+DEFAULT_PARTITIONS = 12
+"""Twelve divides evenly among 1, 2, 3, 4, 6 and 12 workers. Kafka never shrinks a topic, and
+growing one moves keys to other partitions, so it is worth starting with room."""
+
+_DAY_MS = 24 * 60 * 60 * 1000
+_MIB = 1024 * 1024
+_ALREADY_EXISTS = 36
+"""TOPIC_ALREADY_EXISTS in Kafka's table of error codes."""
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of the seven topics under one prefix."""
+
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        if self.prefix and not _NAME.fullmatch(self.prefix):
+            raise StopError(
+                f"topic prefix {self.prefix!r} does not suit Kafka; expected at most 200 of"
+                " a-z A-Z 0-9 . _ -, for example 'latentprint.'",
+                exit_code=2,
+            )
+
+    @property
+    def images(self) -> str:
+        """Image events: the input."""
+        return f"{self.prefix}images"
+
+    @property
+    def verdicts(self) -> str:
+        """One verdict for every image that could be read."""
+        return f"{self.prefix}verdicts"
+
+    @property
+    def alerts(self) -> str:
+        """One alert for every flagged verdict."""
+        return f"{self.prefix}alerts"
+
+    @property
+    def dead_letters(self) -> str:
+        """Image events that will never work, as they came, with the reason."""
+        return f"{self.prefix}dead-letters"
+
+    @property
+    def fingerprints(self) -> str:
+        """One small record for every image fingerprint, kept for later attribution."""
+        return f"{self.prefix}fingerprints"
+
+    @property
+    def redrives(self) -> str:
+        """Dead letters to be judged again: the other input."""
+        return f"{self.prefix}redrives"
+
+    @property
+    def decisions(self) -> str:
+        """What was decided on each dead letter: redriven or discarded, by whom and why."""
+        return f"{self.prefix}dead-letter-decisions"
+
+    @property
+    def inputs(self) -> tuple[str, str]:
+        """What a worker reads."""
+        return self.images, self.redrives
+
+    def all(self) -> tuple[str, ...]:
+        """All seven, the first input first."""
+        outputs = (self.verdicts, self.alerts, self.dead_letters, self.fingerprints)
+        return (self.images, *outputs, self.redrives, self.decisions)
+
+
+def images_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> int:
+    """What the images topic takes: the largest image in binary mode, with key and headers.
+
+    The reader takes a key of 32 KiB and attributes of 4 KiB each. Structured mode spends four
+    bytes on three, so its images must be a quarter smaller.
+    """
+    return max_image_bytes + HEADROOM_BYTES
+
+
+def dead_letters_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> int:
+    """What the dead-letter topic takes: any image event, and the `dlq.*` headers beside it."""
+    return images_max_message_bytes(max_image_bytes) + HEADROOM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How one topic is to be made; `replication` None leaves the factor to the cluster."""
+
+    name: str
+    partitions: int
+    replication: int | None
+    retention_ms: int
+    max_message_bytes: int
+
+    def configs(self) -> dict[str, str]:
+        """The topic's settings, as Kafka names them."""
+        configs = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(self.max_message_bytes),
+        }
+        if self.replication is not None and self.replication >= 3:
+            # acks=all means nothing while one replica alone may answer.
+            configs["min.insync.replicas"] = "2"
+        return configs
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReport:
+    """What became of one topic: created, or found, and where it differs from the plan."""
+
+    name: str
+    created: bool
+    partitions: int
+    differences: tuple[str, ...]
+
+
+def plan_topics(
+    topics: Topics,
+    *,
+    partitions: int = DEFAULT_PARTITIONS,
+    replication: int | None = None,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
+) -> tuple[TopicPlan, ...]:
+    """The seven topics as they should be.
+
+    Images stay a week, for a replay after an outage; verdicts and fingerprints 30 days, so that a
+    generator registered tomorrow is found in this month's uploads; alerts 180 days, for appeals;
+    dead letters 14 days, since they hold whole images, and redrives as long; decisions on them 180
+    days.
+    """
+
+    def plan(name: str, partitions: int, days: int, max_message_bytes: int) -> TopicPlan:
+        return TopicPlan(name, partitions, replication, days * _DAY_MS, max_message_bytes)
+
+    few = min(partitions, 3)  # alerts and dead letters are rare
+    return (
+        plan(topics.images, partitions, 7, images_max_message_bytes(max_image_bytes)),
+        plan(topics.verdicts, partitions, 30, _MIB),
+        plan(topics.alerts, few, 180, _MIB),
+        plan(topics.dead_letters, few, 14, dead_letters_max_message_bytes(max_image_bytes)),
+        plan(topics.fingerprints, partitions, 30, _MIB),
+        plan(topics.redrives, few, 14, dead_letters_max_message_bytes(max_image_bytes)),
+        plan(topics.decisions, 1, 180, _MIB),
+    )
+
+
+def create_topics(
+    brokers: str,
+    topics: Topics,
+    *,
+    partitions: int = DEFAULT_PARTITIONS,
+    replication: int | None = None,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
+    client: Mapping[str, Any] | None = None,
+) -> tuple[TopicReport, ...]:
+    """Create the topics that are missing; leave the others, and report where they differ.
+
+    Returns once every partition has a leader. Raises StopError: exit code 3 where no broker
+    answers, 1 where the cluster refuses (rights, or more replicas than brokers).
+    """
+    plans = plan_topics(
+        topics, partitions=partitions, replication=replication, max_image_bytes=max_image_bytes
+    )
+    with admin(brokers, client=client) as connection:
+        created = _create(connection, plans)
+        connection.wait_for_topics([plan.name for plan in plans])
+        found = {t["name"]: t for t in connection.describe_topics([p.name for p in plans])}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
+        described = connection.describe_configs(resources, config_filter="all")
+        configs = next(iter(described.values()))
+    return tuple(
+        TopicReport(
+            name=plan.name,
+            created=plan.name in created,
+            partitions=len(found[plan.name]["partitions"]),
+            differences=_differences(plan, found[plan.name], configs[plan.name]),
+        )
+        for plan in plans
+    )
+
+
+def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> set[str]:
+    """Ask for all topics; another creator may be at it too, so existing ones are no error."""
+    answer = connection.create_topics(
+        {
+            plan.name: {
+                "num_partitions": plan.partitions,
+                "replication_factor": -1 if plan.replication is None else plan.replication,
+                "configs": plan.configs(),
+            }
+            for plan in plans
+        },
+        raise_errors=False,
+    )
+    created = set()
+    for topic in answer["topics"]:
+        code = topic["error_code"]
+        if code == 0:
+            created.add(topic["name"])
+        elif code != _ALREADY_EXISTS:
+            reason = topic.get("error_message") or for_code(code).__name__
+            raise StopError(
+                f"Kafka refused to create {topic['name']}: {reason}. Topics created so far:"
+                f" {', '.join(sorted(created)) or 'none'}; mend the cause and run the command"
+                " again, it leaves existing topics alone."
+            )
+    return created
+
+
+def _differences(
+    plan: TopicPlan, found: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Where a topic differs from its plan, each as `what: value found, value planned`."""
+    differences = []
+    partitions = len(found["partitions"])
+    if partitions != plan.partitions:
+        differences.append(f"partitions: {partitions} found, {plan.partitions} planned")
+    replication = len(found["partitions"][0]["replica_nodes"])
+    if plan.replication is not None and replication != plan.replication:
+        differences.append(f"replication: {replication} found, {plan.replication} planned")
+    for name, planned in plan.configs().items():
+        value = configs.get(name, {}).get("value")
+        if value != planned:
+            differences.append(f"{name}: {value} found, {planned} planned")
+    return tuple(differences)

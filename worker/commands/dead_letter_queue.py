@@ -1,0 +1,283 @@
+"""Look after dead letters: read them, send them to be judged again, or let them go.
+
+A dead letter stays where it is until its retention ends. What was decided on it is a record of the
+topic `dead-letter-decisions`, so that nobody has to remember, and who did what and why can be read
+later. A redrive and its decision are written in one transaction: neither is there without the
+other, and a command that is interrupted may be run again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, ProducerFencedError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.clients import WorkerProducer
+from worker.broker.topics import Topics, dead_letters_max_message_bytes
+from worker.errors import StopError
+from worker.events.cloudevents import Origin, RawRecord
+from worker.events.dead_letter import PREFIX, DeadLetter, read_dead_letter
+
+Action = Literal["redriven", "discarded"]
+State = Literal["open", "redriven", "discarded"]
+
+TRANSACTIONAL_ID = "latentprint-dlq"
+"""One for all: of two people who decide at the same time, the second fences the first."""
+
+_BATCH = 50
+_BATCH_BYTES = 32 * 1024 * 1024
+"""Letters decided in one transaction, and the bytes of their values past which it is closed."""
+
+_POLL_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a dead letter lies in its topic; written PARTITION:OFFSET."""
+
+    partition: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Raises StopError (exit code 2) for anything but PARTITION:OFFSET."""
+        partition, _, offset = text.partition(":")
+        if not (text.isascii() and partition.isdigit() and offset.isdigit()):
+            raise StopError(
+                f"{text!r} is no place of a dead letter; expected PARTITION:OFFSET as"
+                " `latentprint dlq ls` prints it, for example 0:17",
+                exit_code=2,
+            )
+        return cls(int(partition), int(offset))
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+class Decision(BaseModel):
+    """What was decided on one dead letter; `by` and `reason` as they were given."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    action: Action
+    partition: int
+    offset: int
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A dead letter, the record it lies in, and the last decision on it."""
+
+    place: Place
+    letter: DeadLetter
+    record: RawRecord
+    decision: Decision | None
+
+    @property
+    def state(self) -> State:
+        """Open until something is decided."""
+        return self.decision.action if self.decision else "open"
+
+    @property
+    def omitted(self) -> tuple[str, ...]:
+        """What of the event was too large to be kept: `value`, `headers`."""
+        for name, content in self.record.headers:
+            if name == f"{PREFIX}omitted" and content:
+                return tuple(content.decode().split(","))
+        return ()
+
+
+def kept_letters(
+    brokers: str, topics: Topics, *, client: Mapping[str, Any] | None = None
+) -> Iterator[Kept]:
+    """Every dead letter that is there now, partition by partition, the oldest first.
+
+    Records that are no dead letter are passed over. Raises StopError with exit code 3 where Kafka
+    or a topic is out of reach.
+    """
+    with admin(brokers, client=client) as connection:
+        partitions = require_topics(connection, [topics.dead_letters, topics.decisions])
+    decisions = _decisions(brokers, topics, partitions[topics.decisions], client)
+    for record in _records(brokers, topics.dead_letters, partitions[topics.dead_letters], client):
+        place = Place(record.origin.partition, record.origin.offset)
+        try:
+            letter = read_dead_letter(record)
+        except ValueError:
+            continue
+        yield Kept(place, letter, record, decisions.get(place))
+
+
+def decide(
+    brokers: str,
+    topics: Topics,
+    letters: Iterable[Kept],
+    *,
+    action: Action,
+    by: str,
+    reason: str,
+    client: Mapping[str, Any] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    done: Callable[[Kept], None] = lambda kept: None,
+) -> int:
+    """Redrive or discard each letter; returns how many. `done` is called once it is committed.
+
+    Raises StopError where Kafka is out of reach (3) or another person decides at the same time
+    (1): what `done` was called for is decided. Of one batch more it may not be known whether it
+    was; `letters` is read once no other command can decide any more.
+    """
+    count = 0
+    with _producer(brokers, topics, client) as producer:
+        for batch in _batches(letters):
+            producer.begin_transaction()
+            futures = []
+            for kept in batch:
+                if action == "redriven":
+                    futures.append(_send_again(producer, topics, kept.record))
+                decision = Decision(
+                    action=action,
+                    partition=kept.place.partition,
+                    offset=kept.place.offset,
+                    by=by,
+                    reason=reason,
+                    at=now(),
+                )
+                futures.append(
+                    producer.send(
+                        topics.decisions,
+                        key=str(kept.place).encode(),
+                        value=decision.model_dump_json().encode(),
+                    )
+                )
+            producer.flush(CONNECT_TIMEOUT_S)
+            for future in futures:  # a flush that returns proves nothing
+                if not future.succeeded():
+                    raise unreachable(brokers, future.exception or TimeoutError("no answer"))
+            producer.commit_transaction(CONNECT_TIMEOUT_S)
+            count += len(batch)
+            for kept in batch:
+                done(kept)
+    return count
+
+
+def _batches(letters: Iterable[Kept]) -> Iterator[list[Kept]]:
+    """Bounded in number and in bytes, since a letter may hold an image of 10 MiB."""
+    batch: list[Kept] = []
+    held = 0
+    for kept in letters:
+        batch.append(kept)
+        held += len(kept.record.value or b"")
+        if len(batch) == _BATCH or held > _BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _send_again(producer: WorkerProducer, topics: Topics, record: RawRecord) -> Any:
+    headers = [(name, value or b"") for name, value in record.headers]
+    return producer.send(topics.redrives, key=record.key, value=record.value, headers=headers)
+
+
+@contextmanager
+def _producer(
+    brokers: str, topics: Topics, client: Mapping[str, Any] | None
+) -> Iterator[WorkerProducer]:
+    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
+    try:
+        producer = WorkerProducer(
+            bootstrap_servers=brokers.split(","),
+            transactional_id=f"{topics.prefix}{TRANSACTIONAL_ID}",
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            max_request_size=dead_letters_max_message_bytes(),
+            request_timeout_ms=timeout_ms,
+            delivery_timeout_ms=timeout_ms + 1000,
+            max_block_ms=timeout_ms,
+            bootstrap_timeout_ms=timeout_ms,
+            retry_backoff_ms=10,
+            **(client or {}),
+        )
+    except KafkaError as error:
+        raise unreachable(brokers, error) from error
+    try:
+        producer.init_transactions()
+        yield producer
+    except KafkaError as error:
+        # The client raises the fencing itself at first, and later as the reason of other errors.
+        if any(isinstance(one, ProducerFencedError) for one in (error, *error.args)):
+            raise StopError(
+                "someone else decides on dead letters at the same time, so this command was"
+                " stopped. Look with `latentprint dlq ls` at what is open still, and run it again"
+                " when the other has ended"
+            ) from error
+        raise unreachable(brokers, error) from error
+    finally:
+        producer.discard(1.0)
+
+
+def _decisions(
+    brokers: str, topics: Topics, partitions: list[int], client: Mapping[str, Any] | None
+) -> dict[Place, Decision]:
+    """The last decision on each place."""
+    found: dict[Place, Decision] = {}
+    for record in _records(brokers, topics.decisions, partitions, client):
+        try:
+            decision = Decision.model_validate_json(record.value or b"")
+        except ValidationError:
+            continue
+        found[Place(decision.partition, decision.offset)] = decision
+    return found
+
+
+def _records(
+    brokers: str, topic: str, partitions: list[int], client: Mapping[str, Any] | None
+) -> Iterator[RawRecord]:
+    """The committed records of a topic up to its end when the first is asked for."""
+    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=brokers.split(","),
+            bootstrap_timeout_ms=timeout_ms,
+            request_timeout_ms=timeout_ms,
+            group_id=None,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=dead_letters_max_message_bytes(),
+            **(client or {}),
+        )
+    except KafkaError as error:
+        raise unreachable(brokers, error) from error
+    try:
+        assigned = [TopicPartition(topic, number) for number in partitions]
+        for partition, end in consumer.end_offsets(assigned, timeout_ms=timeout_ms).items():
+            consumer.assign([partition])
+            consumer.seek_to_beginning(partition)
+            heard = time.monotonic()
+            while (position := consumer.position(partition, timeout_ms=timeout_ms)) < end:
+                fetched = consumer.poll(timeout_ms=_POLL_MS)
+                if fetched or consumer.position(partition, timeout_ms=timeout_ms) > position:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > CONNECT_TIMEOUT_S:
+                    raise unreachable(
+                        brokers, TimeoutError(f"{topic}-{partition.partition} gives no records")
+                    )
+                for batch in fetched.values():
+                    for r in batch:
+                        origin = Origin(r.topic, r.partition, r.offset)
+                        yield RawRecord(origin, r.key, r.value, tuple(r.headers), r.timestamp)
+    except KafkaError as error:
+        raise unreachable(brokers, error) from error
+    finally:
+        consumer.close(autocommit=False, timeout_ms=1000)

@@ -1,0 +1,274 @@
+"""The commands on local files: `scan` and `register`."""
+
+import getpass
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from fingerprint_db.enrolment import Enrolment, EnrolmentReport, Registration, enrol
+from fingerprint_db.errors import RegistryError
+from fingerprint_db.memory_registry import MemoryRegistry
+from fingerprint_db.redis_store.registry import RedisRegistry
+from fingerprint_db.transfer import import_
+from worker.commands.watch import Watched
+from worker.commands.watch_lines import line, printable
+from worker.errors import StopError
+from worker.judge.judged import RegistryView
+from worker.settings import Settings
+from worker.settings_sources import load_settings
+
+if TYPE_CHECKING:  # torch and the network load only when a command runs
+    from worker.decoder.pool import DecoderPool
+    from worker.enrol.samples import LeftOut, Progress, SampleSet
+    from worker.extractor.bundle import Bundle
+    from worker.extractor.extract import TorchExtractor
+
+GATE_REFUSED = 4
+"""Exit code when the enrolment gate refuses the samples."""
+
+Redis = Annotated[str | None, typer.Option("--redis", help="redis://HOST:PORT/DATABASE")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+
+
+def contribute(app: typer.Typer) -> None:
+    """Add `scan` and `register`."""
+    app.command("scan")(scan_command)
+    app.command("register")(register_command)
+
+
+def scan_command(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    redis: Redis = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Verdicts for local files, no Kafka needed.
+
+    Without a Redis in flags, environment, file or running local services, the registry is what
+    the bundle ships: the generators of the committed zoo. Exit codes: 0 all files judged or
+    rejected with a reason, 1 a file could not be read, 2 wrong use, 3 Redis out of reach.
+    """
+    settings = _settings(redis, config)
+    with _workshop(settings) as (pool, extractor, bundle):
+        from worker.commands.scan import scan
+        from worker.judge.pipeline import Pipeline
+        from worker.judge.policy import load_policy
+
+        policy = load_policy(settings.decision.policy)
+        pipeline = Pipeline(extractor, bundle, policy, lambda: datetime.now(UTC))
+        view = _view(settings, bundle.digest, bundle.path, explicit=_redis_is_set(settings))
+        unreadable = 0
+        for document in scan(paths, pool.decode, pipeline, view, settings.extract.batch_max_images):
+            unreadable += document["record"] == "unreadable"
+            if as_json:
+                print(json.dumps(document), flush=True)
+            elif document["record"] == "unreadable":
+                print(f"unreadable         {printable(document['subject'])}: {document['message']}")
+            else:
+                typer.echo(line(Watched(document["record"], document)))
+    raise typer.Exit(1 if unreadable else 0)
+
+
+def register_command(
+    name: Annotated[str, typer.Argument(help="What verdicts will call the generator.")],
+    samples: Annotated[Path, typer.Argument(help="Folder with 50 or more of its images.")],
+    family: Annotated[
+        str | None, typer.Option("--family", help="Family of generators; default: the name.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Judge the samples, write nothing.")
+    ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Compare and record, but never name it in verdicts.")
+    ] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who registers; default: you.")] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; kept in the history.")
+    ] = "registered from samples",
+    redis: Redis = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Enrol a generator from sample images; live at once, no worker is restarted.
+
+    Prints the gate's report. Exit codes: 0 registered (or would be, with --dry-run), 2 wrong use,
+    3 Redis out of reach, 4 refused by the gate.
+    """
+    settings = _settings(redis, config)
+    if not samples.is_dir():
+        raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
+    registry = RedisRegistry(settings.redis.url.get_secret_value())
+    with _workshop(settings) as (pool, extractor, bundle), _registry_errors():
+        from worker.enrol.samples import fingerprint_samples, read_samples
+        from worker.judge.policy import load_policy
+
+        registered = registry.snapshot(bundle.digest).models
+        sample_set = read_samples(samples, pool.decode)
+        with _progress(as_json) as progress:
+            fingerprints = fingerprint_samples(
+                sample_set.files, pool.decode, extractor, bundle.calibration, progress=progress
+            )
+        author = by or getpass.getuser()
+        enrolment = enrol(
+            fingerprints,
+            Registration(
+                model_id=_model_id(name),
+                name=name,
+                family=family or name,
+                by=author,
+                reason=reason,
+                at=datetime.now(UTC),
+                status="shadow" if shadow else "live",
+            ),
+            bundle.background,
+            registered,
+            alpha=load_policy(settings.decision.policy).alpha,
+        )
+        revision = None
+        if enrolment.model is not None and not dry_run:
+            revision = registry.register(enrolment.model, by=author, reason=reason).revision
+    _print_report(enrolment, sample_set, revision, dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(0 if enrolment.model is not None else GATE_REFUSED)
+
+
+def _settings(redis: str | None, config: Path | None) -> Settings:
+    return load_settings(environment=os.environ, flags={"redis.url": redis}, config_file=config)
+
+
+def _redis_is_set(settings: Settings) -> bool:
+    """Whether some source named a Redis, rather than the built-in default address."""
+    return "url" in settings.redis.model_fields_set
+
+
+@contextmanager
+def _workshop(settings: Settings) -> Iterator[tuple["DecoderPool", "TorchExtractor", "Bundle"]]:
+    """The verified bundle, its extractor, and the sandboxed decoders."""
+    from worker.commands.run import decode_limits
+    from worker.decoder.pool import DecoderPool
+    from worker.extractor.bundle import load_bundle
+    from worker.extractor.extract import TorchExtractor
+
+    bundle = load_bundle(settings.extract.bundle)
+    extractor = TorchExtractor(bundle, settings.extract.device)
+    extractor.self_test()
+    limits = decode_limits(settings, extractor.limits)
+    with DecoderPool(limits, settings.decode.processes) as pool:
+        yield pool, extractor, bundle
+
+
+def _view(settings: Settings, space: str, bundle: Path, *, explicit: bool) -> RegistryView:
+    """The registry as of now: Redis where one was named, else the zoo of the bundle."""
+    from worker.extractor.bundle import ZOO_EXPORT
+
+    with _registry_errors():
+        if explicit:
+            registry = RedisRegistry(settings.redis.url.get_secret_value())
+            return RegistryView(registry.snapshot(space), 0.0)
+        memory = MemoryRegistry()
+        if (bundle / ZOO_EXPORT).is_file():
+            data = (bundle / ZOO_EXPORT).read_bytes()
+            import_(memory, data, by="latentprint scan", reason="the bundle's zoo")
+        print("registry: the zoo that ships with the bundle (no Redis named)", file=sys.stderr)
+        return RegistryView(memory.snapshot(space), 0.0)
+
+
+@contextmanager
+def _registry_errors() -> Iterator[None]:
+    try:
+        yield
+    except RegistryError as error:
+        raise StopError(str(error), exit_code=getattr(error, "exit_code", 3)) from error
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator["Progress"]:
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda done, total: None
+        return
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task("fingerprinting the samples under every condition", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _model_id(name: str) -> str:
+    """A model id from a name: lower case, everything else a hyphen, at most 64 characters."""
+    slug = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:64]
+    if not slug:
+        raise StopError(
+            f"the name {name!r} has no letter a-z or digit to make an id of; choose another",
+            exit_code=2,
+        )
+    return slug
+
+
+def _print_report(
+    enrolment: Enrolment,
+    sample_set: "SampleSet",
+    revision: int | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    report = enrolment.report
+    if as_json:
+        document = {
+            "registered": revision is not None,
+            "dry_run": dry_run,
+            "model_id": enrolment.model.model_id if enrolment.model else None,
+            "status": enrolment.model.status if enrolment.model else None,
+            "space": enrolment.model.space if enrolment.model else None,
+            "revision": revision,
+            "left_out": [asdict(sample) for sample in sample_set.left_out],
+            **asdict(report),
+        }
+        print(json.dumps(document))
+        return
+    _print_gate(report, sample_set.left_out)
+    if enrolment.model is None:
+        print(f"REFUSED: {report.name} was not registered")
+    elif revision is None:
+        print(f"would register {report.name} as {enrolment.model.model_id} (dry run)")
+    else:
+        model = enrolment.model
+        print(f"registered {model.name} as {model.model_id} ({model.status}), revision {revision}")
+
+
+def _print_gate(report: EnrolmentReport, left_out: "tuple[LeftOut, ...]") -> None:
+    console = Console()
+    for sample in left_out:
+        console.print(f"left out {printable(sample.subject)}: {sample.why}", style="yellow")
+    table = Table(title=f"{printable(report.name)}: {report.samples} samples")
+    for heading in ("condition", "samples", "found synthetic", "recognised", "threshold"):
+        table.add_column(heading, justify="left" if heading == "condition" else "right")
+    for row in report.conditions:
+        table.add_row(
+            row.condition,
+            str(row.samples),
+            f"{row.detected:.0%}",
+            f"{row.recognised:.0%}",
+            f"{row.distance_threshold:.0f}",
+        )
+    console.print(table)
+    nearest = report.nearest_model or "none"
+    console.print(
+        f"spread {report.spread:.2f}; real photos inside {report.real_inside:.1%};"
+        f" nearest registered model: {printable(nearest)} ({report.nearest_confusion:.0%} confused)"
+    )
+    if report.provisional:
+        console.print("provisional: below 50 samples, verdicts name the family only")
+    for refusal in report.refusals:
+        console.print(f"refused: {printable(refusal)}", style="red")

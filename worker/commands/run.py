@@ -1,0 +1,240 @@
+"""The worker's commands; all wiring is here."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from worker.errors import StopError
+from worker.settings import MEBIBYTE, Settings
+from worker.settings_sources import load_settings, variable
+
+if TYPE_CHECKING:  # Pillow loads only when a command runs
+    from worker.decoder.decode import DecodeLimits
+
+
+def contribute(app: typer.Typer) -> None:
+    """Add `run` and the commands around it."""
+    from worker.commands import dlq, local_files, stream
+
+    app.command("run")(run_command)
+    stream.contribute(app)
+    dlq.contribute(app)
+    local_files.contribute(app)
+
+
+def run_command(
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, help="Start so many processes and watch them.")
+    ] = None,
+    slot: Annotated[
+        int | None, typer.Option("--slot", min=0, help="This process's slot; the first, if many.")
+    ] = None,
+    brokers: Annotated[str | None, typer.Option("--brokers", help="HOST:PORT[,HOST:PORT…]")] = None,
+    redis: Annotated[str | None, typer.Option("--redis", help="redis://HOST:PORT/DATABASE")] = None,
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="Begin of all topic names.")
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Consumer group.")] = None,
+    delivery: Annotated[
+        str | None, typer.Option("--delivery", help="exactly_once or at_least_once")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="TOML file with settings.")
+    ] = None,
+    accept_registry: Annotated[
+        bool,
+        typer.Option(
+            "--accept-registry",
+            help="Take a registry that was emptied or rolled back as it is; at the first start of"
+            " each slot alone.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line on stdout: when ready, and at the end.")
+    ] = False,
+) -> None:
+    """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
+
+    Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
+    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog.
+    """
+    from worker.telemetry import configure_logging
+
+    flags = {
+        "kafka.brokers": brokers,
+        "kafka.prefix": prefix,
+        "kafka.group": group,
+        "kafka.slot": slot,
+        "redis.url": redis,
+        "delivery.mode": delivery,
+    }
+    settings = load_settings(environment=os.environ, flags=flags, config_file=config)
+    configure_logging(settings.logging)
+    with stopping_on_signals() as stop:
+        if slots is not None and slots > 1:
+            _supervise(settings, flags, slots, config, stop, as_json, accept_registry)
+        else:
+            run_slot(
+                settings,
+                stop,
+                accept_registry=accept_registry,
+                on_ready=lambda: _announce("ready", settings, as_json),
+            )
+            _announce("drained", settings, as_json)
+
+
+def run_slot(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    accept_registry: bool = False,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """One slot with the real pipeline, on the calling thread, until `stop` is set.
+
+    Loads the bundle, proves it on its golden inputs, starts the sandboxed decoders, tries the
+    first load of the registry, then joins the group.
+    """
+    from fingerprint_db.redis_store.registry import RedisRegistry
+    from worker.decoder.pool import DecoderPool
+    from worker.extractor.bundle import load_bundle
+    from worker.extractor.extract import TorchExtractor
+    from worker.judge.pipeline import Pipeline
+    from worker.judge.policy import load_policy
+    from worker.registry.floor import read_floor
+    from worker.registry.follower import RegistryFollower
+    from worker.stream.failpoints import from_environment
+    from worker.stream.run import Work, run
+
+    bundle = load_bundle(settings.extract.bundle)
+    extractor = TorchExtractor(bundle, settings.extract.device)
+    extractor.self_test()
+    policy = load_policy(settings.decision.policy)
+    if settings.decision.max_registry_age_s is not None:
+        policy = policy.model_copy(
+            update={"maximum_registry_age_s": settings.decision.max_registry_age_s}
+        )
+    pipeline = Pipeline(extractor, bundle, policy, lambda: datetime.now(UTC))
+    limits = decode_limits(settings, extractor.limits)
+    structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=bundle.digest[:12])
+    registry = RedisRegistry(settings.redis.url.get_secret_value())
+    follower = RegistryFollower(
+        registry,
+        bundle.digest,
+        block_s=settings.redis.poll_s,
+        floor=read_floor(settings.kafka, bundle.digest),
+        accept=accept_registry,
+    )
+    with DecoderPool(limits, settings.decode.processes) as decoder:
+        _check_sandbox(decoder.posture(), settings)
+        follower.start()
+        try:
+            run(
+                settings,
+                Work(decoder, pipeline.judge, follower.view, follower.metadata),
+                stop=stop,
+                failpoint=from_environment(os.environ),
+                on_ready=on_ready,
+            )
+        finally:
+            follower.close()
+            registry.close()
+
+
+def decode_limits(settings: Settings, bundle: "DecodeLimits") -> "DecodeLimits":
+    """How the bundle wants images cropped, and what one may cost by the settings."""
+    return replace(
+        bundle,
+        max_image_bytes=settings.decode.max_image_bytes,
+        max_pixels=settings.decode.max_pixels,
+        memory_bytes=settings.decode.memory_mib * MEBIBYTE,
+        cpu_s=settings.decode.cpu_s,
+    )
+
+
+def _check_sandbox(posture: dict[str, bool], settings: Settings) -> None:
+    """Refuse to decode strangers' files unconfined; on one's own machine only warn."""
+    missing = sorted(name for name, holds in posture.items() if not holds)
+    if not missing:
+        return
+    structlog.get_logger().warning("decoder_sandbox_incomplete", missing=missing)
+    if not settings.is_local:
+        raise StopError(
+            f"the decoder sandbox lacks {', '.join(missing)} on this kernel, so a malicious image"
+            " could do more than fail; run where seccomp is allowed, or, for images you trust, set"
+            " LATENTPRINT_PROFILE=local",
+            exit_code=2,
+        )
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """SIGTERM and the first Ctrl-C ask for a drain; a second Ctrl-C interrupts.
+
+    The main thread may ask `is_set()` but must not `wait()`: the handler runs on that thread and
+    would wait for the event's own lock.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _supervise(
+    settings: Settings,
+    flags: dict[str, str | int | None],
+    slots: int,
+    config: Path | None,
+    stop: threading.Event,
+    as_json: bool,
+    accept_registry: bool,
+) -> None:
+    from worker.commands.supervisor import Supervisor
+
+    environment = dict(os.environ)
+    for dotted, value in flags.items():
+        if value is not None:  # not as arguments: the address of Redis may hold a password
+            environment[variable(tuple(dotted.split(".")))] = str(value)
+    command = [sys.executable, "-m", "worker.program", "run"]
+    command += ["--config", str(config)] if config is not None else []
+    command += ["--json"] * as_json
+
+    def command_of(number: int, first_start: bool) -> list[str]:
+        # What the operator looked at is accepted; what a restart finds hours later is not.
+        accepting = ["--accept-registry"] if accept_registry and first_start else []
+        return [*command, *accepting, "--slot", str(number)]
+
+    first = settings.kafka.slot
+    code = Supervisor(
+        command_of,
+        range(first, first + slots),
+        environment=environment,
+    ).run(stop)
+    if code != 0:
+        raise StopError(f"a slot ended with exit code {code}; its reason is above", exit_code=code)
+
+
+def _announce(event: str, settings: Settings, as_json: bool) -> None:
+    if as_json:
+        line = {"event": event, "slot": settings.kafka.slot, "pid": os.getpid()}
+        print(json.dumps(line), flush=True)

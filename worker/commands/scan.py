@@ -1,0 +1,106 @@
+"""Verdicts for local files, without Kafka: the same decode, stages and records as the stream."""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from worker.decoder.decode import DecodedImage
+from worker.enrol.image_files import ImageFile, UnreadablePath, find_image_files
+from worker.errors import RejectError
+from worker.events.image_event import ImageEvent, Origin, readable
+from worker.judge.judged import Judged, RegistryView
+from worker.judge.pipeline import Pipeline
+
+SCAN_TOPIC = "scan"
+"""Stands for the input topic in verdicts of local files; the offset counts the files."""
+
+Decode = Callable[[bytes], DecodedImage]
+
+
+def scan(
+    paths: Sequence[Path], decode: Decode, pipeline: Pipeline, view: RegistryView, batch: int
+) -> Iterator[dict[str, Any]]:
+    """One document per image below `paths`, in order: as `latentprint watch --json` prints them."""
+    waiting: list[tuple[ImageEvent, DecodedImage | RejectError]] = []
+    for offset, found in enumerate(_images(paths)):
+        event = _event(found, offset)
+        if isinstance(event, dict):
+            yield from _judged(waiting, pipeline, view)
+            waiting = []
+            yield event
+            continue
+        try:
+            waiting.append((event, decode(event.data)))
+        except RejectError as error:
+            waiting.append((event, error))
+        if len(waiting) == batch:
+            yield from _judged(waiting, pipeline, view)
+            waiting = []
+    yield from _judged(waiting, pipeline, view)
+
+
+def _images(paths: Sequence[Path]) -> Iterator[ImageFile | UnreadablePath]:
+    for found in find_image_files(paths):
+        if isinstance(found, ImageFile | UnreadablePath):
+            yield found
+
+
+def _event(found: ImageFile | UnreadablePath, offset: int) -> ImageEvent | dict[str, Any]:
+    """The file as an event, or the document that says why it could not be read."""
+    path = Path(found.path.decode("utf-8", "surrogateescape"))
+    if isinstance(found, UnreadablePath):
+        return _unreadable(str(path), found.why)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return _unreadable(str(path), error.strerror or str(error))
+    subject = found.subject.decode("utf-8", "surrogateescape")
+    return ImageEvent(
+        origin=Origin(SCAN_TOPIC, 0, offset),
+        key=found.subject,
+        event_id=str(offset),
+        source="/latentprint/scan",
+        subject=subject,
+        time=None,
+        content_type=found.content_type,
+        data=data,
+    )
+
+
+def _unreadable(path: str, why: str) -> dict[str, Any]:
+    return {"record": "unreadable", "subject": readable(path), "message": why}
+
+
+def _judged(
+    waiting: Sequence[tuple[ImageEvent, DecodedImage | RejectError]],
+    pipeline: Pipeline,
+    view: RegistryView,
+) -> Iterator[dict[str, Any]]:
+    """Documents for a batch, in its order; rejected files keep their place."""
+    decoded = [(event, image) for event, image in waiting if isinstance(image, DecodedImage)]
+    results = iter(pipeline.judge(decoded, view) if decoded else [])
+    for event, image in waiting:
+        result = image if isinstance(image, RejectError) else next(results)
+        yield _document(event, result)
+
+
+def _document(event: ImageEvent, result: Judged | RejectError) -> dict[str, Any]:
+    if isinstance(result, Judged):
+        return {"record": "verdict", **result.verdict.model_dump(mode="json")}
+    document: dict[str, Any] = {
+        "record": "dead_letter",
+        "subject": None if event.subject is None else readable(event.subject),
+        "event_id": event.event_id,
+        "reason": result.code,
+        "stage": result.stage,
+        "message": result.message,
+        "topic": event.origin.topic,
+        "partition": event.origin.partition,
+        "offset": event.origin.offset,
+        "attempts": 1,
+    }
+    if event.subject is not None and document["subject"] != event.subject:
+        exact = event.subject.encode("utf-8", "surrogateescape")
+        document["subject_base64"] = base64.b64encode(exact).decode()
+    return document

@@ -1,0 +1,59 @@
+"""One readable line for each watched record, coloured where a terminal shows it."""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from worker.commands.watch import Watched
+
+_COLOURS = {
+    "attributed": typer.colors.RED,
+    "unknown_generator": typer.colors.MAGENTA,
+    "no_evidence": typer.colors.GREEN,
+    "undetermined": typer.colors.YELLOW,
+}
+
+
+def line(watched: Watched) -> str:
+    """The record on one line; control characters of the sender never reach the terminal."""
+    document = watched.document
+    if watched.kind == "unreadable":
+        text = f"{_place(document)}: {document['message']}"
+        return f"{typer.style('unreadable', fg='yellow'):<18} {printable(text)}"
+    subject = printable(str(document.get("subject") or document.get("event_id") or "-"))
+    if watched.kind == "dead_letter":
+        head = typer.style(f"{'dead letter':<18}", fg=typer.colors.BRIGHT_BLACK)
+        why = printable(f"{document['reason']}: {document['message']}")
+        return f"{head} {subject}  {why}"
+    outcome = str(document.get("outcome"))
+    head = typer.style(f"{printable(outcome):<18}", fg=_COLOURS.get(outcome))
+    if document.get("flagged") or watched.kind == "alert":
+        head += typer.style(" FLAGGED", fg=typer.colors.RED, bold=True)
+    return f"{head} {subject}  {printable(_detail(document))}"
+
+
+def printable(text: str) -> str:
+    r"""Text with every control and formatting character shown as an escape, as in `\x1b`."""
+    return "".join(
+        c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+def _detail(document: Mapping[str, Any]) -> str:
+    parts = []
+    if document.get("model"):
+        parts.append(str(document["model"]))
+    test = document.get("real_test")
+    if isinstance(test, dict) and isinstance(test.get("p_value"), int | float):
+        parts.append(f"p={test['p_value']:.4g}")
+    reasons = document.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        parts.append(f"({', '.join(str(reason) for reason in reasons)})")
+    return "  ".join(parts)
+
+
+def _place(document: Mapping[str, Any]) -> str:
+    return f"{document['topic']} {document['partition']} @ {document['offset']}"

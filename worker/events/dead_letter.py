@@ -1,0 +1,137 @@
+"""DeadLetter: an image event that will never work, kept as it came, with the reason beside it."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from worker.events.cloudevents import (
+    CloudEvent,
+    MalformedEventError,
+    Origin,
+    OutgoingRecord,
+    RawRecord,
+    read_cloudevent,
+)
+
+MAX_MESSAGE_BYTES = 2048
+"""An error message may quote its input; this much of it is enough to act on."""
+
+PREFIX = "dlq."
+_RECORD_OVERHEAD_BYTES = 1024
+"""The dlq headers without the message, the batch header, and the lengths of all fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A rejected record: key, value and headers byte for byte, and why it was rejected.
+
+    `attempts` counts how often the worker tried, this time included.
+    """
+
+    origin: Origin
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    code: str
+    stage: str
+    message: str
+    attempts: int = 1
+
+    def outgoing(self, max_bytes: int | None = None) -> OutgoingRecord:
+        """The Kafka record: everything as it came, followed by the `dlq.*` headers.
+
+        Two things cannot be sent by the client as they came: a header without a value, and a
+        record with neither key nor value. They go out empty, and `dlq.null-headers` (positions)
+        or `dlq.null-value` says so. A value that compression hid from the broker's limit may be
+        too large to be sent again: beyond `max_bytes` the value is left out, then the headers,
+        and `dlq.omitted`, `dlq.value-bytes` and `dlq.value-sha256` say what is missing. The
+        origin headers still find the record itself.
+        """
+        headers = [(name, b"" if value is None else value) for name, value in self.headers]
+        nulls = [str(i) for i, (_, value) in enumerate(self.headers) if value is None]
+        value = self.value
+        extra = self._reason_headers()
+        if nulls:
+            extra.append((PREFIX + "null-headers", ",".join(nulls).encode()))
+        if value is None and self.key is None:
+            value = b""
+            extra.append((PREFIX + "null-value", b"true"))
+        if max_bytes is not None:
+            omitted = []
+            if self._size(value, headers) > max_bytes and value:
+                omitted.append("value")
+                extra.append((PREFIX + "value-bytes", str(len(value)).encode()))
+                digest = hashlib.sha256(value).hexdigest()
+                extra.append((PREFIX + "value-sha256", digest.encode()))
+                value = b""
+            if self._size(value, headers) > max_bytes:
+                omitted.append("headers")
+                headers = []
+            if omitted:
+                extra.append((PREFIX + "omitted", ",".join(omitted).encode()))
+        return OutgoingRecord(key=self.key, value=value, headers=(*headers, *extra))
+
+    def event(self) -> CloudEvent | None:
+        """The event inside, where the record is a CloudEvent; for those who show dead letters."""
+        try:
+            return read_cloudevent(RawRecord(self.origin, self.key, self.value, self.headers))
+        except MalformedEventError:
+            return None
+
+    def _reason_headers(self) -> list[tuple[str, bytes]]:
+        message = self.message.encode("utf-8", "backslashreplace")[:MAX_MESSAGE_BYTES]
+        fields = {
+            "reason": self.code.encode(),
+            "stage": self.stage.encode(),
+            "message": message.decode("utf-8", "ignore").encode(),
+            "topic": self.origin.topic.encode(),
+            "partition": str(self.origin.partition).encode(),
+            "offset": str(self.origin.offset).encode(),
+            "attempts": str(self.attempts).encode(),
+        }
+        return [(PREFIX + name, value) for name, value in fields.items()]
+
+    def _size(self, value: bytes | None, headers: list[tuple[str, bytes]]) -> int:
+        """Not less than the bytes of the record on the wire, uncompressed."""
+        size = _RECORD_OVERHEAD_BYTES + MAX_MESSAGE_BYTES + len(self.key or b"")
+        size += len(value or b"") + 6 * len(self.headers)
+        return size + sum(len(name.encode()) + len(content) + 8 for name, content in headers)
+
+
+def read_dead_letter(record: RawRecord) -> DeadLetter:
+    """Read a record of the dead-letter topic back; the inverse of `DeadLetter.outgoing`.
+
+    The headers of the last attempt count where an event died more than once. Raises ValueError
+    for a record that is no dead letter.
+    """
+    own: dict[str, bytes] = {}
+    for name, content in record.headers:
+        if name.startswith(PREFIX):
+            own[name[len(PREFIX) :]] = content or b""
+    try:
+        nulls = {int(i) for i in own.get("null-headers", b"").decode().split(",") if i}
+        letter = DeadLetter(
+            origin=Origin(own["topic"].decode(), int(own["partition"]), int(own["offset"])),
+            key=record.key,
+            value=None if "null-value" in own else record.value,
+            headers=(),
+            code=own["reason"].decode(),
+            stage=own["stage"].decode(),
+            message=own["message"].decode("utf-8", "replace"),
+            attempts=int(own["attempts"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"record {record.origin} is no dead letter: {type(error).__name__} {error} among its"
+            f" {PREFIX}* headers"
+        ) from None
+    first_own = _start_of_last_letter(record.headers)
+    headers = tuple(
+        (name, None if i in nulls else content)
+        for i, (name, content) in enumerate(record.headers[:first_own])
+    )
+    return replace(letter, headers=headers)
+
+
+def _start_of_last_letter(headers: tuple[tuple[str, bytes | None], ...]) -> int:
+    """Where the headers added by the last rejection begin: each one opens with the reason."""
+    return max(i for i, (name, _) in enumerate(headers) if name == PREFIX + "reason")

@@ -1,0 +1,152 @@
+"""The events of the stream: what comes in, and the names of all that goes out.
+
+An image event is read here. The records that leave are in `worker.events.records` and
+`worker.events.dead_letter`, the binding in `worker.events.cloudevents`; their names are importable
+from here, so that a stage needs one import for the values it handles.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.errors import RejectError
+from worker.events.cloudevents import (
+    MalformedEventError,
+    Origin,
+    OutgoingRecord,
+    RawRecord,
+    read_cloudevent,
+    readable,
+    subject_bytes,
+)
+from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.records import (
+    ALERT_TYPE,
+    FINGERPRINT_TYPE,
+    IMAGE_TYPE,
+    VERDICT_TYPE,
+    Alert,
+    Candidate,
+    FingerprintRecord,
+    ImageRecord,
+    Outcome,
+    RealTest,
+    Verdict,
+    alert_id,
+    encode_fingerprint,
+    outgoing,
+    revision_id,
+    verdict_id,
+)
+
+__all__ = [
+    "ALERT_TYPE",
+    "FINGERPRINT_TYPE",
+    "IMAGE_TYPE",
+    "MAX_IMAGE_BYTES",
+    "MAX_KEY_BYTES",
+    "VERDICT_TYPE",
+    "Alert",
+    "Candidate",
+    "DeadLetter",
+    "FingerprintRecord",
+    "ImageEvent",
+    "ImageRecord",
+    "Origin",
+    "Outcome",
+    "OutgoingRecord",
+    "RawRecord",
+    "RealTest",
+    "Verdict",
+    "alert_id",
+    "encode_fingerprint",
+    "outgoing",
+    "parse_image_event",
+    "read_dead_letter",
+    "readable",
+    "revision_id",
+    "subject_bytes",
+    "verdict_id",
+]
+
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+"""One size limit for producers, topics and brokers."""
+
+MAX_KEY_BYTES = 32 * 1024
+"""The key travels on with every output record, and half the room beside an image is its own."""
+
+STAGE = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEvent:
+    """One image to be judged, and what its sender said about it.
+
+    `subject` may hold bytes that are not UTF-8, surrogate-escaped; `subject_bytes` gives them
+    back, and the output records show them in a readable form.
+    """
+
+    origin: Origin
+    key: bytes | None
+    event_id: str
+    source: str
+    subject: str | None
+    time: datetime | None
+    content_type: str | None
+    data: bytes
+
+
+def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYTES) -> ImageEvent:
+    """Read an image event in binary or structured mode.
+
+    Raises RejectError("schema") for what is no image event, RejectError("too_large") for data of
+    more than `max_image_bytes`. Whether the bytes are an image is decided by decode, not here.
+    """
+    if record.key is not None and len(record.key) > MAX_KEY_BYTES:
+        raise _schema(f"the key has {len(record.key)} bytes; at most {MAX_KEY_BYTES} are taken")
+    try:
+        event = read_cloudevent(record)
+    except MalformedEventError as error:
+        raise _schema(str(error)) from None
+    if event.type.startswith("latentprint.") and event.type != IMAGE_TYPE:
+        raise _schema(f"type is {event.type!r}; of this project's own only {IMAGE_TYPE!r} is read")
+    if event.data is None and event.data_reference is not None:
+        # The address is not quoted: it may be a signed one, and messages end up in logs.
+        raise _schema(
+            "the event only refers to its data by `uri` or `dataref`; fetching is off, so nothing"
+            " was judged: send the image bytes in the event"
+        )
+    if not _may_be_image(event.content_type):
+        raise _schema(
+            f"content type is {event.content_type!r}; image/* or application/octet-stream is"
+            " expected"
+        )
+    if event.data is None:
+        raise _schema("the event has no data; the bytes of an image are expected")
+    if len(event.data) > max_image_bytes:
+        raise RejectError(
+            "too_large",
+            f"the image has {len(event.data)} bytes; at most {max_image_bytes} are judged",
+            stage=STAGE,
+        )
+    return ImageEvent(
+        origin=record.origin,
+        key=record.key,
+        event_id=event.event_id,
+        source=event.source,
+        subject=event.subject,
+        time=event.time,
+        content_type=event.content_type,
+        data=event.data,
+    )
+
+
+def _may_be_image(content_type: str | None) -> bool:
+    """A sender that names no type is taken at the image's own word."""
+    if content_type is None:
+        return True
+    media_type = content_type.split(";")[0].strip().lower()
+    return media_type.startswith("image/") or media_type == "application/octet-stream"
+
+
+def _schema(message: str) -> RejectError:
+    return RejectError("schema", message, stage=STAGE)

@@ -1,0 +1,268 @@
+"""The records that leave the worker: verdict, alert and fingerprint record, frozen and checked.
+
+Fields are added, never removed or renamed; readers ignore what they do not know. The JSON Schemas
+in `worker/events/schemas/` are generated from these models.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from worker.events.cloudevents import (
+    Origin,
+    OutgoingRecord,
+    binary_headers,
+    readable,
+    subject_bytes,
+)
+
+PROJECT_NAMESPACE = UUID("09c26f31-72dd-5ff5-a7a5-912e8ff53a68")
+"""uuid5(NAMESPACE_URL, "latentprint"). Changing it changes every verdict id: never do."""
+
+SOURCE = "/latentprint/worker"
+IMAGE_TYPE = "latentprint.image.v1"
+VERDICT_TYPE = "latentprint.verdict.v1"
+ALERT_TYPE = "latentprint.alert.v1"
+FINGERPRINT_TYPE = "latentprint.fingerprint.v1"
+
+Outcome = Literal["no_evidence", "attributed", "unknown_generator", "undetermined"]
+SchemaVersion = Annotated[str, Field(pattern=r"^1\.\d+$")]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def verdict_id(origin: Origin, bundle_digest: str) -> UUID:
+    """The id of the verdict that this bundle gives on this record; the same on every attempt."""
+    name = f"{origin.topic}/{origin.partition}/{origin.offset}/{bundle_digest}"
+    return uuid5(PROJECT_NAMESPACE, name)
+
+
+def revision_id(revised: UUID, registry_revision: int) -> UUID:
+    """The id of a verdict that replaces `revised` in the light of a newer registry."""
+    return uuid5(revised, f"registry revision {registry_revision}")
+
+
+def alert_id(verdict: UUID) -> UUID:
+    """The id of the alert that this verdict raises; a verdict raises one at most."""
+    return uuid5(verdict, "alert")
+
+
+class _Record(BaseModel):
+    """Frozen; NaN and infinity are refused, since JSON has neither; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class _AboutEvent(_Record):
+    r"""What every record about an event repeats of it.
+
+    A subject may hold bytes that are not UTF-8 (a file name). `subject` then shows each of them
+    as `\xNN`, and `subject_base64` holds the exact bytes; it is null otherwise. Give the
+    surrogate-escaped str of ImageEvent as `subject`, and both fields are filled.
+    """
+
+    event_id: str
+    source: str
+    subject: str | None
+    subject_base64: Annotated[
+        str | None, Field(description="the exact bytes of a subject that is not UTF-8, else null")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_subject(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        subject = values.get("subject")
+        if not isinstance(subject, str) or readable(subject) == subject:
+            return values
+        exact = base64.b64encode(subject_bytes(subject)).decode()
+        return {**values, "subject": readable(subject), "subject_base64": exact}
+
+    def exact_subject(self) -> str | None:
+        """The subject as ImageEvent holds it: bytes that are not UTF-8 surrogate-escaped."""
+        if self.subject_base64 is None:
+            return self.subject
+        return base64.b64decode(self.subject_base64).decode("utf-8", "surrogateescape")
+
+
+class Candidate(_Record):
+    """One registered model that the image was compared with."""
+
+    rank: Annotated[int, Field(ge=1)]
+    model_id: str
+    name: str
+    family: str | None
+    status: Literal["shadow", "live"]
+    similarity: Annotated[float, Field(description="log-likelihood ratio, nats; rises")]
+    distance: Annotated[float, Field(description="squared Mahalanobis distance; falls")]
+    distance_threshold: Annotated[
+        float, Field(description="largest distance at which the image still counts as the model's")
+    ]
+    threshold_count: Annotated[
+        int, Field(ge=0, description="leave-one-out distances behind the threshold")
+    ]
+    accepted: bool
+
+
+class RealTest(_Record):
+    """The test against real photos, and how far its stated error can be trusted."""
+
+    p_value: Probability
+    alpha: Probability
+    false_positive_rate: Annotated[
+        Probability, Field(description="measured on held-out real photos")
+    ]
+    false_positive_bound: Annotated[
+        Probability, Field(description="one-sided 95 % Clopper-Pearson upper bound of the rate")
+    ]
+    calibration_count: Annotated[int, Field(ge=0)]
+    calibration_bin: str
+
+
+class ImageRecord(_Record):
+    """What the file itself said."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    byte_size: Annotated[int, Field(ge=0)]
+    format: Literal["jpeg", "png", "webp"]
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+
+
+class Verdict(_AboutEvent):
+    """The answer for one image event.
+
+    `undetermined` always carries a reason and `attributed` always names a model, so an error can
+    never look like a clean image.
+    """
+
+    schema_version: SchemaVersion = "1.0"
+    verdict_id: UUID
+    topic: str
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+    created_at: AwareDatetime
+    outcome: Outcome
+    flagged: bool
+    model: str | None
+    model_id: str | None
+    family: str | None
+    candidates: tuple[Candidate, ...]
+    real_test: RealTest | None
+    condition: str | None
+    reasons: tuple[str, ...]
+    image: ImageRecord
+    crop_count: Annotated[int, Field(ge=0)]
+    crop_agreement: float | None
+    bundle_digest: str
+    registry_revision: int | None
+    registry_root: str | None
+    registry_age_s: float | None
+    policy_digest: str
+    revises: UUID | None = None
+
+    @model_validator(mode="after")
+    def _outcome_is_backed(self) -> "Verdict":
+        if self.outcome == "attributed" and (self.model is None or self.model_id is None):
+            raise ValueError("an attributed verdict must name its model and its model_id")
+        if self.outcome != "attributed" and self.model_id is not None:
+            raise ValueError(f"outcome {self.outcome} cannot name a model, got {self.model_id!r}")
+        if self.outcome == "undetermined" and not self.reasons:
+            raise ValueError("an undetermined verdict must give at least one reason")
+        return self
+
+
+class Alert(_AboutEvent):
+    """Raised by a flagged verdict, for those who act on it."""
+
+    schema_version: SchemaVersion = "1.0"
+    alert_id: UUID
+    verdict_id: UUID
+    outcome: Outcome
+    model: str | None
+    model_id: str | None
+    family: str | None
+    reasons: tuple[str, ...]
+    image_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    created_at: AwareDatetime
+
+
+class FingerprintRecord(_Record):
+    """An image fingerprint small enough to keep, so that tomorrow's model finds today's image."""
+
+    schema_version: SchemaVersion = "1.0"
+    verdict_id: UUID
+    space: str
+    fingerprint: Annotated[str, Field(description="base64 of D little-endian float16 numbers")]
+    dimension: Annotated[int, Field(ge=1)]
+    synthesis_score: float
+    condition: str | None
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    crop_count: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _dimension_holds(self) -> "FingerprintRecord":
+        size = len(base64.b64decode(self.fingerprint, validate=True))
+        if size != 2 * self.dimension:
+            raise ValueError(
+                f"fingerprint has {size} bytes; {2 * self.dimension} are expected for"
+                f" {self.dimension} float16 numbers"
+            )
+        return self
+
+    def vector(self) -> NDArray[np.float32]:
+        """The fingerprint as (D,) float32, rounded to float16 as it was stored."""
+        raw = base64.b64decode(self.fingerprint)
+        return np.frombuffer(raw, dtype="<f2").astype(np.float32)  # (D,)
+
+
+def encode_fingerprint(vector: NDArray[np.float32]) -> str:
+    """(D,) float32 -> base64 of D little-endian float16 numbers.
+
+    Raises ValueError where a number does not fit: float16 ends at 65504, and an infinity would
+    poison every later comparison.
+    """
+    with np.errstate(over="ignore"):
+        half = vector.astype("<f2")  # (D,)
+    if half.ndim != 1 or not np.isfinite(half).all():
+        raise ValueError(
+            f"fingerprint of shape {vector.shape} with largest magnitude"
+            f" {np.abs(vector).max(initial=0.0)}; expected (D,) finite and at most 65504"
+        )
+    return base64.b64encode(half.tobytes()).decode()
+
+
+def outgoing(
+    record: Verdict | Alert | FingerprintRecord, *, key: bytes | None, subject: str | None = None
+) -> OutgoingRecord:
+    """A record as a CloudEvent in binary mode, under the key of its image event.
+
+    `subject` is the surrogate-escaped subject of the event; a verdict and an alert know their own.
+    """
+    if isinstance(record, FingerprintRecord):
+        type_, event_id = FINGERPRINT_TYPE, uuid5(record.verdict_id, "fingerprint")
+        time = None
+    else:
+        subject, time = record.exact_subject(), record.created_at
+        if isinstance(record, Verdict):
+            type_, event_id = VERDICT_TYPE, record.verdict_id
+        else:
+            type_, event_id = ALERT_TYPE, record.alert_id
+    headers = binary_headers(
+        event_id=str(event_id),
+        source=SOURCE,
+        type_=type_,
+        content_type="application/json",
+        subject=subject,
+        time=time,
+    )
+    value = record.model_dump_json().encode()
+    return OutgoingRecord(key=key, value=value, headers=headers)

@@ -1,0 +1,54 @@
+"""The decision policy: what is flagged, at which levels; a TOML file with a digest."""
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.errors import StopError
+
+FlaggedOutcome = Literal["attributed", "unknown_generator", "undetermined"]
+
+
+class Policy(BaseModel):
+    """Levels of the decision.
+
+    `alpha` is the level of the test against real photos; `minimum_margin` how much better, in
+    nats, the best accepted model must be than the next for its name to be given;
+    `minimum_jpeg_quality` below which nothing is decided; `maximum_registry_age_s` the age past
+    which the registry copy is too old to decide by; `flag` the outcomes that raise an alert.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    minimum_margin: Annotated[float, Field(ge=0)]
+    minimum_jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    maximum_registry_age_s: Annotated[float, Field(gt=0)]
+    candidates_shown: Annotated[int, Field(ge=1, le=50)]
+    flag: tuple[FlaggedOutcome, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the policy's canonical JSON; stands in every verdict."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Read a policy file, the package's own by default; StopError names every mistake in it."""
+    path = path or Path(str(resources.files("worker.judge"))) / "policy.toml"
+    try:
+        return Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise StopError(
+            f"policy file {path} cannot be read: {error.strerror}; set LATENTPRINT_DECISION__POLICY"
+            " to a TOML file like worker/judge/policy.toml",
+            exit_code=2,
+        ) from error
+    except ValueError as error:  # no UTF-8, no TOML, or no policy
+        raise StopError(f"policy file {path} is wrong: {error}", exit_code=2) from error

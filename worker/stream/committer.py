@@ -1,0 +1,146 @@
+"""The committer thread: when to commit, the breaker, and what follows a doubt."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from kafka.structs import TopicPartition
+
+from worker.errors import RetryError, StopError
+from worker.events.image_event import DeadLetter
+from worker.metrics import Figures
+from worker.stream.breaker import Breaker
+from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.outcomes import EventOutcome, Verdicted
+from worker.stream.transaction import TransactionalCommitter
+from worker.telemetry import log_commit
+
+
+class Committer:
+    """Runs the committer; everything here happens on its thread, but `start` and `close`."""
+
+    def __init__(
+        self,
+        *,
+        committer: TransactionalCommitter[EventOutcome],
+        ownership: Ownership[EventOutcome],
+        breaker: Breaker,
+        redrives: str,
+        interval_s: float,
+        records: int,
+        give_up_s: float,
+        figures: Figures,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._committer = committer
+        self._ownership = ownership
+        self._breaker = breaker
+        self._redrives = redrives
+        self._interval_s = interval_s
+        self._records = records
+        self._give_up_s = give_up_s
+        self._figures = figures
+        self._fail = fail
+        self._stop = threading.Event()
+        self._log = structlog.get_logger("worker")
+        self._counted: Mapping[TopicPartition, int] = {}
+        self._doubts = 0
+        self._doubtful_since = 0.0
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; the producer was opened before."""
+        self._thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """End after the commit that is under way; then give up the producer."""
+        self._stop.set()
+        if self._thread.is_alive():  # what failed before it may not have been started
+            self._thread.join(timeout_s)
+        self._committer.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._ownership.wait_until_due(self._interval_s, self._records, timeout_s=0.2)
+                prefixes = self._ownership.take(self._records * 4)
+                if prefixes:
+                    self._commit(prefixes)
+        except BaseException as error:
+            self._fail(error)
+
+    def _commit(self, prefixes: list[Prefix[EventOutcome]]) -> None:
+        self._count(prefixes)
+        try:
+            committed = self._committer.commit(prefixes)
+        except RetryError as doubt:
+            self._doubt(doubt)
+            return
+        if committed is None:
+            return
+        self._doubts = 0
+        events = len(committed.outcomes)
+        letters = sum(isinstance(outcome, DeadLetter) for outcome in committed.outcomes)
+        flagged = sum(
+            isinstance(outcome, Verdicted) and outcome.judged.verdict.flagged
+            for outcome in committed.outcomes
+        )
+        self._figures.add("events_committed", events)
+        self._figures.add("dead_letters", letters)
+        self._figures.add("verdicts", events - letters)
+        self._figures.add("flagged", flagged)
+        self._figures.add("transactions")
+        self._figures.add("commit_seconds", committed.seconds)
+        in_flight, held = self._ownership.in_flight
+        self._figures.set("in_flight_records", in_flight)
+        self._figures.set("in_flight_bytes", held)
+        log_commit(
+            self._log,
+            events=events,
+            records=committed.records,
+            seconds=committed.seconds,
+            in_flight=in_flight,
+        )
+
+    def _count(self, prefixes: list[Prefix[EventOutcome]]) -> None:
+        """Show the breaker each event once, also when it is judged or committed again.
+
+        Redriven events do not count: that they failed before is known, and a person asked for
+        another try.
+        """
+        counted = dict(self._counted)
+        for prefix in prefixes:
+            if prefix.tag.partition.topic == self._redrives:
+                continue
+            after = counted.get(prefix.tag.partition, 0)
+            for entry in prefix.entries:
+                if entry.offset < after:
+                    continue
+                letter = entry.outcome if isinstance(entry.outcome, DeadLetter) else None
+                self._breaker.count(
+                    rejected=letter is not None,
+                    last_reason=f"{letter.code} ({letter.message})" if letter else "",
+                )
+            counted[prefix.tag.partition] = max(after, prefix.next_offset)
+        self._counted = counted
+
+    def _doubt(self, doubt: RetryError) -> None:
+        now = time.monotonic()
+        if self._doubts == 0:
+            self._doubtful_since = now
+        self._doubts += 1
+        self._log.warning("rebuild", reason=str(doubt), attempt=self._doubts)
+        if self._doubts > 5 and now - self._doubtful_since > self._give_up_s:
+            raise StopError(
+                f"{self._doubts} commits in a row failed over {now - self._doubtful_since:.0f} s,"
+                f" the last because {doubt}; nothing was lost, the events are read again after a"
+                " restart",
+                exit_code=3,
+            )
+        self._figures.add("rebuilds")
+        in_flight, _ = self._ownership.in_flight
+        self._figures.add("events_discarded", in_flight)
+        self._committer.rebuild(
+            self._stop.is_set, lambda reason: self._log.warning("rebuild_again", reason=reason)
+        )

@@ -1,0 +1,42 @@
+"""What becomes of an event, and the records that say so."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from worker.broker.topics import Topics
+from worker.events.cloudevents import OutgoingRecord
+from worker.events.image_event import DeadLetter, outgoing
+from worker.judge.judged import Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicted:
+    """A judged event; the key and the subject are the input's, everything else was let go."""
+
+    key: bytes | None
+    subject: str | None
+    judged: Judged
+
+
+EventOutcome = Verdicted | DeadLetter
+"""Each event ends as exactly one of the two; both are published in the same transaction."""
+
+
+def records_of(
+    topics: Topics, *, max_dead_letter_bytes: int
+) -> Callable[[EventOutcome], Sequence[tuple[str, OutgoingRecord]]]:
+    """The function from an outcome to its (topic, record) pairs, all under the input's key."""
+
+    def records(outcome: EventOutcome) -> Sequence[tuple[str, OutgoingRecord]]:
+        if isinstance(outcome, DeadLetter):
+            return [(topics.dead_letters, outcome.outgoing(max_dead_letter_bytes))]
+        judged = outcome.judged
+        pairs = [(topics.verdicts, outgoing(judged.verdict, key=outcome.key))]
+        if judged.alert is not None:
+            pairs.append((topics.alerts, outgoing(judged.alert, key=outcome.key)))
+        if judged.fingerprint is not None:
+            record = outgoing(judged.fingerprint, key=outcome.key, subject=outcome.subject)
+            pairs.append((topics.fingerprints, record))
+        return pairs
+
+    return records

@@ -1,0 +1,165 @@
+"""Start-up checks: a worker that could lose or double a verdict refuses to start, with why."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from worker.broker.admin import admin
+from worker.broker.clients import client_version, connection
+from worker.broker.topics import Topics, images_max_message_bytes
+from worker.errors import StopError
+from worker.settings import HEADROOM_BYTES, Settings
+
+LOWEST_CLIENT = (3, 0, 12)
+FIRST_UNTRIED_CLIENT = (3, 1)
+INTERNAL = ("__transaction_state",)
+"""Where transactions lie; absent before their first use, or not shown to this user."""
+
+DEFAULT_MAX_TRANSACTION_TIMEOUT_MS = 900_000
+"""The broker's own default of transaction.max.timeout.ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What the broker says of one topic."""
+
+    partitions: int
+    replication: int
+    max_message_bytes: int
+    min_insync_replicas: int
+    unclean_election: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """What the checks need to know of the cluster; a topic that is missing has no entry."""
+
+    topics: Mapping[str, TopicFacts]
+    max_transaction_timeout_ms: int
+
+
+def check_client() -> list[str]:
+    """What is wrong with the installed client library."""
+    refusals = []
+    if importlib.util.find_spec("crc32c") is None:
+        refusals.append(
+            "the C module crc32c is missing; without it a consumer checks 7 MB/s instead of GB/s."
+            " Install crc32c"
+        )
+    version = client_version()
+    if not LOWEST_CLIENT <= version < FIRST_UNTRIED_CLIENT:
+        refusals.append(
+            f"kafka-python is {'.'.join(map(str, version))}; the lost-verdict and offset-leak"
+            " regressions were run against >=3.0.12,<3.1. Install such a version"
+        )
+    return refusals
+
+
+def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], list[str]]:
+    """(reasons to refuse, warnings) from what the cluster says."""
+    topics = Topics(prefix=settings.kafka.prefix)
+    refusals: list[str] = []
+    warnings: list[str] = []
+    names = topics.all()
+    missing = [name for name in names if name not in facts.topics]
+    if missing:
+        refusals.append(
+            f"topics are missing: {', '.join(missing)}. A worker never creates topics; run"
+            " `latentprint topics create`"
+        )
+    images = facts.topics.get(topics.images)
+    letters = facts.topics.get(topics.dead_letters)
+    redrives = facts.topics.get(topics.redrives)
+    if images and images.max_message_bytes < settings.decode.max_image_bytes:
+        refusals.append(
+            f"{topics.images} takes records of {images.max_message_bytes} bytes, but"
+            f" decode.max_image_bytes is {settings.decode.max_image_bytes}; there is one size"
+            " limit: raise max.message.bytes of the topic or lower the setting"
+        )
+    if images and letters:
+        largest = min(
+            images.max_message_bytes, images_max_message_bytes(settings.decode.max_image_bytes)
+        )
+        if letters.max_message_bytes < largest + HEADROOM_BYTES:
+            refusals.append(
+                f"{topics.dead_letters} takes records of {letters.max_message_bytes} bytes; a dead"
+                f" letter holds its event and its headers and needs {largest + HEADROOM_BYTES}:"
+                " raise max.message.bytes of the topic"
+            )
+    if letters and redrives and redrives.max_message_bytes < letters.max_message_bytes:
+        refusals.append(
+            f"{topics.redrives} takes records of {redrives.max_message_bytes} bytes; it holds dead"
+            f" letters as they are and needs {letters.max_message_bytes}: raise max.message.bytes"
+            " of the topic"
+        )
+    timeout_ms = settings.kafka.transaction_timeout_s * 1000
+    if timeout_ms > facts.max_transaction_timeout_ms:
+        refusals.append(
+            f"kafka.transaction_timeout_s is {settings.kafka.transaction_timeout_s:g}, the broker's"
+            f" transaction.max.timeout.ms is {facts.max_transaction_timeout_ms}; lower the setting"
+        )
+    known = {name: facts.topics[name] for name in [*names, *INTERNAL] if name in facts.topics}
+    thin = [n for n, t in known.items() if t.replication < 3 or t.min_insync_replicas < 2]
+    if thin:
+        (warnings if settings.is_local else refusals).append(
+            f"fewer than 3 replicas or min.insync.replicas below 2: {', '.join(thin)}; the loss of"
+            " a broker can lose committed verdicts. Fit for one machine only (profile=local)"
+        )
+    unclean = [name for name, topic in known.items() if topic.unclean_election]
+    if unclean:
+        warnings.append(
+            f"unclean leader election is allowed: {', '.join(unclean)}; it can lose committed"
+            " verdicts"
+        )
+    return refusals, warnings
+
+
+def read_cluster(settings: Settings) -> ClusterFacts:
+    """Ask the cluster; raises StopError (exit code 3) when it cannot be reached."""
+    topics = Topics(prefix=settings.kafka.prefix)
+    names = [*topics.all(), *INTERNAL]
+    client = connection(settings.kafka)
+    del client["bootstrap_servers"]
+    with admin(settings.kafka.brokers, client=client) as cluster:
+        described = {t["name"]: t for t in cluster.describe_topics(names) if not t["error_code"]}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
+        brokers = cluster.describe_cluster()["brokers"]
+        node = str(brokers[0].get("broker_id", brokers[0].get("node_id")))
+        resources.append(ConfigResource(ConfigResourceType.BROKER, node))
+        configs = cluster.describe_configs(resources, config_filter="all")
+    facts = {name: _topic_facts(topic, configs["topic"][name]) for name, topic in described.items()}
+    limit = _value(configs["broker"][node], "transaction.max.timeout.ms")
+    return ClusterFacts(facts, int(limit) if limit else DEFAULT_MAX_TRANSACTION_TIMEOUT_MS)
+
+
+def check_start(settings: Settings, warn: Callable[[str], None]) -> ClusterFacts:
+    """All checks that need no extractor; raises StopError with every reason at once."""
+    refusals = check_client()
+    facts = read_cluster(settings)
+    more, warnings = check_cluster(settings, facts)
+    refusals.extend(more)
+    for warning in warnings:
+        warn(warning)
+    if refusals:
+        lines = "\n".join(f"  {reason}" for reason in refusals)
+        raise StopError(f"the worker refuses to start\n{lines}", exit_code=2)
+    return facts
+
+
+def _value(config: Mapping[str, Any], name: str) -> Any:
+    entry = config.get(name)
+    return entry.get("value") if isinstance(entry, Mapping) else entry
+
+
+def _topic_facts(topic: Mapping[str, Any], config: Mapping[str, Any]) -> TopicFacts:
+    partitions = topic["partitions"]
+    return TopicFacts(
+        partitions=len(partitions),
+        replication=min(len(p["replica_nodes"]) for p in partitions),
+        max_message_bytes=int(_value(config, "max.message.bytes")),
+        min_insync_replicas=int(_value(config, "min.insync.replicas")),
+        unclean_election=str(_value(config, "unclean.leader.election.enable")).lower() == "true",
+    )

@@ -1,0 +1,285 @@
+"""The threads between poll and commit: several that decode, one that infers."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from worker.decoder.decode import DecodedImage
+from worker.errors import RejectError, RetryError, StopError
+from worker.events.image_event import DeadLetter, ImageEvent, RawRecord, parse_image_event
+from worker.judge.judged import Judged, RegistryView
+from worker.metrics import Figures
+from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.outcomes import EventOutcome, Verdicted
+from worker.stream.watchdog import Watchdog
+from worker.telemetry import log_batch, log_rejected
+
+Judge = Callable[
+    [Sequence[tuple[ImageEvent, DecodedImage]], RegistryView], Sequence[Judged | RejectError]
+]
+"""Decoded events and the registry's view -> one outcome each, in the same order."""
+
+JUDGE_TRIES = 3
+DECODE_TRIES = 3
+RETRY_S = 0.5
+
+
+class Decoder(Protocol):
+    """Image bytes -> crops, in a process that can do nothing else."""
+
+    def decode(self, data: bytes) -> DecodedImage:
+        """Raises RejectError; may be called from several threads."""
+
+
+@dataclass(slots=True)
+class Admitted:
+    """One event on its way; `record` is let go once no dead letter can come of it any more."""
+
+    entry: InFlight[EventOutcome]
+    record: RawRecord
+
+
+@dataclass(slots=True)
+class Decoded:
+    """An event with its crops, waiting for a batch."""
+
+    entry: InFlight[EventOutcome]
+    record: RawRecord
+    event: ImageEvent
+    image: DecodedImage
+
+
+def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> DeadLetter:
+    """The dead letter of a rejected record."""
+    return DeadLetter(
+        origin=record.origin,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        code=error.code,
+        stage=error.stage,
+        message=error.message,
+        attempts=record.attempts + attempts,
+    )
+
+
+class Stages:
+    """Decode threads and the inference thread, from `admit` to the outcomes in `Ownership`.
+
+    The queues between them have no bound of their own: everything in them is in flight, and that
+    is bounded in records and in bytes.
+    """
+
+    def __init__(
+        self,
+        *,
+        ownership: Ownership[EventOutcome],
+        decoder: Decoder,
+        judge: Judge,
+        view: Callable[[], RegistryView],
+        decode_threads: int,
+        max_image_bytes: int,
+        batch_max_images: int,
+        batch_wait_s: float,
+        batch_deadline_s: float,
+        watchdog: Watchdog,
+        figures: Figures,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._ownership = ownership
+        self._decoder = decoder
+        self._judge = judge
+        self._view = view
+        self._max_image_bytes = max_image_bytes
+        self._batch_max_images = batch_max_images
+        self._batch_wait_s = batch_wait_s
+        self._batch_deadline_s = batch_deadline_s
+        self._watchdog = watchdog
+        self._figures = figures
+        self._fail = fail
+        self._log = structlog.get_logger("worker")
+        self._to_decode: queue.SimpleQueue[Admitted | None] = queue.SimpleQueue()
+        self._to_judge: queue.SimpleQueue[Decoded | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(self._decode_all,), name=f"decode-{i}")
+            for i in range(decode_threads)
+        ]
+        self._threads.append(
+            threading.Thread(target=self._guarded, args=(self._judge_all,), name="inference")
+        )
+        for thread in self._threads:
+            thread.daemon = True
+
+    def start(self) -> None:
+        """Start all threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def admit(self, events: Sequence[Admitted]) -> None:
+        """Hand events to the decode threads; never blocks."""
+        for event in events:
+            self._to_decode.put(event)
+
+    def close(self, timeout_s: float) -> None:
+        """End the threads after what they are doing now; what they finish later is dropped."""
+        self._stop.set()
+        for _ in self._threads:
+            self._to_decode.put(None)
+        self._to_judge.put(None)
+        end = time.monotonic() + timeout_s
+        for thread in filter(threading.Thread.is_alive, self._threads):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._fail(error)
+
+    # Decode -------------------------------------------------------------------------------
+
+    def _decode_all(self) -> None:
+        while (admitted := self._to_decode.get()) is not None and not self._stop.is_set():
+            if not self._ownership.is_current(admitted.entry):
+                continue
+            try:
+                event = parse_image_event(admitted.record, max_image_bytes=self._max_image_bytes)
+                image = self._decode_with_retry(event.data)
+            except RejectError as error:
+                self._reject([(admitted.entry, letter_for(admitted.record, error))])
+                continue
+            self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image))
+
+    def _decode_with_retry(self, data: bytes) -> DecodedImage:
+        """Decode; a machine that cannot start a child now may recover, up to a limit."""
+        for attempt in range(1, DECODE_TRIES):
+            try:
+                return self._decoder.decode(data)
+            except RetryError as error:
+                self._log.warning("decode_retry", attempt=attempt, error=str(error))
+                self._stop.wait(RETRY_S * attempt)
+        return self._decoder.decode(data)
+
+    def _reject(self, letters: Sequence[tuple[InFlight[EventOutcome], DeadLetter]]) -> None:
+        for _, letter in letters:
+            log_rejected(self._log, letter)
+        self._ownership.finish((entry, letter, entry.size) for entry, letter in letters)
+
+    # Inference: the only thread that touches torch ------------------------------------------
+
+    def _judge_all(self) -> None:
+        while not self._stop.is_set():
+            batch = self._gather()
+            current = self._ownership.begin([decoded.entry for decoded in batch])
+            batch = [decoded for decoded, ours in zip(batch, current, strict=True) if ours]
+            if batch:
+                self._judge_batch(batch)
+
+    def _gather(self) -> list[Decoded]:
+        """Wait for one event, then for a full batch or the deadline, whichever is first."""
+        first = self._to_judge.get()
+        if first is None:
+            return []
+        batch = [first]
+        deadline = time.monotonic() + self._batch_wait_s
+        while len(batch) < self._batch_max_images:
+            try:
+                following = self._to_judge.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if following is None:
+                break
+            batch.append(following)
+        return batch
+
+    def _judge_batch(self, batch: Sequence[Decoded]) -> None:
+        started = time.monotonic()
+        view = self._view()
+        outcomes = self._judge_or_split(batch, view)
+        finished: list[tuple[InFlight[EventOutcome], EventOutcome, int]] = []
+        rejected = 0
+        for decoded, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Judged):
+                event = decoded.event
+                kept = Verdicted(event.key, event.subject, outcome)
+                finished.append((decoded.entry, kept, len(event.key or b"")))
+            else:
+                rejected += 1
+                attempts = 2 if outcome.code == "model_error" else 1
+                letter = letter_for(decoded.record, outcome, attempts)
+                log_rejected(self._log, letter)
+                finished.append((decoded.entry, letter, decoded.entry.size))
+        self._ownership.finish(finished)
+        seconds = time.monotonic() - started
+        self._figures.add("batches")
+        self._figures.add("judge_seconds", seconds)
+        self._figures.set("registry_revision", view.snapshot.revision if view.snapshot else 0)
+        self._figures.set("registry_age_seconds", min(view.age_s, 1e9))
+        log_batch(
+            self._log,
+            images=len(batch),
+            rejected=rejected,
+            seconds=seconds,
+            revision=view.snapshot.revision if view.snapshot else None,
+        )
+
+    def _judge_or_split(
+        self, batch: Sequence[Decoded], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        """Judge a batch; where it raises, judge its halves, so that one image fails alone.
+
+        An image on which inference raises twice, alone the second time, becomes a dead letter with
+        the code `model_error`: whatever is wrong, a failure must not look like a clean image. When
+        every image fails like that, the breaker stops the worker.
+        """
+        try:
+            return self._judge_with_retry(batch, view)
+        except StopError:
+            raise
+        except Exception as error:  # a bug in a stage must not take the neighbours along
+            self._figures.add("judge_failures")
+            self._log.error(
+                "judge_failed", images=len(batch), error=f"{type(error).__name__}: {error}"
+            )
+        if len(batch) > 1:
+            half = len(batch) // 2
+            return [
+                *self._judge_or_split(batch[:half], view),
+                *self._judge_or_split(batch[half:], view),
+            ]
+        try:
+            return self._judge_with_retry(batch, view)
+        except StopError:
+            raise
+        except Exception as error:  # the second time alone: this image will never work
+            message = f"inference raised {type(error).__name__}: {error}"
+            return [RejectError("model_error", message, stage="judge")]
+
+    def _judge_with_retry(
+        self, batch: Sequence[Decoded], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        """Judge; on RetryError wait and try again, and stop when the world does not recover."""
+        items = [(decoded.event, decoded.image) for decoded in batch]
+        for attempt in range(1, JUDGE_TRIES + 1):
+            try:
+                with self._watchdog.guard("a batch", self._batch_deadline_s):
+                    outcomes = self._judge(items, view)
+            except RetryError as error:
+                if attempt == JUDGE_TRIES:
+                    raise StopError(
+                        f"inference could not be done in {JUDGE_TRIES} tries: {error}; nothing was"
+                        " committed for these events, they are read again after a restart",
+                        exit_code=3,
+                    ) from error
+                self._stop.wait(RETRY_S * attempt)
+                continue
+            if len(outcomes) != len(items):
+                raise StopError(f"judge gave {len(outcomes)} outcomes for {len(items)} events")
+            return outcomes
+        raise AssertionError("unreachable: the loop returns or raises")
