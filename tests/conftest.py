@@ -7,6 +7,7 @@ A test may kill the broker or Redis of the run: `topics` and `redis_url` restart
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import redis
 from kafka.admin import KafkaAdminClient
@@ -18,6 +19,10 @@ from tests.topic_names import TopicNames
 
 if TYPE_CHECKING:  # it imports torch, which most tests do without
     from tests.worker.extractor.tiny_bundle import TinyBundle
+
+# Examples are judged by what they give, not by the time they take on a crowded machine.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
