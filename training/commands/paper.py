@@ -12,8 +12,8 @@ import typer
 from training.zoo.sizes import Size
 
 if TYPE_CHECKING:
+    from training.paper.pages.reproduce import Study
     from training.paper.studies.lab import Lab
-    from training.paper.studies.reproduce import Study
 
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 INTERRUPTED = 130
@@ -66,7 +66,7 @@ def reproduce(
 
 
 def _studies(named: list[str]) -> "list[Study]":
-    from training.paper.studies.reproduce import STUDIES
+    from training.paper.pages.reproduce import STUDIES
 
     unknown = [name for name in named if name not in STUDIES]
     if unknown:
@@ -80,7 +80,7 @@ def _studies(named: list[str]) -> "list[Study]":
 @contextmanager
 def _lab(size: Size, folder: Path) -> "Iterator[Lab]":
     from training.data.manifest import load_manifest
-    from training.paper.networks.devices import joined
+    from training.paper.devices import joined
     from training.paper.networks.progress import shown
     from training.paper.studies.lab import Lab
 
@@ -89,9 +89,9 @@ def _lab(size: Size, folder: Path) -> "Iterator[Lab]":
 
 
 def _reproduce(lab: "Lab", studies: "list[Study]", keep_weights: bool, as_json: bool) -> None:
+    from training.paper.pages.reproduce import reproduce as run
     from training.paper.pages.summary import goals
     from training.paper.studies.check import keep_weights as keep
-    from training.paper.studies.reproduce import reproduce as run
 
     pages = run(lab, studies)
     if not lab.place.first:

@@ -5,6 +5,7 @@ import pytest
 import pywt
 from numpy.typing import NDArray
 
+from training.paper.accuracy import measure
 from training.paper.baselines.eigenface import components_of, fit_eigenface
 from training.paper.baselines.knn import NEIGHBOURS, fit_knn, nearest_labels, vote
 from training.paper.baselines.prnu import (
@@ -19,7 +20,6 @@ from training.paper.baselines.prnu import (
 )
 from training.paper.baselines.selections import some_of_each, with_flips
 from training.paper.images import LabelledImages
-from training.paper.networks.accuracy import measure
 
 SIDE = 32
 SOURCES = 3

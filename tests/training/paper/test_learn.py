@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from tests.training.paper.samples import SIDE, silent, stripes
+from training.paper.accuracy import accuracy_of, measure
 from training.paper.images import draw_batch
 from training.paper.networks import learn as learning
-from training.paper.networks.accuracy import accuracy_of, measure
 from training.paper.networks.learn import LearnRecipe, learn
 from worker.errors import StopError
 from worker.extractor.attribution_network import AttributionNetwork

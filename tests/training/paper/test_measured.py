@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.data.lock import locked, locked_when_free
-from training.paper.networks.devices import ALONE
+from training.paper.devices import ALONE
 from training.paper.studies.measured import Measurement, Result, Results, digest_of, measure_missing
 from worker.errors import StopError
 

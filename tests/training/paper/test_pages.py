@@ -16,9 +16,9 @@ from training.paper import images, published
 from training.paper.attacks import Attack
 from training.paper.images import LabelledImages
 from training.paper.networks.attribution_file import export_attribution, load_attribution
-from training.paper.networks.attribution_run import base_run
 from training.paper.pages import summary
 from training.paper.pages.plots import bars, confusion
+from training.paper.pages.reproduce import CHAPTERS, write_pages
 from training.paper.pages.tables import percent, spread, table
 from training.paper.pages.tables import published as paper
 from training.paper.studies import check
@@ -29,10 +29,10 @@ from training.paper.studies.attribution import (
     network_measurement,
     reference_measurement,
 )
+from training.paper.studies.attribution_run import base_run
 from training.paper.studies.check import Headline
 from training.paper.studies.lab import SETUPS, Lab
 from training.paper.studies.measured import Measurement
-from training.paper.studies.reproduce import CHAPTERS, write_pages
 from worker.errors import StopError
 from worker.extractor.attribution_network import AttributionNetwork
 from worker.program import build_app

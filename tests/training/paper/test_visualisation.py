@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.paper.devices import Place
 from training.paper.images import LabelledImages, to_float
 from training.paper.networks import learn_visualisation as learning
-from training.paper.networks.devices import Place
 from training.paper.networks.learn_visualisation import VisualisationRecipe, learn_visualisation
 from training.paper.networks.visualisation_file import export_visualisation, load_visualisation
 from training.paper.networks.visualisation_network import (

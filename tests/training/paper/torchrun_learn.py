@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tests.training.paper.samples import SIDE, stripes
-from training.paper.networks.devices import joined, wait_for_all
+from training.paper.devices import joined, wait_for_all
 from training.paper.networks.learn import LearnRecipe, learn
 from worker.extractor.attribution_network import AttributionNetwork
 

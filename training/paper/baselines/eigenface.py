@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.svm import LinearSVC
 
+from training.paper.accuracy import measure
 from training.paper.baselines.selections import some_of_each
 from training.paper.images import LabelledImages
-from training.paper.networks.accuracy import measure
 
 VARIANCES = (0.25, 0.5, 0.75, 0.95)
 COSTS = (1e-4, 1e-3, 1e-2, 1e-1)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.paper.accuracy import measure
 from training.paper.images import LabelledImages
-from training.paper.networks.accuracy import measure
 
 NEIGHBOURS = (1, *(2**power + 1 for power in range(1, 11)))
 """1, 3, 5, 9, 17 ... 1025."""

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter
 
+from training.paper.accuracy import measure
 from training.paper.baselines.selections import some_of_each
 from training.paper.images import LabelledImages
-from training.paper.networks.accuracy import measure
 
 LEVELS = (1, 2, 3, 4)
 SIGMAS = tuple(percent / 100 for percent in range(5, 100, 10))

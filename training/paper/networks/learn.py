@@ -23,8 +23,8 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from training.paper.attacks import Attack, attack_batch
+from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
-from training.paper.networks.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.networks.jitter import jitter_light
 from training.zoo import checkpoint
 from worker.errors import StopError

@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
+from training.paper.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.images import LabelledImages, draw_batch, to_float
-from training.paper.networks.devices import ALONE, Place, share_of_batch, wait_for_all
 from training.paper.networks.learn import SAVE_EVERY_S, Report, falling
 from training.paper.networks.visualisation_network import (
     Discriminator,

@@ -1,7 +1,6 @@
 """The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
 
 from training.paper import published
-from training.paper.networks.attribution_run import base_run
 from training.paper.pages.baselines import NAMES, baseline, best_baseline, settings
 from training.paper.pages.margins import beyond_chance, made_alone, margin
 from training.paper.pages.plots import bars, confusion
@@ -20,6 +19,7 @@ from training.paper.studies.attribution import (
     network_measurement,
     reference_measurement,
 )
+from training.paper.studies.attribution_run import base_run
 from training.paper.studies.lab import SETUPS, Lab
 from training.paper.studies.measured import Measured
 from worker.extractor.calibration import clopper_pearson_upper

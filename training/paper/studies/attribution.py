@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.paper.accuracy import Accuracy, measure, outputs_of
 from training.paper.baselines import eigenface, knn, prnu
 from training.paper.baselines.selections import with_flips
+from training.paper.devices import Place
 from training.paper.images import LabelledImages, SetUp, images_config
-from training.paper.networks.accuracy import Accuracy, measure, outputs_of
-from training.paper.networks.attribution_run import AttributionRun, base_run, trained
-from training.paper.networks.devices import Place
+from training.paper.studies.attribution_run import AttributionRun, base_run, trained
 from training.paper.studies.frechet import HALVINGS, fd_ratio
 from training.paper.studies.lab import Lab
 from training.paper.studies.measured import Measurement, Result

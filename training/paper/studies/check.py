@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
+from training.paper.accuracy import accuracy_of
 from training.paper.images import LabelledImages
-from training.paper.networks.accuracy import accuracy_of
 from training.paper.networks.attribution_file import load_attribution
-from training.paper.networks.attribution_run import AttributionRun, base_run, immunised_run
 from training.paper.networks.compact import compact_copy
 from training.paper.networks.visualisation_file import load_visualisation
 from training.paper.studies.attribution import network_measurement
+from training.paper.studies.attribution_run import AttributionRun, base_run, immunised_run
 from training.paper.studies.immunisation import SETUP as ATTACKED
 from training.paper.studies.immunisation import attacked_test
 from training.paper.studies.immunisation import network_measurement as attacked_measurement

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from training.paper.accuracy import accuracy_of, measure
 from training.paper.attacks import ATTACKS, Attack, attack_batch, strengths
 from training.paper.baselines.prnu import Prnu, fingerprints_of
 from training.paper.baselines.selections import with_flips
+from training.paper.devices import ALONE
 from training.paper.images import LabelledImages, SetUp, images_config
-from training.paper.networks.accuracy import accuracy_of, measure
-from training.paper.networks.attribution_run import AttributionRun, immunised_run, trained
-from training.paper.networks.devices import ALONE
 from training.paper.studies.attribution import GRIDS, accuracy_result, baseline_measurement
+from training.paper.studies.attribution_run import AttributionRun, immunised_run, trained
 from training.paper.studies.lab import Lab
 from training.paper.studies.measured import Measurement, Result
 

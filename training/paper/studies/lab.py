@@ -6,8 +6,8 @@ from pathlib import Path
 
 from training.data.fetch import cache_folder
 from training.data.manifest import Manifest, Split
+from training.paper.devices import ALONE, Place
 from training.paper.images import LabelledImages, SetUp, load_images
-from training.paper.networks.devices import ALONE, Place
 from training.paper.networks.learn import Report
 from training.paper.studies.measured import Measurement, Results, measure_missing
 from training.zoo.sizes import Content, SetName, Size

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from training.data.lock import locked, locked_when_free
-from training.paper.networks.devices import Place, wait_for_all
+from training.paper.devices import Place, wait_for_all
 from worker.errors import StopError
 
 Config = Mapping[str, Any]

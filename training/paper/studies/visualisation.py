@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from training.data.lock import locked_when_free
+from training.paper.accuracy import accuracy_of
+from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
-from training.paper.networks.accuracy import accuracy_of
-from training.paper.networks.attribution_run import WEIGHTS
 from training.paper.networks.compact import find_exact
-from training.paper.networks.devices import wait_for_all
 from training.paper.networks.learn_visualisation import VisualisationRecipe, learn_visualisation
 from training.paper.networks.visualisation_file import (
     export_visualisation,
@@ -24,6 +23,7 @@ from training.paper.networks.visualisation_file import (
 )
 from training.paper.networks.visualisation_network import Variant, VisualisationNetwork
 from training.paper.studies.attribution import accuracy_result
+from training.paper.studies.attribution_run import WEIGHTS
 from training.paper.studies.lab import Lab, work_folder
 from training.paper.studies.measured import Measurement, Result, digest_of
 from training.paper.studies.response_figure import draw_grid

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from training.paper.devices import ALONE, Place
 from training.paper.images import LabelledImages, to_float
-from training.paper.networks.devices import ALONE, Place
 
 _BATCH = 100
 
