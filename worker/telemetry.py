@@ -9,7 +9,7 @@ from typing import TextIO
 
 import structlog
 
-from worker.events.image_event import DeadLetter
+from worker.events.dead_letter import DeadLetter
 from worker.settings import LoggingSettings
 
 Log = structlog.typing.FilteringBoundLogger

@@ -17,13 +17,8 @@ from kafka.admin import KafkaAdminClient
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 from worker.events.cloudevents import Origin, RawRecord
-from worker.events.image_event import (
-    Alert,
-    DeadLetter,
-    FingerprintRecord,
-    Verdict,
-    read_dead_letter,
-)
+from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.records import Alert, FingerprintRecord, Verdict
 
 OPEN_STATES = ("Ongoing", "PrepareCommit", "PrepareAbort")
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError
-from worker.events.image_event import (
+from worker.events.image_event import ImageEvent
+from worker.events.records import (
     Alert,
     FingerprintRecord,
-    ImageEvent,
     ImageRecord,
     Outcome,
     Verdict,

@@ -20,7 +20,7 @@ from tests.scenarios.small_judge import MAX_AGE_S, SPACE
 from tests.scenarios.test_registry_live import newest_verdict
 from tests.scenarios.worker_process import ACCEPT_REGISTRY
 from tests.waiting import wait_for
-from worker.events.image_event import Verdict
+from worker.events.records import Verdict
 
 RESTARTS = size(1, 5)
 BLACKHOLE_S = size(10, 60)

@@ -7,7 +7,7 @@ from tests.scenarios import oracle
 from tests.scenarios.harness import BRIGHT, Event, Run, running
 from tests.scenarios.small_judge import SPACE
 from tests.waiting import wait_for
-from worker.events.image_event import Verdict
+from worker.events.records import Verdict
 
 
 def newest_verdict(run: Run, event: Event = Event(BRIGHT)) -> Verdict:  # noqa: B008 (frozen)

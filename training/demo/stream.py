@@ -16,7 +16,7 @@ from worker.broker.topics import Topics, images_max_message_bytes
 from worker.commands.watch import Watched, watch
 from worker.errors import StopError
 from worker.events.cloudevents import binary_headers
-from worker.events.image_event import IMAGE_TYPE
+from worker.events.records import IMAGE_TYPE
 
 SOURCE = "/latentprint/demo"
 _ANSWER_S = 30.0

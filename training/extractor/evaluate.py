@@ -31,7 +31,8 @@ from training.zoo.sets import models_by_name
 from worker.decoder.decode import DecodeLimits, decode
 from worker.enrol.recompress import Picture, from_pil, under_condition
 from worker.enrol.samples import fingerprint_samples
-from worker.events.image_event import ImageEvent, Origin
+from worker.events.cloudevents import Origin
+from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
 from worker.extractor.extract import TorchExtractor
 from worker.judge.judged import Judged, RegistryView

@@ -16,7 +16,7 @@ from worker.commands.dead_letter_queue import Action, Kept, Place, State, decide
 from worker.commands.stream import Brokers, Config, Json, Prefix, client_of, settings_of
 from worker.commands.watch_lines import printable
 from worker.errors import StopError
-from worker.events.image_event import readable
+from worker.events.cloudevents import readable
 from worker.settings import Settings
 
 Places = Annotated[

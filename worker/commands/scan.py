@@ -8,7 +8,8 @@ from typing import Any
 from worker.decoder.decode import DecodedImage
 from worker.enrol.image_files import ImageFile, UnreadablePath, find_image_files
 from worker.errors import RejectError
-from worker.events.image_event import ImageEvent, Origin, readable
+from worker.events.cloudevents import Origin, readable
+from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged, RegistryView
 from worker.judge.pipeline import Pipeline
 

@@ -23,7 +23,8 @@ from worker.broker.topics import images_max_message_bytes
 from worker.commands.pace import Pace
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.events.cloudevents import binary_headers
-from worker.events.image_event import IMAGE_TYPE, MAX_IMAGE_BYTES
+from worker.events.image_event import MAX_IMAGE_BYTES
+from worker.events.records import IMAGE_TYPE
 
 DEFAULT_SOURCE = "/latentprint/submit"
 MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024

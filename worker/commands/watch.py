@@ -11,7 +11,8 @@ from kafka.errors import KafkaError
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
-from worker.events.image_event import Origin, RawRecord, read_dead_letter, readable
+from worker.events.cloudevents import Origin, RawRecord, readable
+from worker.events.dead_letter import read_dead_letter
 
 Kind = Literal["verdict", "dead_letter", "alert", "unreadable"]
 

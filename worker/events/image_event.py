@@ -1,72 +1,11 @@
-"""The events of the stream: what comes in, and the names of all that goes out.
-
-An image event is read here. The records that leave are in `worker.events.records` and
-`worker.events.dead_letter`, the binding in `worker.events.cloudevents`; their names are importable
-from here, so that a stage needs one import for the values it handles.
-"""
+"""ImageEvent: what comes in, one image of the stream, read from a record or rejected."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.errors import RejectError
-from worker.events.cloudevents import (
-    MalformedEventError,
-    Origin,
-    OutgoingRecord,
-    RawRecord,
-    read_cloudevent,
-    readable,
-    subject_bytes,
-)
-from worker.events.dead_letter import DeadLetter, read_dead_letter
-from worker.events.records import (
-    ALERT_TYPE,
-    FINGERPRINT_TYPE,
-    IMAGE_TYPE,
-    VERDICT_TYPE,
-    Alert,
-    Candidate,
-    FingerprintRecord,
-    ImageRecord,
-    Outcome,
-    RealTest,
-    Verdict,
-    alert_id,
-    encode_fingerprint,
-    outgoing,
-    revision_id,
-    verdict_id,
-)
-
-__all__ = [
-    "ALERT_TYPE",
-    "FINGERPRINT_TYPE",
-    "IMAGE_TYPE",
-    "MAX_IMAGE_BYTES",
-    "MAX_KEY_BYTES",
-    "VERDICT_TYPE",
-    "Alert",
-    "Candidate",
-    "DeadLetter",
-    "FingerprintRecord",
-    "ImageEvent",
-    "ImageRecord",
-    "Origin",
-    "Outcome",
-    "OutgoingRecord",
-    "RawRecord",
-    "RealTest",
-    "Verdict",
-    "alert_id",
-    "encode_fingerprint",
-    "outgoing",
-    "parse_image_event",
-    "read_dead_letter",
-    "readable",
-    "revision_id",
-    "subject_bytes",
-    "verdict_id",
-]
+from worker.events.cloudevents import MalformedEventError, Origin, RawRecord, read_cloudevent
+from worker.events.records import IMAGE_TYPE
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 """One size limit for producers, topics and brokers."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fingerprint_db.snapshot import Snapshot
-from worker.events.image_event import Alert, FingerprintRecord, Verdict
+from worker.events.records import Alert, FingerprintRecord, Verdict
 
 
 @dataclass(frozen=True, slots=True)

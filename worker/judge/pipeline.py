@@ -13,11 +13,11 @@ from fingerprint_db.conditions import conditions_for
 from fingerprint_db.snapshot import Snapshot
 from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError
-from worker.events.image_event import (
+from worker.events.image_event import ImageEvent
+from worker.events.records import (
     Alert,
     Candidate,
     FingerprintRecord,
-    ImageEvent,
     ImageRecord,
     RealTest,
     Verdict,

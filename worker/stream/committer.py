@@ -8,7 +8,7 @@ import structlog
 from kafka.structs import TopicPartition
 
 from worker.errors import RetryError, StopError
-from worker.events.image_event import DeadLetter
+from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
 from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership, Prefix

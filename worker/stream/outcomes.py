@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from worker.broker.topics import Topics
 from worker.events.cloudevents import OutgoingRecord
-from worker.events.image_event import DeadLetter, outgoing
+from worker.events.dead_letter import DeadLetter
+from worker.events.records import outgoing
 from worker.judge.judged import Judged
 
 

@@ -11,7 +11,9 @@ import structlog
 
 from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError, RetryError, StopError
-from worker.events.image_event import DeadLetter, ImageEvent, RawRecord, parse_image_event
+from worker.events.cloudevents import RawRecord
+from worker.events.dead_letter import DeadLetter
+from worker.events.image_event import ImageEvent, parse_image_event
 from worker.judge.judged import Judged, RegistryView
 from worker.metrics import Figures
 from worker.stream.in_flight import InFlight, Ownership

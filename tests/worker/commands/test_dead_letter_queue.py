@@ -18,8 +18,8 @@ from worker.broker.topics import Topics
 from worker.commands import dlq as cli_dlq
 from worker.commands.dead_letter_queue import TRANSACTIONAL_ID, Place, decide, kept_letters
 from worker.errors import StopError
+from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
-from worker.events.image_event import Origin, RawRecord
 from worker.events.redrive import first_record
 
 HEADERS = (("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("x", b"\xff"), ("nothing", None))

@@ -19,13 +19,8 @@ from worker.commands.pace import Pace
 from worker.commands.submit import Delivery, Summary, submit
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.errors import StopError
-from worker.events.image_event import (
-    ImageEvent,
-    Origin,
-    RawRecord,
-    parse_image_event,
-    subject_bytes,
-)
+from worker.events.cloudevents import Origin, RawRecord, subject_bytes
+from worker.events.image_event import ImageEvent, parse_image_event
 
 NO_STATE = {"LATENTPRINT_STATE": "/nonexistent/services.json"}
 

@@ -25,15 +25,9 @@ from worker.commands import stream as cli_stream
 from worker.commands.watch import Watched, describe, watch
 from worker.commands.watch_lines import line
 from worker.errors import StopError
-from worker.events.image_event import (
-    Alert,
-    DeadLetter,
-    Origin,
-    OutgoingRecord,
-    RawRecord,
-    Verdict,
-    outgoing,
-)
+from worker.events.cloudevents import Origin, OutgoingRecord, RawRecord
+from worker.events.dead_letter import DeadLetter
+from worker.events.records import Alert, Verdict, outgoing
 
 EXAMPLES = Path(__file__).parents[1] / "events" / "examples"
 TOPICS = Topics("t.")

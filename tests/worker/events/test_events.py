@@ -14,21 +14,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from worker.errors import RejectError
-from worker.events.image_event import (
-    MAX_KEY_BYTES,
+from worker.events.cloudevents import Origin, RawRecord, subject_bytes
+from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.image_event import MAX_KEY_BYTES, parse_image_event
+from worker.events.records import (
     Alert,
-    DeadLetter,
     FingerprintRecord,
-    Origin,
-    RawRecord,
     Verdict,
     alert_id,
     encode_fingerprint,
     outgoing,
-    parse_image_event,
-    read_dead_letter,
     revision_id,
-    subject_bytes,
     verdict_id,
 )
 

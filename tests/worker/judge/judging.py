@@ -10,7 +10,8 @@ from fingerprint_db.snapshot import Snapshot
 from tests.worker.extractor.tiny_bundle import LIMITS, made_png, registration
 from worker.decoder.decode import DecodedImage, decode
 from worker.errors import RejectError
-from worker.events.image_event import ImageEvent, Origin
+from worker.events.cloudevents import Origin
+from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
 from worker.judge.judged import Judged, RegistryView

@@ -10,7 +10,7 @@ from tests.worker.extractor.tiny_bundle import TinyBundle, made_png, real_jpeg, 
 from tests.worker.judge.judging import NOW, Bench, item, items, judged
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError
-from worker.events.image_event import Verdict, verdict_id
+from worker.events.records import Verdict, verdict_id
 from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import ImageFingerprint, TorchExtractor
 from worker.judge.judged import RegistryView

@@ -8,7 +8,7 @@ from kafka.structs import TopicPartition
 from tests.waiting import wait_for
 from worker.errors import RetryError
 from worker.events.cloudevents import Origin
-from worker.events.image_event import DeadLetter
+from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
 from worker.stream.breaker import Breaker
 from worker.stream.committer import Committer

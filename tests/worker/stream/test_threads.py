@@ -12,7 +12,8 @@ from tests.waiting import wait_for
 from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
-from worker.events.image_event import DeadLetter, ImageEvent
+from worker.events.dead_letter import DeadLetter
+from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged, RegistryView
 from worker.metrics import Figures
 from worker.stream.in_flight import Ownership
