@@ -13,7 +13,8 @@ from rich.table import Table
 
 from worker.broker.topics import Topics
 from worker.commands.dead_letter_queue import Action, Kept, Place, State, decide, kept_letters
-from worker.commands.stream import Brokers, Config, Json, Prefix, client_of, settings_of
+from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
+from worker.commands.stream import client_of, settings_of
 from worker.commands.watch_lines import printable
 from worker.errors import StopError
 from worker.events.cloudevents import readable
@@ -27,8 +28,6 @@ Code = Annotated[
     str | None, typer.Option("--code", help="Those with this reason code, such as decode.corrupt.")
 ]
 Every = Annotated[bool, typer.Option("--all", help="All that are open.")]
-By = Annotated[str, typer.Option("--by", help="Who decides; default: your login name.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept beside the decision.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which, and do nothing.")]
 
 

@@ -20,27 +20,22 @@ from rich.table import Table
 from fingerprint_db.enrolment import Enrolment, EnrolmentReport, Registration, enrol
 from fingerprint_db.errors import RegistryError
 from fingerprint_db.memory_registry import MemoryRegistry
-from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.transfer import import_
+from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
 from worker.commands.watch_lines import line, printable
 from worker.errors import StopError
 from worker.judge.judged import RegistryView
 from worker.settings import Settings
 from worker.settings_sources import load_settings
+from worker.telemetry import configure_logging
 
 if TYPE_CHECKING:  # torch and the network load only when a command runs
-    from worker.decoder.pool import DecoderPool
     from worker.enrol.samples import LeftOut, Progress, SampleSet
     from worker.extractor.bundle import Bundle
-    from worker.extractor.extract import TorchExtractor
 
 GATE_REFUSED = 4
 """Exit code when the enrolment gate refuses the samples."""
-
-Redis = Annotated[str | None, typer.Option("--redis", help="redis://HOST:PORT/DATABASE")]
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 
 
 def contribute(app: typer.Typer) -> None:
@@ -62,16 +57,19 @@ def scan_command(
     rejected with a reason, 1 a file could not be read, 2 wrong use, 3 Redis out of reach.
     """
     settings = _settings(redis, config)
-    with _workshop(settings) as (pool, extractor, bundle):
-        from worker.commands.scan import scan
-        from worker.judge.pipeline import Pipeline
-        from worker.judge.policy import load_policy
+    from worker.commands.scan import scan
+    from worker.commands.workshop import open_workshop
 
-        policy = load_policy(settings.decision.policy)
-        pipeline = Pipeline(extractor, bundle, policy, lambda: datetime.now(UTC))
-        view = _view(settings, bundle.digest, bundle.path, explicit=_redis_is_set(settings))
+    with open_workshop(settings) as workshop:
+        view = _view(settings, workshop.bundle)
         unreadable = 0
-        for document in scan(paths, pool.decode, pipeline, view, settings.extract.batch_max_images):
+        for document in scan(
+            paths,
+            workshop.decoder.decode,
+            workshop.pipeline(),
+            view,
+            settings.extract.batch_max_images,
+        ):
             unreadable += document["record"] == "unreadable"
             if as_json:
                 print(json.dumps(document), flush=True)
@@ -94,10 +92,8 @@ def register_command(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Compare and record, but never name it in verdicts.")
     ] = False,
-    by: Annotated[str | None, typer.Option("--by", help="Who registers; default: you.")] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why; kept in the history.")
-    ] = "registered from samples",
+    by: By = "",
+    reason: Reason = "registered from samples",
     redis: Redis = None,
     config: Config = None,
     as_json: Json = False,
@@ -110,16 +106,20 @@ def register_command(
     settings = _settings(redis, config)
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
-    registry = RedisRegistry(settings.redis.url.get_secret_value())
-    with _workshop(settings) as (pool, extractor, bundle), _registry_errors():
-        from worker.enrol.samples import fingerprint_samples, read_samples
-        from worker.judge.policy import load_policy
+    from worker.commands.workshop import open_registry, open_workshop
+    from worker.enrol.samples import fingerprint_samples, read_samples
 
+    with (
+        _registry_errors(),
+        open_registry(settings.redis) as registry,
+        open_workshop(settings) as workshop,
+    ):
+        decode, bundle = workshop.decoder.decode, workshop.bundle
         registered = registry.snapshot(bundle.digest).models
-        sample_set = read_samples(samples, pool.decode)
+        sample_set = read_samples(samples, decode)
         with _progress(as_json) as progress:
             fingerprints = fingerprint_samples(
-                sample_set.files, pool.decode, extractor, bundle.calibration, progress=progress
+                sample_set.files, decode, workshop.extractor, bundle.calibration, progress=progress
             )
         author = by or getpass.getuser()
         enrolment = enrol(
@@ -135,7 +135,7 @@ def register_command(
             ),
             bundle.background,
             registered,
-            alpha=load_policy(settings.decision.policy).alpha,
+            alpha=workshop.policy.alpha,
         )
         revision = None
         if enrolment.model is not None and not dry_run:
@@ -145,7 +145,9 @@ def register_command(
 
 
 def _settings(redis: str | None, config: Path | None) -> Settings:
-    return load_settings(environment=os.environ, flags={"redis.url": redis}, config_file=config)
+    settings = load_settings(environment=os.environ, flags={"redis.url": redis}, config_file=config)
+    configure_logging(settings.logging)
+    return settings
 
 
 def _redis_is_set(settings: Settings) -> bool:
@@ -153,36 +155,21 @@ def _redis_is_set(settings: Settings) -> bool:
     return "url" in settings.redis.model_fields_set
 
 
-@contextmanager
-def _workshop(settings: Settings) -> Iterator[tuple["DecoderPool", "TorchExtractor", "Bundle"]]:
-    """The verified bundle, its extractor, and the sandboxed decoders."""
-    from worker.commands.run import decode_limits
-    from worker.decoder.pool import DecoderPool
-    from worker.extractor.bundle import load_bundle
-    from worker.extractor.extract import TorchExtractor
-
-    bundle = load_bundle(settings.extract.bundle)
-    extractor = TorchExtractor(bundle, settings.extract.device)
-    extractor.self_test()
-    limits = decode_limits(settings, extractor.limits)
-    with DecoderPool(limits, settings.decode.processes) as pool:
-        yield pool, extractor, bundle
-
-
-def _view(settings: Settings, space: str, bundle: Path, *, explicit: bool) -> RegistryView:
+def _view(settings: Settings, bundle: "Bundle") -> RegistryView:
     """The registry as of now: Redis where one was named, else the zoo of the bundle."""
+    from worker.commands.workshop import open_registry
     from worker.extractor.bundle import ZOO_EXPORT
 
     with _registry_errors():
-        if explicit:
-            registry = RedisRegistry(settings.redis.url.get_secret_value())
-            return RegistryView(registry.snapshot(space), 0.0)
+        if _redis_is_set(settings):
+            with open_registry(settings.redis) as registry:
+                return RegistryView(registry.snapshot(bundle.digest), 0.0)
         memory = MemoryRegistry()
-        if (bundle / ZOO_EXPORT).is_file():
-            data = (bundle / ZOO_EXPORT).read_bytes()
+        if (bundle.path / ZOO_EXPORT).is_file():
+            data = (bundle.path / ZOO_EXPORT).read_bytes()
             import_(memory, data, by="latentprint scan", reason="the bundle's zoo")
         print("registry: the zoo that ships with the bundle (no Redis named)", file=sys.stderr)
-        return RegistryView(memory.snapshot(space), 0.0)
+        return RegistryView(memory.snapshot(bundle.digest), 0.0)
 
 
 @contextmanager

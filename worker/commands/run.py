@@ -1,4 +1,4 @@
-"""The worker's commands; all wiring is here."""
+"""`latentprint run`: the worker itself, one slot in this process or many in their own."""
 
 import json
 import os
@@ -7,30 +7,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import structlog
 import typer
 
+from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.errors import StopError
-from worker.settings import MEBIBYTE, Settings
+from worker.settings import Settings
 from worker.settings_sources import load_settings, variable
-
-if TYPE_CHECKING:  # Pillow loads only when a command runs
-    from worker.decoder.decode import DecodeLimits
 
 
 def contribute(app: typer.Typer) -> None:
-    """Add `run` and the commands around it."""
-    from worker.commands import dlq, local_files, stream
-
+    """Add `run` to `app`."""
     app.command("run")(run_command)
-    stream.contribute(app)
-    dlq.contribute(app)
-    local_files.contribute(app)
 
 
 def run_command(
@@ -40,18 +31,14 @@ def run_command(
     slot: Annotated[
         int | None, typer.Option("--slot", min=0, help="This process's slot; the first, if many.")
     ] = None,
-    brokers: Annotated[str | None, typer.Option("--brokers", help="HOST:PORT[,HOST:PORT…]")] = None,
-    redis: Annotated[str | None, typer.Option("--redis", help="redis://HOST:PORT/DATABASE")] = None,
-    prefix: Annotated[
-        str | None, typer.Option("--prefix", help="Begin of all topic names.")
-    ] = None,
+    brokers: Brokers = None,
+    redis: Redis = None,
+    prefix: Prefix = None,
     group: Annotated[str | None, typer.Option("--group", help="Consumer group.")] = None,
     delivery: Annotated[
         str | None, typer.Option("--delivery", help="exactly_once or at_least_once")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with settings.")
-    ] = None,
+    config: Config = None,
     accept_registry: Annotated[
         bool,
         typer.Option(
@@ -106,76 +93,33 @@ def run_slot(
     Loads the bundle, proves it on its golden inputs, starts the sandboxed decoders, tries the
     first load of the registry, then joins the group.
     """
-    from fingerprint_db.redis_store.registry import RedisRegistry
-    from worker.decoder.pool import DecoderPool
-    from worker.extractor.bundle import load_bundle
-    from worker.extractor.extract import TorchExtractor
-    from worker.judge.pipeline import Pipeline
-    from worker.judge.policy import load_policy
+    from worker.commands.workshop import open_registry, open_workshop
     from worker.registry.floor import read_floor
     from worker.registry.follower import RegistryFollower
     from worker.stream.failpoints import from_environment
     from worker.stream.run import Work, run
 
-    bundle = load_bundle(settings.extract.bundle)
-    extractor = TorchExtractor(bundle, settings.extract.device)
-    extractor.self_test()
-    policy = load_policy(settings.decision.policy)
-    if settings.decision.max_registry_age_s is not None:
-        policy = policy.model_copy(
-            update={"maximum_registry_age_s": settings.decision.max_registry_age_s}
+    with open_workshop(settings) as workshop, open_registry(settings.redis) as registry:
+        space = workshop.bundle.digest
+        structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])
+        follower = RegistryFollower(
+            registry,
+            space,
+            block_s=settings.redis.poll_s,
+            floor=read_floor(settings.kafka, space),
+            accept=accept_registry,
         )
-    pipeline = Pipeline(extractor, bundle, policy, lambda: datetime.now(UTC))
-    limits = decode_limits(settings, extractor.limits)
-    structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=bundle.digest[:12])
-    registry = RedisRegistry(settings.redis.url.get_secret_value())
-    follower = RegistryFollower(
-        registry,
-        bundle.digest,
-        block_s=settings.redis.poll_s,
-        floor=read_floor(settings.kafka, bundle.digest),
-        accept=accept_registry,
-    )
-    with DecoderPool(limits, settings.decode.processes) as decoder:
-        _check_sandbox(decoder.posture(), settings)
         follower.start()
         try:
             run(
                 settings,
-                Work(decoder, pipeline.judge, follower.view, follower.metadata),
+                Work(workshop.decoder, workshop.pipeline().judge, follower.view, follower.metadata),
                 stop=stop,
                 failpoint=from_environment(os.environ),
                 on_ready=on_ready,
             )
         finally:
             follower.close()
-            registry.close()
-
-
-def decode_limits(settings: Settings, bundle: "DecodeLimits") -> "DecodeLimits":
-    """How the bundle wants images cropped, and what one may cost by the settings."""
-    return replace(
-        bundle,
-        max_image_bytes=settings.decode.max_image_bytes,
-        max_pixels=settings.decode.max_pixels,
-        memory_bytes=settings.decode.memory_mib * MEBIBYTE,
-        cpu_s=settings.decode.cpu_s,
-    )
-
-
-def _check_sandbox(posture: dict[str, bool], settings: Settings) -> None:
-    """Refuse to decode strangers' files unconfined; on one's own machine only warn."""
-    missing = sorted(name for name, holds in posture.items() if not holds)
-    if not missing:
-        return
-    structlog.get_logger().warning("decoder_sandbox_incomplete", missing=missing)
-    if not settings.is_local:
-        raise StopError(
-            f"the decoder sandbox lacks {', '.join(missing)} on this kernel, so a malicious image"
-            " could do more than fail; run where seccomp is allowed, or, for images you trust, set"
-            " LATENTPRINT_PROFILE=local",
-            exit_code=2,
-        )
 
 
 @contextmanager

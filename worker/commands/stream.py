@@ -17,22 +17,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from worker.broker.clients import connection
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
+from worker.commands.options import Brokers, Config, Json, Prefix
 from worker.commands.submit import DEFAULT_SOURCE, Summary, submit
 from worker.commands.watch import Watched, watch
 from worker.commands.watch_lines import line, printable
 from worker.errors import StopError
 from worker.settings import Settings
 from worker.settings_sources import load_settings
-
-Brokers = Annotated[
-    str | None,
-    typer.Option("--brokers", help="Kafka, HOST:PORT[,HOST:PORT…]; default: settings."),
-]
-Prefix = Annotated[
-    str | None, typer.Option("--prefix", help="What the topic names begin with; default: settings.")
-]
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 
 _PLAIN_PROGRESS_S = 10.0
 """Without a terminal, a line now and then shows that the command is alive."""

@@ -1,0 +1,13 @@
+"""The worker's commands; heavy imports wait until a command runs."""
+
+import typer
+
+from worker.commands import dlq, local_files, run, stream
+
+
+def contribute(app: typer.Typer) -> None:
+    """Add `run` and the commands around it to the program."""
+    run.contribute(app)
+    stream.contribute(app)
+    dlq.contribute(app)
+    local_files.contribute(app)
