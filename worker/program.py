@@ -1,7 +1,8 @@
 """The command-line program: every package contributes its commands through an entry point.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 a service cannot be reached, 4 refused by a
-gate, 70 an unexpected error (a bug), 75 the watchdog, 130 interrupted.
+gate, 70 an unexpected error (a bug), 75 a call that hung or no decoder
+child, 130 interrupted.
 """
 
 import sys

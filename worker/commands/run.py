@@ -54,7 +54,8 @@ def run_command(
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
     Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
-    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog.
+    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog or
+    no decoder child.
     """
     from worker.telemetry import configure_logging
 

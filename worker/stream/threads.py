@@ -18,7 +18,7 @@ from worker.judge.judged import Judged, RegistryView
 from worker.metrics import Figures
 from worker.stream.in_flight import InFlight, Ownership
 from worker.stream.outcomes import EventOutcome, Verdicted
-from worker.stream.watchdog import Watchdog
+from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 from worker.telemetry import log_batch, log_rejected
 
 Judge = Callable[
@@ -27,7 +27,9 @@ Judge = Callable[
 """Decoded events and the registry's view -> one outcome each, in the same order."""
 
 JUDGE_TRIES = 3
-DECODE_TRIES = 3
+DECODE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+"""Between the tries of one decode: a machine short of processes or memory has half a minute."""
+
 RETRY_S = 0.5
 
 
@@ -156,17 +158,34 @@ class Stages:
             except RejectError as error:
                 self._reject([(admitted.entry, letter_for(admitted.record, error))])
                 continue
+            if image is None:
+                return
             self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image))
 
-    def _decode_with_retry(self, data: bytes) -> DecodedImage:
-        """Decode; a machine that cannot start a child now may recover, up to a limit."""
-        for attempt in range(1, DECODE_TRIES):
+    def _decode_with_retry(self, data: bytes) -> DecodedImage | None:
+        """Decode; a machine that cannot start a child now may recover, up to a limit.
+
+        None when the stages were closed meanwhile. StopError with an exit code that a supervisor
+        answers with a restart: the image is not to blame, and a new process may well succeed.
+        """
+        for attempt, pause_s in enumerate(DECODE_PAUSES_S, start=1):
             try:
                 return self._decoder.decode(data)
             except RetryError as error:
                 self._log.warning("decode_retry", attempt=attempt, error=str(error))
-                self._stop.wait(RETRY_S * attempt)
-        return self._decoder.decode(data)
+                if self._stop.wait(pause_s):
+                    return None
+        try:
+            return self._decoder.decode(data)
+        except RetryError as error:
+            if self._stop.is_set():
+                return None
+            raise StopError(
+                f"no image could be decoded in {len(DECODE_PAUSES_S) + 1} tries over"
+                f" {sum(DECODE_PAUSES_S):g} s: {error}; nothing was committed for these events,"
+                " they are read again after a restart",
+                exit_code=WATCHDOG_EXIT_CODE,
+            ) from error
 
     def _reject(self, letters: Sequence[tuple[InFlight[EventOutcome], DeadLetter]]) -> None:
         for _, letter in letters:

@@ -9,6 +9,7 @@ import pytest
 from kafka.structs import TopicPartition
 
 from tests.waiting import wait_for
+from worker.commands.supervisor import FINAL_EXIT_CODES
 from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
@@ -16,6 +17,7 @@ from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged, RegistryView
 from worker.metrics import Figures
+from worker.stream import threads
 from worker.stream.in_flight import Ownership
 from worker.stream.outcomes import EventOutcome, Verdicted
 from worker.stream.threads import Admitted, Judge, Stages
@@ -178,6 +180,19 @@ def test_a_world_that_recovers_costs_a_retry_and_no_dead_letter() -> None:
     bench = Bench(judge)
     bench.decoder.failures.put(RetryError("no child free"))
     assert codes(bench.outcomes(b"a", b"b")) == ["verdict", "verdict"]
+
+
+def test_a_machine_that_starts_no_decoder_stops_the_worker_with_a_code_that_restarts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "DECODE_PAUSES_S", (0.0, 0.0))
+    bench = Bench(judge_all)
+    for _ in range(3):
+        bench.decoder.failures.put(RetryError("no decoder child can be started"))
+    with pytest.raises(StopError, match=r"in 3 tries.*no decoder child.*nothing was") as caught:
+        bench.outcomes(b"a")
+    assert caught.value.exit_code not in FINAL_EXIT_CODES
+    assert bench.ownership.take(99) == []
 
 
 def test_outcomes_that_do_not_match_the_batch_stop_the_worker() -> None:
