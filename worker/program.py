@@ -5,6 +5,7 @@ gate, 70 an unexpected error (a bug), 75 a call that hung or no decoder
 child, 130 interrupted.
 """
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from importlib.metadata import entry_points
 
 import typer
 
+from fingerprint_db.names import printable
 from worker.errors import LatentprintError, RejectError, RetryError, StopError
 
 GROUP = "latentprint.commands"
@@ -55,6 +57,11 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point of the `latentprint` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A model's name may be in a script that the terminal cannot show; better an escape
+            # than an end in the middle, after something was written.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app = build_app()
     except Exception as error:  # a command that cannot be loaded must still say so
@@ -88,7 +95,8 @@ def report(error: Exception) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr, flush=True)
+    # Messages repeat names of files and models, and what services answered.
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     return code
 
 

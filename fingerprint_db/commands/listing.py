@@ -6,6 +6,7 @@ from typing import Any
 from fingerprint_db.change import Change
 from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.model_fingerprint import ModelFingerprint
+from fingerprint_db.names import printable, width
 
 
 def model_document(model: ModelFingerprint, *, full: bool) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def model_text(model: ModelFingerprint) -> str:
         ("reason", model.reason),
         ("content", content_digest(model)),
     ]
-    lines = "\n".join(f"{name:<11} {value}" for name, value in facts)
+    lines = "\n".join(f"{name:<11} {printable(value)}" for name, value in facts)
     rows = [
         (s.condition, str(s.count), f"{s.distance_threshold:.3f}", str(s.threshold_count))
         for s in model.statistics
@@ -80,10 +81,12 @@ def changes_text(changes: Sequence[Change]) -> str:
 
 def columns(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned columns, two spaces apart; the same on a terminal and in a file."""
-    table = [tuple(heading), *map(tuple, rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(heading))]
+    table = [tuple(printable(cell) for cell in row) for row in (heading, *rows)]
+    widths = [max(width(row[i]) for row in table) for i in range(len(heading))]
     lines = (
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True)
+        ).rstrip()
         for row in table
     )
     return "\n".join(lines)

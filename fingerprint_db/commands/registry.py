@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -17,6 +18,7 @@ from fingerprint_db.commands.listing import changes_text, model_document, model_
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryError, UnknownModel, WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.names import printable
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.settings import read_redis_settings
 from fingerprint_db.space_contents import contradiction
@@ -268,7 +270,8 @@ def _named(registry: RedisRegistry, space: str, model: str) -> ModelFingerprint:
     try:
         return registry.get(space, model)
     except UnknownModel:
-        named = [entry for entry in registry.list(space) if entry.name == model]
+        composed = unicodedata.normalize("NFC", model)
+        named = [entry for entry in registry.list(space) if entry.name in (model, composed)]
         active = [entry for entry in named if entry.status != "retired"]
         if len(active or named) != 1:
             raise
@@ -318,10 +321,10 @@ def _reported(as_json: bool) -> Iterator[None]:
         kind = type(error).__name__
         if as_json:
             print(json.dumps({"error": kind, "message": str(error)}))
-        print(f"{kind}: {error}", file=sys.stderr)
+        print(printable(f"{kind}: {error}"), file=sys.stderr)
         code = error.exit_code if isinstance(error, RegistryError) else 2
         raise typer.Exit(code) from error
 
 
 def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
-    print(json.dumps(document) if as_json else text)
+    print(json.dumps(document) if as_json else "\n".join(map(printable, text.split("\n"))))

@@ -1,8 +1,12 @@
 """Every end of the program is an exit code and a sentence; a traceback is for bugs alone."""
 
+import io
+import sys
+
 import pytest
 import typer
 
+from worker import program
 from worker.errors import RejectError, RetryError, StopError
 from worker.program import run_app
 
@@ -95,3 +99,36 @@ def test_a_command_that_does_nothing_is_exit_0() -> None:
         """Do nothing."""
 
     assert run_app(app, []) == 0
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    monkeypatch.setattr(program, "build_app", lambda: said("生 registered"))
+    assert program.main([]) == 0
+    narrow.flush()
+    assert narrow.buffer.getvalue() == b"\\u751f registered\n"
+
+
+def test_an_error_never_brings_control_characters_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def fail() -> None:
+        raise StopError("no such file: a\x1b[31m\nsecond line")
+
+    assert run_app(app, []) == 1
+    assert capsys.readouterr().err == "error: no such file: a\\x1b[31m\nsecond line\n"
+
+
+def said(text: str) -> typer.Typer:
+    """A program of one command that prints `text`."""
+    app = typer.Typer()
+
+    @app.command()
+    def say() -> None:
+        print(text)
+
+    return app

@@ -10,9 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fingerprint_db.names import printable
 from training.demo.accounting import OUTCOMES, Answer, SourceRow, Summary
 from worker.commands.watch import Watched
-from worker.commands.watch_lines import line, printable
+from worker.commands.watch_lines import line
 
 _PLAIN_EVERY_S = 5.0
 _LIVE_EVERY_S = 0.15

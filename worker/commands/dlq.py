@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fingerprint_db.names import printable
 from worker.broker.topics import Topics
 from worker.commands.dead_letter_queue import Action, Kept, Place, State, decide, kept_letters
 from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
 from worker.commands.stream import client_of, settings_of
-from worker.commands.watch_lines import printable
 from worker.errors import StopError
 from worker.events.cloudevents import readable
 from worker.settings import Settings

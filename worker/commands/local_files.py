@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +15,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from fingerprint_db.enrolment import Enrolment, EnrolmentReport, Registration, enrol
-from fingerprint_db.errors import RegistryError
+from fingerprint_db.errors import IdTaken, NameTaken, RegistryError
 from fingerprint_db.memory_registry import MemoryRegistry
+from fingerprint_db.names import check_name, model_id_of, printable
+from fingerprint_db.registry import Registry
 from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
-from worker.commands.watch_lines import line, printable
+from worker.commands.watch_lines import line
 from worker.errors import StopError
 from worker.judge.judged import RegistryView
 from worker.settings import Settings
@@ -103,6 +105,10 @@ def register_command(
     Prints the gate's report. Exit codes: 0 registered (or would be, with --dry-run), 2 wrong use,
     3 Redis out of reach, 4 refused by the gate.
     """
+    with _registry_errors():
+        name = check_name(name)
+        family = check_name(family or name, "family")
+    model_id = model_id_of(name)
     settings = _settings(redis, config)
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
@@ -115,6 +121,7 @@ def register_command(
         open_workshop(settings) as workshop,
     ):
         decode, bundle = workshop.decoder.decode, workshop.bundle
+        _require_free(registry, bundle.digest, model_id, name)
         registered = registry.snapshot(bundle.digest).models
         sample_set = read_samples(samples, decode)
         with _progress(as_json) as progress:
@@ -125,9 +132,9 @@ def register_command(
         enrolment = enrol(
             fingerprints,
             Registration(
-                model_id=_model_id(name),
+                model_id=model_id,
                 name=name,
-                family=family or name,
+                family=family,
                 by=author,
                 reason=reason,
                 at=datetime.now(UTC),
@@ -191,15 +198,20 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _model_id(name: str) -> str:
-    """A model id from a name: lower case, everything else a hyphen, at most 64 characters."""
-    slug = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:64]
-    if not slug:
-        raise StopError(
-            f"the name {name!r} has no letter a-z or digit to make an id of; choose another",
-            exit_code=2,
-        )
-    return slug
+def _require_free(registry: Registry, space: str, model_id: str, name: str) -> None:
+    """Refuse what the registry would refuse at the end, before minutes of work are done for it."""
+    for model in registry.list(space):
+        if model.model_id == model_id:
+            raise IdTaken(
+                f"the name {name!r} gives the id {model_id!r}, which belongs to {model.name!r}"
+                f" ({model.status}); an id is never used twice. Register under another name, or"
+                " restore that model"
+            )
+        if model.name == name and model.status != "retired":
+            raise NameTaken(
+                f"the name {name!r} belongs to {model.model_id!r}, which is {model.status}; choose"
+                " another name, or retire that model first"
+            )
 
 
 def _print_report(
@@ -226,19 +238,25 @@ def _print_report(
         return
     _print_gate(report, sample_set.left_out)
     if enrolment.model is None:
-        print(f"REFUSED: {report.name} was not registered")
+        print(f"REFUSED: {printable(report.name)} was not registered")
     elif revision is None:
-        print(f"would register {report.name} as {enrolment.model.model_id} (dry run)")
+        print(f"would register {printable(report.name)} as {enrolment.model.model_id} (dry run)")
     else:
         model = enrolment.model
-        print(f"registered {model.name} as {model.model_id} ({model.status}), revision {revision}")
+        name = printable(model.name)
+        print(f"registered {name} as {model.model_id} ({model.status}), revision {revision}")
 
 
 def _print_gate(report: EnrolmentReport, left_out: "tuple[LeftOut, ...]") -> None:
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
+
+    def say(text: str, style: str = "") -> None:
+        # As Text: in a plain string rich would take what stands in brackets for its markup.
+        console.print(Text(printable(text), style))
+
     for sample in left_out:
-        console.print(f"left out {printable(sample.subject)}: {sample.why}", style="yellow")
-    table = Table(title=f"{printable(report.name)}: {report.samples} samples")
+        say(f"left out {sample.subject}: {sample.why}", "yellow")
+    table = Table(title=Text(f"{printable(report.name)}: {report.samples} samples"))
     for heading in ("condition", "samples", "found synthetic", "recognised", "threshold"):
         table.add_column(heading, justify="left" if heading == "condition" else "right")
     for row in report.conditions:
@@ -250,12 +268,12 @@ def _print_gate(report: EnrolmentReport, left_out: "tuple[LeftOut, ...]") -> Non
             f"{row.distance_threshold:.0f}",
         )
     console.print(table)
-    nearest = report.nearest_model or "none"
-    console.print(
+    say(
         f"spread {report.spread:.2f}; real photos inside {report.real_inside:.1%};"
-        f" nearest registered model: {printable(nearest)} ({report.nearest_confusion:.0%} confused)"
+        f" nearest registered model: {report.nearest_model or 'none'}"
+        f" ({report.nearest_confusion:.0%} confused)"
     )
     if report.provisional:
-        console.print("provisional: below 50 samples, verdicts name the family only")
+        say("provisional: below 50 samples, verdicts name the family only")
     for refusal in report.refusals:
-        console.print(f"refused: {printable(refusal)}", style="red")
+        say(f"refused: {refusal}", "red")

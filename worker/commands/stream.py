@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from fingerprint_db.names import printable
 from worker.broker.clients import connection
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
 from worker.commands.options import Brokers, Config, Json, Prefix
 from worker.commands.submit import DEFAULT_SOURCE, Summary, submit
 from worker.commands.watch import Watched, watch
-from worker.commands.watch_lines import line, printable
+from worker.commands.watch_lines import line
 from worker.errors import StopError
 from worker.settings import Settings
 from worker.settings_sources import load_settings

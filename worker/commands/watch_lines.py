@@ -1,11 +1,11 @@
 """One readable line for each watched record, coloured where a terminal shows it."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import typer
 
+from fingerprint_db.names import printable
 from worker.commands.watch import Watched
 
 _COLOURS = {
@@ -32,14 +32,6 @@ def line(watched: Watched) -> str:
     if document.get("flagged") or watched.kind == "alert":
         head += typer.style(" FLAGGED", fg=typer.colors.RED, bold=True)
     return f"{head} {subject}  {printable(_detail(document))}"
-
-
-def printable(text: str) -> str:
-    r"""Text with every control and formatting character shown as an escape, as in `\x1b`."""
-    return "".join(
-        c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape").decode()
-        for c in text
-    )
 
 
 def _detail(document: Mapping[str, Any]) -> str:

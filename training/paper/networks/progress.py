@@ -27,7 +27,7 @@ def shown() -> Iterator[tuple[Callable[[str], None], Callable[[str], Report]]]:
         yield _say, _lines
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -41,7 +41,7 @@ def shown() -> Iterator[tuple[Callable[[str], None], Callable[[str], Report]]]:
                 task, completed=step, total=steps, loss=loss, visible=step < steps
             )
 
-        yield console.print, progress
+        yield lambda line: console.print(line, markup=False), progress
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,88 @@
+"""`register`: names and files may be called anything, and what is refused is refused at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fingerprint_db.names import model_id_of
+from fingerprint_db.redis_store.registry import RedisRegistry
+from tests.worker.commands.local_program import run_local
+from tests.worker.extractor.tiny_bundle import TinyBundle, made_png
+from worker.errors import StopError
+
+SAMPLES = 12
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Enough pictures of one generator for a provisional entry."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for number in range(SAMPLES):
+        (folder / f"{number:02}.png").write_bytes(made_png("checks", number))
+    return folder
+
+
+def test_names_may_hold_what_a_terminal_or_a_markup_would_take_as_its_own(
+    tiny_bundle: TinyBundle, samples: Path, redis_url: str
+) -> None:
+    inner = samples / "a["
+    inner.mkdir()
+    (inner / "b].png").write_bytes(b"no image [/red]")
+    (samples / "\x1b[31m.png").write_bytes(b"no image")
+    result = run_local(
+        tiny_bundle, "register", "gen[/x] [bold]", str(samples), "--redis", redis_url
+    )
+    assert result.exit_code == 0, result.output
+    assert "registered gen[/x] [bold] as gen-x-bold (live), revision 1" in result.stdout
+    assert "left out a[/b].png: decode.unsupported" in result.stdout
+    assert r"left out \x1b[31m.png: decode.unsupported" in result.stdout
+    assert "gen[/x] [bold]: 12 samples" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert registered(redis_url, tiny_bundle.digest) == [("gen-x-bold", "gen[/x] [bold]")]
+
+
+def test_a_name_in_another_script_is_registered_under_an_id_of_its_own(
+    tiny_bundle: TinyBundle, samples: Path, redis_url: str
+) -> None:
+    result = run_local(
+        tiny_bundle, "register", "生成器", str(samples), "--redis", redis_url, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["name"] == "生成器"
+    assert document["model_id"] == model_id_of("生成器")
+    assert registered(redis_url, tiny_bundle.digest) == [(document["model_id"], "生成器")]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[31m", "a\u202eb", "x" * 201])
+def test_a_name_that_cannot_be_taken_is_refused_before_anything_is_opened(
+    tiny_bundle: TinyBundle, samples: Path, name: str
+) -> None:
+    result = run_local(tiny_bundle, "register", name, str(samples), "--redis", "redis://[::1]:1/0")
+    assert isinstance(result.exception, StopError)
+    assert result.exception.exit_code == 2
+
+
+def test_a_name_that_is_taken_is_refused_before_any_sample_is_read(
+    tiny_bundle: TinyBundle, samples: Path, tmp_path: Path, redis_url: str
+) -> None:
+    first = run_local(tiny_bundle, "register", "Checks", str(samples), "--redis", redis_url)
+    assert first.exit_code == 0, first.output
+    (tmp_path / "none").mkdir()
+    again = run_local(
+        tiny_bundle, "register", "checks", str(tmp_path / "none"), "--redis", redis_url
+    )
+    assert isinstance(again.exception, StopError)
+    assert again.exception.exit_code == 4
+    assert "gives the id 'checks', which belongs to 'Checks' (live)" in str(again.exception)
+
+
+def registered(url: str, space: str) -> list[tuple[str, str]]:
+    """Id and name of every model in the registry at `url`."""
+    registry = RedisRegistry(url)
+    try:
+        return [(model.model_id, model.name) for model in registry.list(space)]
+    finally:
+        registry.close()
