@@ -35,7 +35,7 @@ AS_IN_A_TERMINAL = "import signal; signal.signal(signal.SIGINT, signal.default_i
 """Tests that run in the background ignore Ctrl-C, and their children inherit that."""
 
 PROGRAM = (
-    "import typer; from worker import cli_stream; a = typer.Typer(); cli_stream.contribute(a); a()"
+    "import typer; from worker.commands import stream; a = typer.Typer(); stream.contribute(a); a()"
 )
 
 
