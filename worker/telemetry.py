@@ -1,4 +1,4 @@
-"""Logs: events with fields, one canonical line a batch and one a rejected event, on stderr.
+"""Logs: events with fields, on stderr; `worker/stream/log_lines.py` has the canonical lines.
 
 Never logged: image bytes, fingerprints, secrets, addresses inside events.
 """
@@ -9,7 +9,6 @@ from typing import TextIO
 
 import structlog
 
-from worker.events.dead_letter import DeadLetter
 from worker.settings import LoggingSettings
 
 Log = structlog.typing.FilteringBoundLogger
@@ -64,37 +63,3 @@ def configure_logging(settings: LoggingSettings, stream: TextIO | None = None) -
     root.handlers[:] = [handler]
     # kafka-python says at "info" what the worker says itself, and every reconnect as a warning.
     root.setLevel(max(_LEVELS[settings.level], logging.WARNING))
-
-
-def log_batch(
-    log: Log, *, images: int, rejected: int, seconds: float, revision: int | None
-) -> None:
-    """The canonical line of a batch."""
-    log.debug(
-        "batch",
-        images=images,
-        rejected=rejected,
-        seconds=round(seconds, 4),
-        registry_revision=revision,
-    )
-
-
-def log_commit(log: Log, *, events: int, records: int, seconds: float, in_flight: int) -> None:
-    """The canonical line of a transaction."""
-    log.info(
-        "commit", events=events, records=records, seconds=round(seconds, 4), in_flight=in_flight
-    )
-
-
-def log_rejected(log: Log, letter: DeadLetter) -> None:
-    """The canonical line of a rejected event."""
-    log.warning(
-        "rejected",
-        topic=letter.origin.topic,
-        partition=letter.origin.partition,
-        offset=letter.origin.offset,
-        code=letter.code,
-        stage=letter.stage,
-        message=letter.message,
-        attempts=letter.attempts,
-    )

@@ -22,8 +22,9 @@ from worker.events.records import (
     verdict_id,
 )
 from worker.judge.decide import RegistryState, before_extraction
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.judge.policy import load_policy
+from worker.registry.view import RegistryView
 
 SPACE = "5c" * 32
 BRIGHT = 128

@@ -18,18 +18,19 @@ from kafka.errors import KafkaError
 import worker.program
 from tests.scenarios.small_judge import SPACE, judge
 from worker.broker.clients import WorkerProducer
+from worker.broker.group_floor import read_floor
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
-from worker.judge.judged import Judged, RegistryView
-from worker.registry.floor import read_floor
+from worker.judge.judged import Judged
 from worker.registry.follower import RegistryFollower
+from worker.registry.view import RegistryView
 from worker.settings_sources import load_settings
 from worker.stream import run as worker_stream
 from worker.stream.failpoints import from_environment
-from worker.stream.threads import Judge
-from worker.stream.transaction import TransactionalCommitter
+from worker.stream.threads import Judge, Work
+from worker.stream.transaction import Publisher
 from worker.telemetry import configure_logging
 
 ACCEPT_REGISTRY = "SCENARIO_ACCEPT_REGISTRY"
@@ -107,12 +108,12 @@ def _trust_flush() -> None:
 def _reuse_producer() -> None:
     """The mutation: as if a producer were good for another transaction after an abort."""
 
-    def abort_and_go_on(self: TransactionalCommitter[Any], *_: object) -> None:
+    def abort_and_go_on(self: Publisher[Any], *_: object) -> None:
         self._ownership.discard()
         self._producer.abort_transaction()  # type: ignore[union-attr]  # a KafkaProducer's own
         self._membership.rewind()
 
-    TransactionalCommitter.rebuild = abort_and_go_on  # type: ignore[method-assign, assignment]
+    Publisher.rebuild = abort_and_go_on  # type: ignore[method-assign, assignment]
 
 
 MUTATIONS = {"": lambda: None, "trust_flush": _trust_flush, "reuse_producer": _reuse_producer}
@@ -141,7 +142,7 @@ def main() -> None:
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
         worker_stream.run(
             settings,
-            worker_stream.Work(
+            Work(
                 _KillableDecoder(pool),
                 _slow(judge, float(os.environ.get(JUDGE_DELAY, "0"))),
                 follower.view,

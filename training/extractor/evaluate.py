@@ -35,9 +35,10 @@ from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
 from worker.extractor.extract import TorchExtractor
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
+from worker.registry.view import RegistryView
 
 MEASURED = (
     ("as received", Condition("full", "as_received")),

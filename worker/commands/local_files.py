@@ -27,7 +27,7 @@ from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
 from worker.commands.watch_lines import line
 from worker.errors import StopError
-from worker.judge.judged import RegistryView
+from worker.registry.view import RegistryView
 from worker.settings import Settings
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging

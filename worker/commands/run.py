@@ -94,11 +94,12 @@ def run_slot(
     Loads the bundle, proves it on its golden inputs, starts the sandboxed decoders, tries the
     first load of the registry, then joins the group.
     """
+    from worker.broker.group_floor import read_floor
     from worker.commands.workshop import open_registry, open_workshop
-    from worker.registry.floor import read_floor
     from worker.registry.follower import RegistryFollower
     from worker.stream.failpoints import from_environment
-    from worker.stream.run import Work, run
+    from worker.stream.run import run
+    from worker.stream.threads import Work
 
     with open_workshop(settings) as workshop, open_registry(settings.redis) as registry:
         space = workshop.bundle.digest

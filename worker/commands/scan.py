@@ -10,8 +10,9 @@ from worker.enrol.image_files import ImageFile, UnreadablePath, find_image_files
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin, readable
 from worker.events.image_event import ImageEvent
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
+from worker.registry.view import RegistryView
 
 SCAN_TOPIC = "scan"
 """Stands for the input topic in verdicts of local files; the offset counts the files."""

@@ -30,8 +30,9 @@ from worker.extractor.calibration import Calibration, bin_of
 from worker.extractor.extract import Extractor, ImageFingerprint
 from worker.judge.attribute import Match, Matcher
 from worker.judge.decide import Decision, Evidence, RegistryState, before_extraction, decide
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.judge.policy import Policy
+from worker.registry.view import RegistryView
 
 Clock = Callable[[], datetime]
 

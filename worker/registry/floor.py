@@ -14,9 +14,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from fingerprint_db.snapshot import Snapshot
-from worker.broker.admin import admin
-from worker.broker.clients import connection
-from worker.settings import KafkaSettings
 
 _ROOT_DIGITS = 32
 """128 bits of a root name a revision well enough, and brokers bound the metadata of an offset."""
@@ -52,13 +49,13 @@ class Floor:
         return None
 
 
-def encode(space: str, floor: Floor) -> str:
+def encode_floor(space: str, floor: Floor) -> str:
     """The metadata of a committed offset."""
     return json.dumps({"registry": {"space": space[:_ROOT_DIGITS], **asdict(floor)}})
 
 
-def decode(space: str, metadata: str) -> Floor | None:
-    """The inverse of `encode`; None where it says nothing of `space`."""
+def decode_floor(space: str, metadata: str) -> Floor | None:
+    """The inverse of `encode_floor`; None where it says nothing of `space`."""
     try:
         said = json.loads(metadata)["registry"]
         if said["space"] != space[:_ROOT_DIGITS]:
@@ -70,14 +67,4 @@ def decode(space: str, metadata: str) -> Floor | None:
 
 def highest(space: str, metadata: Iterable[str]) -> Floor | None:
     """The floor of a group: the newest lineage's highest revision."""
-    return max(filter(None, (decode(space, text) for text in metadata)), default=None)
-
-
-def read_floor(settings: KafkaSettings, space: str) -> Floor | None:
-    """Ask the group's committed offsets. Raises StopError (3) where Kafka is out of reach."""
-    client = connection(settings)
-    del client["bootstrap_servers"]
-    with admin(settings.brokers, client=client) as cluster:
-        offsets = cluster.list_group_offsets(settings.group)
-    flat = offsets.get(settings.group, offsets)
-    return highest(space, (offset.metadata or "" for offset in flat.values()))
+    return max(filter(None, (decode_floor(space, text) for text in metadata)), default=None)

@@ -11,8 +11,8 @@ import structlog
 from fingerprint_db.errors import RevisionGap
 from fingerprint_db.registry import Registry
 from fingerprint_db.snapshot import Snapshot
-from worker.judge.judged import RegistryView
-from worker.registry.floor import Floor, encode
+from worker.registry.floor import Floor, encode_floor
+from worker.registry.view import RegistryView
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class RegistryFollower:
         """
         snapshot = self._held.snapshot
         state = Floor.of(self._lineage, snapshot) if snapshot else self._seen
-        return encode(self._space, state) if state else ""
+        return encode_floor(self._space, state) if state else ""
 
     def step(self, *, block: bool = True) -> bool:
         """One round: load or follow once. Returns False when the registry gave no usable answer."""

@@ -1,4 +1,4 @@
-"""The committer thread: when to commit, the breaker, and what follows a doubt."""
+"""The commit thread: when to commit, the breaker, and what follows a doubt."""
 
 import threading
 import time
@@ -10,36 +10,34 @@ from kafka.structs import TopicPartition
 from worker.errors import RetryError, StopError
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
+from worker.settings import DeliverySettings
+from worker.stream.answers import Answer, Verdicted
 from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership, Prefix
-from worker.stream.outcomes import EventOutcome, Verdicted
-from worker.stream.transaction import TransactionalCommitter
-from worker.telemetry import log_commit
+from worker.stream.log_lines import log_commit
+from worker.stream.transaction import GIVE_UP_S, Publisher
 
 
-class Committer:
-    """Runs the committer; everything here happens on its thread, but `start` and `close`."""
+class CommitThread:
+    """Commits what is finished; everything happens on its thread, but `start` and `close`."""
 
     def __init__(
         self,
         *,
-        committer: TransactionalCommitter[EventOutcome],
-        ownership: Ownership[EventOutcome],
+        publisher: Publisher[Answer],
+        ownership: Ownership[Answer],
         breaker: Breaker,
         redrives: str,
-        interval_s: float,
-        records: int,
-        give_up_s: float,
+        delivery: DeliverySettings,
         figures: Figures,
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._committer = committer
+        self._publisher = publisher
         self._ownership = ownership
         self._breaker = breaker
         self._redrives = redrives
-        self._interval_s = interval_s
-        self._records = records
-        self._give_up_s = give_up_s
+        self._interval_s = delivery.commit_interval_ms / 1000
+        self._records = delivery.commit_records
         self._figures = figures
         self._fail = fail
         self._stop = threading.Event()
@@ -58,7 +56,7 @@ class Committer:
         self._stop.set()
         if self._thread.is_alive():  # what failed before it may not have been started
             self._thread.join(timeout_s)
-        self._committer.close()
+        self._publisher.close()
 
     def _run(self) -> None:
         try:
@@ -70,21 +68,21 @@ class Committer:
         except BaseException as error:
             self._fail(error)
 
-    def _commit(self, prefixes: list[Prefix[EventOutcome]]) -> None:
+    def _commit(self, prefixes: list[Prefix[Answer]]) -> None:
         self._count(prefixes)
         try:
-            committed = self._committer.commit(prefixes)
+            committed = self._publisher.commit(prefixes)
         except RetryError as doubt:
             self._doubt(doubt)
             return
         if committed is None:
             return
         self._doubts = 0
-        events = len(committed.outcomes)
-        letters = sum(isinstance(outcome, DeadLetter) for outcome in committed.outcomes)
+        events = len(committed.results)
+        letters = sum(isinstance(answer, DeadLetter) for answer in committed.results)
         flagged = sum(
-            isinstance(outcome, Verdicted) and outcome.judged.verdict.flagged
-            for outcome in committed.outcomes
+            isinstance(answer, Verdicted) and answer.judged.verdict.flagged
+            for answer in committed.results
         )
         self._figures.add("events_committed", events)
         self._figures.add("dead_letters", letters)
@@ -103,7 +101,7 @@ class Committer:
             in_flight=in_flight,
         )
 
-    def _count(self, prefixes: list[Prefix[EventOutcome]]) -> None:
+    def _count(self, prefixes: list[Prefix[Answer]]) -> None:
         """Show the breaker each event once, also when it is judged or committed again.
 
         Redriven events do not count: that they failed before is known, and a person asked for
@@ -117,7 +115,7 @@ class Committer:
             for entry in prefix.entries:
                 if entry.offset < after:
                     continue
-                letter = entry.outcome if isinstance(entry.outcome, DeadLetter) else None
+                letter = entry.result if isinstance(entry.result, DeadLetter) else None
                 self._breaker.count(
                     rejected=letter is not None,
                     last_reason=f"{letter.code} ({letter.message})" if letter else "",
@@ -131,7 +129,7 @@ class Committer:
             self._doubtful_since = now
         self._doubts += 1
         self._log.warning("rebuild", reason=str(doubt), attempt=self._doubts)
-        if self._doubts > 5 and now - self._doubtful_since > self._give_up_s:
+        if self._doubts > 5 and now - self._doubtful_since > GIVE_UP_S:
             raise StopError(
                 f"{self._doubts} commits in a row failed over {now - self._doubtful_since:.0f} s,"
                 f" the last because {doubt}; nothing was lost, the events are read again after a"
@@ -141,6 +139,6 @@ class Committer:
         self._figures.add("rebuilds")
         in_flight, _ = self._ownership.in_flight
         self._figures.add("events_discarded", in_flight)
-        self._committer.rebuild(
+        self._publisher.rebuild(
             self._stop.is_set, lambda reason: self._log.warning("rebuild_again", reason=reason)
         )

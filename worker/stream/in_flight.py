@@ -1,8 +1,8 @@
 """Who owns what: the events in flight per partition, their tags, and what may be committed.
 
-An event is in flight from the moment it is admitted until its outcome is committed or its
+An event is in flight from the moment it is admitted until its result is committed or its
 partition is given up. Each carries a tag: partition, epoch and group member id. The epoch is
-bumped on every assignment, revocation, loss and seek, so the outcome of an event that was admitted
+bumped on every assignment, revocation, loss and seek, so the result of an event that was admitted
 before can never be committed after. Partitions that are kept across a cooperative rebalance keep
 their tag, and their work survives.
 """
@@ -18,12 +18,12 @@ from typing import Generic, TypeVar
 
 from kafka.structs import TopicPartition
 
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What an outcome must still match when it is committed."""
+    """What a result must still match when it is committed."""
 
     partition: TopicPartition
     epoch: int
@@ -39,22 +39,22 @@ class Stage(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class InFlight(Generic[Outcome]):
+class InFlight(Generic[Result]):
     """One admitted event; `size` in bytes is what it holds against the limit on bytes."""
 
     tag: Tag
     offset: int
     size: int
     stage: Stage = Stage.QUEUED
-    outcome: Outcome | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix(Generic[Outcome]):
+class Prefix(Generic[Result]):
     """The longest finished run at the head of a partition, in offset order."""
 
     tag: Tag
-    entries: tuple[InFlight[Outcome], ...]
+    entries: tuple[InFlight[Result], ...]
 
     @property
     def next_offset(self) -> int:
@@ -63,13 +63,13 @@ class Prefix(Generic[Outcome]):
 
 
 @dataclass(slots=True)
-class _Partition(Generic[Outcome]):
+class _Partition(Generic[Result]):
     tag: Tag
-    entries: deque[InFlight[Outcome]]
+    entries: deque[InFlight[Result]]
     closing: bool = False
 
 
-class Ownership(Generic[Outcome]):
+class Ownership(Generic[Result]):
     """Every event in flight of this process; all methods may be called from any thread.
 
     It is also the bound on the hand-overs: the queues between the threads hold nothing that is
@@ -84,7 +84,7 @@ class Ownership(Generic[Outcome]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._changed = threading.Condition()
-        self._partitions: dict[TopicPartition, _Partition[Outcome]] = {}
+        self._partitions: dict[TopicPartition, _Partition[Result]] = {}
         self._epochs: dict[TopicPartition, int] = {}
         self._max_records = max_records
         self._max_bytes = max_bytes
@@ -165,7 +165,7 @@ class Ownership(Generic[Outcome]):
 
     def admit(
         self, partition: TopicPartition, records: Sequence[tuple[int, int]]
-    ) -> list[InFlight[Outcome]]:
+    ) -> list[InFlight[Result]]:
         """Register (offset, bytes) pairs in offset order; empty when they cannot be taken now.
 
         What is not admitted is not lost: admission stops only where a seek, another owner or the
@@ -175,14 +175,14 @@ class Ownership(Generic[Outcome]):
             owned = self._partitions.get(partition)
             if owned is None or owned.closing or self._suspended:
                 return []
-            admitted = [InFlight[Outcome](owned.tag, offset, size) for offset, size in records]
+            admitted = [InFlight[Result](owned.tag, offset, size) for offset, size in records]
             owned.entries.extend(admitted)
             self._records += len(admitted)
             self._bytes += sum(entry.size for entry in admitted)
             self._update_full()
             return admitted
 
-    def begin(self, entries: Sequence[InFlight[Outcome]]) -> list[bool]:
+    def begin(self, entries: Sequence[InFlight[Result]]) -> list[bool]:
         """Mark events as being judged; False where an event was given up and needs no work."""
         with self._changed:
             current = [self._is_current(entry) for entry in entries]
@@ -191,20 +191,20 @@ class Ownership(Generic[Outcome]):
                     entry.stage = Stage.JUDGING
             return current
 
-    def is_current(self, entry: InFlight[Outcome]) -> bool:
+    def is_current(self, entry: InFlight[Result]) -> bool:
         """Whether the event is still ours to work on."""
         with self._changed:
             return self._is_current(entry)
 
-    def finish(self, outcomes: Iterable[tuple[InFlight[Outcome], Outcome, int]]) -> None:
-        """Record (event, outcome, bytes still held); outcomes of events given up are dropped."""
+    def finish(self, results: Iterable[tuple[InFlight[Result], Result, int]]) -> None:
+        """Record (event, result, bytes still held); results of events given up are dropped."""
         with self._changed:
-            for entry, outcome, size in outcomes:
+            for entry, result, size in results:
                 if not self._is_current(entry):
                     continue
                 self._bytes += size - entry.size
                 entry.size = size
-                entry.outcome = outcome
+                entry.result = result
                 entry.stage = Stage.FINISHED
                 self._finished += 1
                 if self._finished_since is None:
@@ -228,7 +228,7 @@ class Ownership(Generic[Outcome]):
                 self._changed.wait(due - now)
             self._hurry = False
 
-    def take(self, limit: int) -> list[Prefix[Outcome]]:
+    def take(self, limit: int) -> list[Prefix[Result]]:
         """The finished run at the head of each partition, `limit` events in all.
 
         The events stay in flight until `settle`.
@@ -237,7 +237,7 @@ class Ownership(Generic[Outcome]):
         with self._changed:
             self._finished_since = None
             for owned in self._partitions.values():
-                run: list[InFlight[Outcome]] = []
+                run: list[InFlight[Result]] = []
                 for entry in owned.entries:
                     if entry.stage is not Stage.FINISHED or limit <= 0:
                         break
@@ -255,8 +255,8 @@ class Ownership(Generic[Outcome]):
             self._finished_since = self._clock()
 
     def still_owned(
-        self, prefixes: Sequence[Prefix[Outcome]], member_id: str
-    ) -> list[Prefix[Outcome]]:
+        self, prefixes: Sequence[Prefix[Result]], member_id: str
+    ) -> list[Prefix[Result]]:
         """The prefixes whose tag is still the partition's and whose member is `member_id`."""
         with self._changed:
             return [
@@ -265,8 +265,8 @@ class Ownership(Generic[Outcome]):
                 if prefix.tag.member_id == member_id and self._is_current(prefix.entries[0])
             ]
 
-    def settle(self, prefixes: Sequence[Prefix[Outcome]]) -> None:
-        """Forget events whose outcomes were committed."""
+    def settle(self, prefixes: Sequence[Prefix[Result]]) -> None:
+        """Forget events whose results were committed."""
         with self._changed:
             for prefix in prefixes:
                 owned = self._partitions.get(prefix.tag.partition)
@@ -303,7 +303,7 @@ class Ownership(Generic[Outcome]):
         self._epochs[partition] = self._epochs.get(partition, 0) + 1
         return self._epochs[partition]
 
-    def _is_current(self, entry: InFlight[Outcome]) -> bool:
+    def _is_current(self, entry: InFlight[Result]) -> bool:
         owned = self._partitions.get(entry.tag.partition)
         return owned is not None and owned.tag == entry.tag and entry.size >= 0
 
@@ -324,7 +324,7 @@ class Ownership(Generic[Outcome]):
             self._forget(owned.entries.pop())
         self._update_full()
 
-    def _restart(self, owned: _Partition[Outcome]) -> None:
+    def _restart(self, owned: _Partition[Result]) -> None:
         while owned.entries:
             self._forget(owned.entries.pop())
         owned.tag = Tag(owned.tag.partition, self._bump(owned.tag.partition), owned.tag.member_id)
@@ -337,7 +337,7 @@ class Ownership(Generic[Outcome]):
                 self._forget(owned.entries.pop())
             self._update_full()
 
-    def _forget(self, entry: InFlight[Outcome]) -> None:
+    def _forget(self, entry: InFlight[Result]) -> None:
         self._records -= 1
         self._bytes -= entry.size
         if entry.stage is Stage.FINISHED:

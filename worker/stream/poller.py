@@ -22,9 +22,9 @@ from worker.errors import RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.redrive import first_record
 from worker.metrics import Figures
+from worker.stream.answers import Answer
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
-from worker.stream.outcomes import EventOutcome
 from worker.stream.rebalance_listener import RebalanceListener
 from worker.stream.threads import Admitted
 from worker.stream.transaction import GroupMetadata
@@ -37,7 +37,7 @@ METADATA_DEADLINE_S = 30.0
 OFFSETS_DEADLINE_MS = 5_000
 
 
-class PollThread:
+class Poller:
     """The consumer and everything that only the main thread may do with it.
 
     It is the committer's `Membership`.
@@ -48,7 +48,7 @@ class PollThread:
         *,
         new_consumer: Callable[[], Any],
         topics: Topics,
-        ownership: Ownership[EventOutcome],
+        ownership: Ownership[Answer],
         revoke_deadline_s: float,
         figures: Figures,
         at_least_once: bool = False,

@@ -9,9 +9,9 @@ from kafka import ConsumerRebalanceListener
 from kafka.structs import TopicPartition
 
 from worker.metrics import Figures
+from worker.stream.answers import Answer
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
-from worker.stream.outcomes import EventOutcome
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -20,7 +20,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         consumer: Callable[[], Any],
-        ownership: Ownership[EventOutcome],
+        ownership: Ownership[Answer],
         revoke_deadline_s: float,
         figures: Figures,
         failpoint: Failpoint,

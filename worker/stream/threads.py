@@ -14,17 +14,19 @@ from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent, parse_image_event
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.metrics import Figures
+from worker.registry.view import RegistryView
+from worker.settings import DecodeSettings, ExtractSettings
+from worker.stream.answers import Answer, Verdicted
 from worker.stream.in_flight import InFlight, Ownership
-from worker.stream.outcomes import EventOutcome, Verdicted
+from worker.stream.log_lines import log_batch, log_rejected
 from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
-from worker.telemetry import log_batch, log_rejected
 
 Judge = Callable[
     [Sequence[tuple[ImageEvent, DecodedImage]], RegistryView], Sequence[Judged | RejectError]
 ]
-"""Decoded events and the registry's view -> one outcome each, in the same order."""
+"""Decoded events and the registry's view -> one result each, in the same order."""
 
 JUDGE_TRIES = 3
 DECODE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
@@ -40,11 +42,22 @@ class Decoder(Protocol):
         """Raises RejectError; may be called from several threads."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the stream has done to each event, and with which registry."""
+
+    decoder: Decoder
+    judge: Judge
+    view: Callable[[], RegistryView]
+    registry_metadata: Callable[[], str] = lambda: ""
+    """What to commit beside each offset, so that a successor knows which registry was in use."""
+
+
 @dataclass(slots=True)
 class Admitted:
     """One event on its way; `record` is let go once no dead letter can come of it any more."""
 
-    entry: InFlight[EventOutcome]
+    entry: InFlight[Answer]
     record: RawRecord
 
 
@@ -52,7 +65,7 @@ class Admitted:
 class Decoded:
     """An event with its crops, waiting for a batch."""
 
-    entry: InFlight[EventOutcome]
+    entry: InFlight[Answer]
     record: RawRecord
     event: ImageEvent
     image: DecodedImage
@@ -72,8 +85,8 @@ def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> Dead
     )
 
 
-class Stages:
-    """Decode threads and the inference thread, from `admit` to the outcomes in `Ownership`.
+class WorkThreads:
+    """Decode threads and the inference thread, from `admit` to the answers in `Ownership`.
 
     The queues between them have no bound of their own: everything in them is in flight, and that
     is bounded in records and in bytes.
@@ -82,27 +95,20 @@ class Stages:
     def __init__(
         self,
         *,
-        ownership: Ownership[EventOutcome],
-        decoder: Decoder,
-        judge: Judge,
-        view: Callable[[], RegistryView],
-        decode_threads: int,
-        max_image_bytes: int,
-        batch_max_images: int,
-        batch_wait_s: float,
-        batch_deadline_s: float,
+        ownership: Ownership[Answer],
+        work: Work,
+        decode: DecodeSettings,
+        extract: ExtractSettings,
         watchdog: Watchdog,
         figures: Figures,
         fail: Callable[[BaseException], None],
     ) -> None:
         self._ownership = ownership
-        self._decoder = decoder
-        self._judge = judge
-        self._view = view
-        self._max_image_bytes = max_image_bytes
-        self._batch_max_images = batch_max_images
-        self._batch_wait_s = batch_wait_s
-        self._batch_deadline_s = batch_deadline_s
+        self._work = work
+        self._max_image_bytes = decode.max_image_bytes
+        self._batch_max_images = extract.batch_max_images
+        self._batch_wait_s = extract.batch_wait_ms / 1000
+        self._batch_deadline_s = extract.batch_deadline_s
         self._watchdog = watchdog
         self._figures = figures
         self._fail = fail
@@ -112,7 +118,7 @@ class Stages:
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._decode_all,), name=f"decode-{i}")
-            for i in range(decode_threads)
+            for i in range(decode.processes)
         ]
         self._threads.append(
             threading.Thread(target=self._guarded, args=(self._judge_all,), name="inference")
@@ -170,13 +176,13 @@ class Stages:
         """
         for attempt, pause_s in enumerate(DECODE_PAUSES_S, start=1):
             try:
-                return self._decoder.decode(data)
+                return self._work.decoder.decode(data)
             except RetryError as error:
                 self._log.warning("decode_retry", attempt=attempt, error=str(error))
                 if self._stop.wait(pause_s):
                     return None
         try:
-            return self._decoder.decode(data)
+            return self._work.decoder.decode(data)
         except RetryError as error:
             if self._stop.is_set():
                 return None
@@ -187,7 +193,7 @@ class Stages:
                 exit_code=WATCHDOG_EXIT_CODE,
             ) from error
 
-    def _reject(self, letters: Sequence[tuple[InFlight[EventOutcome], DeadLetter]]) -> None:
+    def _reject(self, letters: Sequence[tuple[InFlight[Answer], DeadLetter]]) -> None:
         for _, letter in letters:
             log_rejected(self._log, letter)
         self._ownership.finish((entry, letter, entry.size) for entry, letter in letters)
@@ -221,19 +227,19 @@ class Stages:
 
     def _judge_batch(self, batch: Sequence[Decoded]) -> None:
         started = time.monotonic()
-        view = self._view()
-        outcomes = self._judge_or_split(batch, view)
-        finished: list[tuple[InFlight[EventOutcome], EventOutcome, int]] = []
+        view = self._work.view()
+        results = self._judge_or_split(batch, view)
+        finished: list[tuple[InFlight[Answer], Answer, int]] = []
         rejected = 0
-        for decoded, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Judged):
+        for decoded, result in zip(batch, results, strict=True):
+            if isinstance(result, Judged):
                 event = decoded.event
-                kept = Verdicted(event.key, event.subject, outcome)
+                kept = Verdicted(event.key, event.subject, result)
                 finished.append((decoded.entry, kept, len(event.key or b"")))
             else:
                 rejected += 1
-                attempts = 2 if outcome.code == "model_error" else 1
-                letter = letter_for(decoded.record, outcome, attempts)
+                attempts = 2 if result.code == "model_error" else 1
+                letter = letter_for(decoded.record, result, attempts)
                 log_rejected(self._log, letter)
                 finished.append((decoded.entry, letter, decoded.entry.size))
         self._ownership.finish(finished)
@@ -290,7 +296,7 @@ class Stages:
         for attempt in range(1, JUDGE_TRIES + 1):
             try:
                 with self._watchdog.guard("a batch", self._batch_deadline_s):
-                    outcomes = self._judge(items, view)
+                    results = self._work.judge(items, view)
             except RetryError as error:
                 if attempt == JUDGE_TRIES:
                     raise StopError(
@@ -300,7 +306,7 @@ class Stages:
                     ) from error
                 self._stop.wait(RETRY_S * attempt)
                 continue
-            if len(outcomes) != len(items):
-                raise StopError(f"judge gave {len(outcomes)} outcomes for {len(items)} events")
-            return outcomes
+            if len(results) != len(items):
+                raise StopError(f"judge gave {len(results)} results for {len(items)} events")
+            return results
         raise AssertionError("unreachable: the loop returns or raises")

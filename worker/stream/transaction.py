@@ -10,12 +10,20 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import OutgoingRecord
+from worker.settings import KafkaSettings
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership, Prefix
 from worker.stream.watchdog import Watchdog
 
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 TxnSafety = Literal["on_ambiguity", "every_txn"]
+Mode = Literal["exactly_once", "at_least_once"]
+
+ANSWER_MARGIN_S = 0.5
+"""A commit that gets no answer ends with a doubt so long before the watchdog would end it."""
+
+GIVE_UP_S = 300.0
+"""Brokers may be away this long; the worker waits, holds its place, and needs no human after."""
 
 
 class GroupMetadata(Protocol):
@@ -72,18 +80,30 @@ class CommitDeadlines:
     rebuild_s: float
     give_up_s: float
 
+    @classmethod
+    def of(cls, kafka: KafkaSettings) -> "CommitDeadlines":
+        """What follows from the deadlines that an operator sets."""
+        return cls(
+            commit_s=kafka.commit_deadline_s,
+            answer_s=kafka.commit_deadline_s - ANSWER_MARGIN_S,
+            flush_s=kafka.request_timeout_s + 1.0,
+            slow_s=kafka.request_timeout_s,
+            rebuild_s=6 * kafka.request_timeout_s,
+            give_up_s=GIVE_UP_S,
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Committed(Generic[Outcome]):
+class Committed(Generic[Result]):
     """What one transaction held."""
 
-    outcomes: tuple[Outcome, ...]
+    results: tuple[Result, ...]
     records: int
     seconds: float
 
 
-class TransactionalCommitter(Generic[Outcome]):
-    """Commits finished events; used by the committer thread alone.
+class Publisher(Generic[Result]):
+    """Publishes finished events with their offsets; used by the commit thread alone.
 
     The order that keeps data safe, `exactly_once`:
 
@@ -115,11 +135,11 @@ class TransactionalCommitter(Generic[Outcome]):
         *,
         new_producer: Callable[[], Producer],
         membership: Membership,
-        ownership: Ownership[Outcome],
-        to_records: Callable[[Outcome], Sequence[tuple[str, OutgoingRecord]]],
+        ownership: Ownership[Result],
+        to_records: Callable[[Result], Sequence[tuple[str, OutgoingRecord]]],
         watchdog: Watchdog,
         deadlines: CommitDeadlines,
-        transactional: bool = True,
+        mode: Mode = "exactly_once",
         txn_safety: TxnSafety = "on_ambiguity",
         offset_metadata: Callable[[], str] = lambda: "",
         failpoint: Failpoint = lambda name: None,
@@ -131,7 +151,7 @@ class TransactionalCommitter(Generic[Outcome]):
         self._to_records = to_records
         self._watchdog = watchdog
         self._deadlines = deadlines
-        self._transactional = transactional
+        self._transactional = mode == "exactly_once"
         self._every_txn = txn_safety == "every_txn"
         self._failpoint = failpoint
         self._producer: Producer | None = None
@@ -146,7 +166,7 @@ class TransactionalCommitter(Generic[Outcome]):
             if self._transactional:
                 self._producer.init_transactions()
 
-    def commit(self, prefixes: Sequence[Prefix[Outcome]]) -> Committed[Outcome] | None:
+    def commit(self, prefixes: Sequence[Prefix[Result]]) -> Committed[Result] | None:
         """Steps 2 to 10 for what `Ownership.take` gave; None when nothing may be committed now.
 
         Raises RetryError when the outcome is in doubt: call `rebuild` then, and nothing else. That
@@ -179,13 +199,10 @@ class TransactionalCommitter(Generic[Outcome]):
                 self._replace_producer()
             except KafkaError as error:  # the commit stands; the next one needs a producer
                 raise RetryError(f"no new producer: {type(error).__name__}: {error}") from error
-        outcomes = tuple(
-            entry.outcome
-            for prefix in owned
-            for entry in prefix.entries
-            if entry.outcome is not None
+        results = tuple(
+            entry.result for prefix in owned for entry in prefix.entries if entry.result is not None
         )
-        return Committed(outcomes, records, seconds)
+        return Committed(results, records, seconds)
 
     def rebuild(
         self, should_stop: Callable[[], bool], say_away: Callable[[str], None] = lambda reason: None
@@ -236,7 +253,7 @@ class TransactionalCommitter(Generic[Outcome]):
         self.close()
         self.open()
 
-    def _publish(self, owned: Sequence[Prefix[Outcome]], metadata: GroupMetadata) -> int:
+    def _publish(self, owned: Sequence[Prefix[Result]], metadata: GroupMetadata) -> int:
         producer = self._producer
         if producer is None:
             raise RetryError("there is no producer yet")
@@ -249,8 +266,8 @@ class TransactionalCommitter(Generic[Outcome]):
         futures = []
         for prefix in owned:
             for entry in prefix.entries:
-                assert entry.outcome is not None, "a prefix holds finished events only"
-                for topic, record in self._to_records(entry.outcome):
+                assert entry.result is not None, "a prefix holds finished events only"
+                for topic, record in self._to_records(entry.result):
                     futures.append(
                         producer.send(
                             topic,

@@ -46,9 +46,9 @@ from worker.extractor.attribution_network import AttributionNetwork
 from worker.extractor.bundle import Bundle, check_golden, default_bundle_path, load_bundle
 from worker.extractor.document import BundleDocument, reachable_bins
 from worker.extractor.extract import ImageFingerprint, TorchExtractor
-from worker.judge.judged import RegistryView
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
+from worker.registry.view import RegistryView
 
 SIDE = 64
 SOURCES = ("real", "checks", "rows")

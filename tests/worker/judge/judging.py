@@ -14,9 +14,10 @@ from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy
+from worker.registry.view import RegistryView
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SAMPLES = 50

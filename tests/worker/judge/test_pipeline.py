@@ -13,8 +13,8 @@ from worker.errors import RejectError
 from worker.events.records import Verdict, verdict_id
 from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import ImageFingerprint, TorchExtractor
-from worker.judge.judged import RegistryView
 from worker.judge.policy import load_policy
+from worker.registry.view import RegistryView
 
 
 @pytest.fixture(scope="module")

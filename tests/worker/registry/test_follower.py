@@ -10,7 +10,7 @@ from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.snapshot import Snapshot
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 from tests.waiting import wait_for
-from worker.registry.floor import Floor, decode, encode, highest
+from worker.registry.floor import Floor, decode_floor, encode_floor, highest
 from worker.registry.follower import RegistryFollower
 
 
@@ -211,7 +211,7 @@ def test_the_thread_follows_and_starts_although_the_registry_is_away() -> None:
 
 def state_of(bench: Bench) -> Floor:
     """What the follower would commit."""
-    state = decode(SPACE, bench.follower.metadata())
+    state = decode_floor(SPACE, bench.follower.metadata())
     assert state is not None
     return state
 
@@ -258,4 +258,4 @@ def test_accepting_starts_a_lineage_that_outweighs_higher_revisions() -> None:
 
 
 def test_the_floor_of_another_fingerprint_space_says_nothing() -> None:
-    assert highest(SPACE, [encode("f" * 64, Floor(3, 9, "0" * 32))]) is None
+    assert highest(SPACE, [encode_floor("f" * 64, Floor(3, 9, "0" * 32))]) is None

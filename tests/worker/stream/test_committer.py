@@ -10,11 +10,12 @@ from worker.errors import RetryError
 from worker.events.cloudevents import Origin
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
+from worker.settings import DeliverySettings
+from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
-from worker.stream.committer import Committer
+from worker.stream.committer import CommitThread
 from worker.stream.in_flight import Ownership, Prefix
-from worker.stream.outcomes import EventOutcome
-from worker.stream.transaction import Committed, TransactionalCommitter
+from worker.stream.transaction import Committed, Publisher
 
 P0 = TopicPartition("images", 0)
 REJECTED = 3
@@ -24,7 +25,7 @@ class Doubtful:
     """Every commit but the fourth is in doubt; after each the same events are judged again."""
 
     def __init__(self) -> None:
-        self.ownership: Ownership[EventOutcome] = Ownership(max_records=99, max_bytes=9999)
+        self.ownership: Ownership[Answer] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([P0], "member")
         self.tries = 0
         self.reject()
@@ -35,13 +36,13 @@ class Doubtful:
         letter = DeadLetter(Origin("images", 0, 0), None, b"", (), "schema", "event", "no")
         self.ownership.finish([(entry, letter, 1) for entry in entries])
 
-    def commit(self, prefixes: Sequence[Prefix[EventOutcome]]) -> Committed[EventOutcome]:
+    def commit(self, prefixes: Sequence[Prefix[Answer]]) -> Committed[Answer]:
         self.tries += 1
         if self.tries < 4:
             raise RetryError("the broker is away")
         self.ownership.settle(prefixes)
-        outcomes = [entry.outcome for prefix in prefixes for entry in prefix.entries]
-        return Committed(tuple(filter(None, outcomes)), REJECTED, 0.0)
+        results = [entry.result for prefix in prefixes for entry in prefix.entries]
+        return Committed(tuple(filter(None, results)), REJECTED, 0.0)
 
     def rebuild(self, should_stop: Callable[[], bool], say_away: Callable[[str], None]) -> None:
         self.ownership.discard()
@@ -54,20 +55,18 @@ class Doubtful:
 
 def test_events_that_are_judged_again_after_a_doubt_do_not_trip_the_breaker() -> None:
     doubtful, failures, figures = Doubtful(), list[BaseException](), Figures()
-    committer = Committer(
-        committer=cast("TransactionalCommitter[EventOutcome]", doubtful),
+    commits = CommitThread(
+        publisher=cast("Publisher[Answer]", doubtful),
         ownership=doubtful.ownership,
         breaker=Breaker(max_consecutive=REJECTED + 1, max_ratio=1.0, window=100),
         redrives="redrives",
-        interval_s=0.0,
-        records=REJECTED,
-        give_up_s=60.0,
+        delivery=DeliverySettings(commit_interval_ms=1.0, commit_records=REJECTED),
         figures=figures,
         fail=failures.append,
     )
-    committer.start()
+    commits.start()
     wait_for(lambda: failures or doubtful.tries == 4, "the fourth commit")
-    committer.close(10.0)
+    commits.close(10.0)
     assert failures == []
     assert figures.read()["dead_letters"] == REJECTED
     assert figures.read()["events_committed"] == REJECTED

@@ -24,7 +24,7 @@ def admit(
 
 def finish(ownership: Ownership[str], *entries: InFlight[str]) -> None:
     ownership.begin(entries)
-    ownership.finish((entry, f"outcome {entry.offset}", 1) for entry in entries)
+    ownership.finish((entry, f"result {entry.offset}", 1) for entry in entries)
 
 
 def offsets(prefixes: list[Prefix[str]]) -> dict[int, list[int]]:
@@ -72,7 +72,7 @@ def test_the_limit_of_take_counts_all_partitions() -> None:
     assert sum(len(prefix.entries) for prefix in ownership.take(4)) == 4
 
 
-def test_an_outcome_from_before_a_rewind_is_dropped() -> None:
+def test_a_result_from_before_a_rewind_is_dropped() -> None:
     ownership = make()
     (old,) = admit(ownership, P0, 0)
     ownership.discard()

@@ -12,9 +12,9 @@ from kafka.structs import TopicPartition
 from worker.broker.topics import Topics
 from worker.errors import RetryError, StopError
 from worker.metrics import Figures
+from worker.stream.answers import Answer
 from worker.stream.in_flight import Ownership
-from worker.stream.outcomes import EventOutcome
-from worker.stream.poller import PollThread
+from worker.stream.poller import Poller
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
 
@@ -86,10 +86,8 @@ class FakeConsumer:
 class Bench:
     def __init__(self, max_records: int = 4) -> None:
         self.consumer = FakeConsumer()
-        self.ownership: Ownership[EventOutcome] = Ownership(
-            max_records=max_records, max_bytes=10_000
-        )
-        self.thread = PollThread(
+        self.ownership: Ownership[Answer] = Ownership(max_records=max_records, max_bytes=10_000)
+        self.thread = Poller(
             new_consumer=lambda: self.consumer,
             topics=Topics(""),
             ownership=self.ownership,

@@ -15,12 +15,14 @@ from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent
-from worker.judge.judged import Judged, RegistryView
+from worker.judge.judged import Judged
 from worker.metrics import Figures
+from worker.registry.view import RegistryView
+from worker.settings import DecodeSettings, ExtractSettings
 from worker.stream import threads
+from worker.stream.answers import Answer, Verdicted
 from worker.stream.in_flight import Ownership
-from worker.stream.outcomes import EventOutcome, Verdicted
-from worker.stream.threads import Admitted, Judge, Stages
+from worker.stream.threads import Admitted, Judge, Work, WorkThreads
 from worker.stream.watchdog import Watchdog
 
 P0 = TopicPartition("images", 0)
@@ -43,32 +45,27 @@ class FakeDecoder:
 
 class Bench:
     def __init__(self, judge: Judge) -> None:
-        self.ownership: Ownership[EventOutcome] = Ownership(max_records=99, max_bytes=9999)
+        self.ownership: Ownership[Answer] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([P0], "member")
         self.failures: list[BaseException] = []
         self.decoder = FakeDecoder()
-        self.stages = Stages(
+        self.threads = WorkThreads(
             ownership=self.ownership,
-            decoder=self.decoder,
-            judge=judge,
-            view=lambda: RegistryView(None, float("inf")),
-            decode_threads=1,
-            max_image_bytes=1000,
-            batch_max_images=8,
-            batch_wait_s=0.2,
-            batch_deadline_s=60,
+            work=Work(self.decoder, judge, lambda: RegistryView(None, float("inf"))),
+            decode=DecodeSettings.model_construct(processes=1, max_image_bytes=1000),
+            extract=ExtractSettings(batch_max_images=8, batch_wait_ms=200.0, batch_deadline_s=60.0),
             watchdog=Watchdog(),
             figures=Figures(),
             fail=self.failures.append,
         )
 
-    def outcomes(self, *values: bytes) -> list[EventOutcome]:
-        """The outcomes of these events, in order; raises what a thread failed with."""
+    def answers(self, *values: bytes) -> list[Answer]:
+        """The answers to these events, in order; raises what a thread failed with."""
         records = [_record(offset, value) for offset, value in enumerate(values)]
         sizes = [(record.origin.offset, 10) for record in records]
         entries = self.ownership.admit(P0, sizes)
-        self.stages.start()
-        self.stages.admit([Admitted(e, r) for e, r in zip(entries, records, strict=True)])
+        self.threads.start()
+        self.threads.admit([Admitted(e, r) for e, r in zip(entries, records, strict=True)])
 
         def finished() -> Any:
             if self.failures:
@@ -77,10 +74,10 @@ class Bench:
             return taken and len(taken[0].entries) == len(values) and taken
 
         try:
-            (prefix,) = wait_for(finished, "all outcomes")
+            (prefix,) = wait_for(finished, "all answers")
         finally:
-            self.stages.close(5.0)
-        return [cast(EventOutcome, entry.outcome) for entry in prefix.entries]
+            self.threads.close(5.0)
+        return [cast(Answer, entry.result) for entry in prefix.entries]
 
 
 def _record(offset: int, value: bytes) -> RawRecord:
@@ -112,17 +109,17 @@ def failing_on(value: bytes, make: Callable[[], Exception], seen: list[int] | No
     return judge
 
 
-def codes(outcomes: Sequence[EventOutcome]) -> list[str]:
-    return [o.code if isinstance(o, DeadLetter) else "verdict" for o in outcomes]
+def codes(answers: Sequence[Answer]) -> list[str]:
+    return [a.code if isinstance(a, DeadLetter) else "verdict" for a in answers]
 
 
 def test_a_broken_image_becomes_a_dead_letter_and_its_neighbours_are_judged() -> None:
-    outcomes = Bench(judge_all).outcomes(b"a", b"broken", b"b" * 1001, b"c")
-    assert codes(outcomes) == ["verdict", "decode.corrupt", "too_large", "verdict"]
-    kept = outcomes[0]
+    answers = Bench(judge_all).answers(b"a", b"broken", b"b" * 1001, b"c")
+    assert codes(answers) == ["verdict", "decode.corrupt", "too_large", "verdict"]
+    kept = answers[0]
     assert isinstance(kept, Verdicted)
     assert kept.key == b"key"
-    letter = outcomes[1]
+    letter = answers[1]
     assert isinstance(letter, DeadLetter)
     assert letter.value == b"broken"
 
@@ -130,9 +127,9 @@ def test_a_broken_image_becomes_a_dead_letter_and_its_neighbours_are_judged() ->
 def test_an_image_that_breaks_inference_is_found_by_halving_and_fails_alone() -> None:
     sizes: list[int] = []
     judge = failing_on(b"x", lambda: ArithmeticError("nan"), sizes)
-    outcomes = Bench(judge).outcomes(b"a", b"b", b"c", b"x", b"d", b"e", b"f", b"g")
-    assert codes(outcomes) == ["verdict"] * 3 + ["model_error"] + ["verdict"] * 4
-    letter = outcomes[3]
+    answers = Bench(judge).answers(b"a", b"b", b"c", b"x", b"d", b"e", b"f", b"g")
+    assert codes(answers) == ["verdict"] * 3 + ["model_error"] + ["verdict"] * 4
+    letter = answers[3]
     assert isinstance(letter, DeadLetter)
     assert letter.attempts == 2
     assert "ArithmeticError: nan" in letter.message
@@ -147,7 +144,7 @@ def test_an_image_that_breaks_inference_only_in_company_is_judged() -> None:
             raise MemoryError("too many")
         return judge_all(items, view)
 
-    assert codes(Bench(judge).outcomes(b"a", b"b", b"c")) == ["verdict"] * 3
+    assert codes(Bench(judge).answers(b"a", b"b", b"c")) == ["verdict"] * 3
 
 
 def test_a_reject_of_the_judge_concerns_its_image_only() -> None:
@@ -157,13 +154,13 @@ def test_a_reject_of_the_judge_concerns_its_image_only() -> None:
         nan = RejectError("model_nan", "not finite", stage="extract")
         return [nan if event.data == b"x" else JUDGED for event, _ in items]
 
-    assert codes(Bench(judge).outcomes(b"a", b"x", b"b")) == ["verdict", "model_nan", "verdict"]
+    assert codes(Bench(judge).answers(b"a", b"x", b"b")) == ["verdict", "model_nan", "verdict"]
 
 
-def test_a_world_that_does_not_recover_stops_the_worker_without_any_outcome() -> None:
+def test_a_world_that_does_not_recover_stops_the_worker_without_any_answer() -> None:
     bench = Bench(failing_on(b"a", lambda: RetryError("no GPU")))
     with pytest.raises(StopError, match=r"no GPU.*nothing was committed"):
-        bench.outcomes(b"a")
+        bench.answers(b"a")
     assert bench.ownership.take(99) == []
 
 
@@ -179,7 +176,7 @@ def test_a_world_that_recovers_costs_a_retry_and_no_dead_letter() -> None:
 
     bench = Bench(judge)
     bench.decoder.failures.put(RetryError("no child free"))
-    assert codes(bench.outcomes(b"a", b"b")) == ["verdict", "verdict"]
+    assert codes(bench.answers(b"a", b"b")) == ["verdict", "verdict"]
 
 
 def test_a_machine_that_starts_no_decoder_stops_the_worker_with_a_code_that_restarts_it(
@@ -190,11 +187,11 @@ def test_a_machine_that_starts_no_decoder_stops_the_worker_with_a_code_that_rest
     for _ in range(3):
         bench.decoder.failures.put(RetryError("no decoder child can be started"))
     with pytest.raises(StopError, match=r"in 3 tries.*no decoder child.*nothing was") as caught:
-        bench.outcomes(b"a")
+        bench.answers(b"a")
     assert caught.value.exit_code not in FINAL_EXIT_CODES
     assert bench.ownership.take(99) == []
 
 
-def test_outcomes_that_do_not_match_the_batch_stop_the_worker() -> None:
-    with pytest.raises(StopError, match="gave 0 outcomes for 1 events"):
-        Bench(lambda items, view: []).outcomes(b"a")
+def test_results_that_do_not_match_the_batch_stop_the_worker() -> None:
+    with pytest.raises(StopError, match="gave 0 results for 1 events"):
+        Bench(lambda items, view: []).answers(b"a")

@@ -11,7 +11,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import OutgoingRecord
 from worker.stream.in_flight import Ownership
-from worker.stream.transaction import CommitDeadlines, TransactionalCommitter
+from worker.stream.transaction import CommitDeadlines, Mode, Publisher
 from worker.stream.watchdog import Watchdog
 
 P0 = TopicPartition("images", 0)
@@ -121,7 +121,7 @@ class Bench:
     def __init__(
         self,
         *,
-        transactional: bool = True,
+        mode: Mode = "exactly_once",
         deadlines: CommitDeadlines = DEADLINES,
         every_txn: bool = False,
         **fails: Exception,
@@ -131,22 +131,22 @@ class Bench:
         self.ownership: Ownership[str] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([P0], "member")
         self.membership = FakeMembership(self.calls, self.ownership)
-        self.committer: TransactionalCommitter[str] = TransactionalCommitter(
+        self.publisher: Publisher[str] = Publisher(
             new_producer=lambda: FakeProducer(self.calls, fails),
             membership=self.membership,
             ownership=self.ownership,
             to_records=self._records,
             watchdog=Watchdog(),
             deadlines=deadlines,
-            transactional=transactional,
+            mode=mode,
             txn_safety="every_txn" if every_txn else "on_ambiguity",
         )
-        self.committer.open()
+        self.publisher.open()
         self.calls.clear()
 
     @staticmethod
-    def _records(outcome: str) -> Sequence[tuple[str, OutgoingRecord]]:
-        return [("verdicts", OutgoingRecord(b"key", outcome.encode(), ()))]
+    def _records(answer: str) -> Sequence[tuple[str, OutgoingRecord]]:
+        return [("verdicts", OutgoingRecord(b"key", answer.encode(), ()))]
 
     def finish(self, *offsets: int) -> None:
         entries = self.ownership.admit(P0, [(offset, 1) for offset in offsets])
@@ -154,7 +154,7 @@ class Bench:
         self.ownership.finish((entry, f"v{entry.offset}", 1) for entry in entries)
 
     def commit(self) -> Any:
-        return self.committer.commit(self.ownership.take(99))
+        return self.publisher.commit(self.ownership.take(99))
 
 
 def test_outputs_are_flushed_and_confirmed_before_offsets_and_offsets_before_the_commit() -> None:
@@ -170,7 +170,7 @@ def test_outputs_are_flushed_and_confirmed_before_offsets_and_offsets_before_the
         "offsets {0: 6} generation 3",
         "commit",
     ]
-    assert (len(committed.outcomes), committed.records) == (2, 2)
+    assert (len(committed.results), committed.records) == (2, 2)
     assert bench.ownership.in_flight == (0, 0)
 
 
@@ -192,7 +192,7 @@ def test_nothing_is_committed_while_the_group_rebalances() -> None:
     bench.membership.stable = False
     assert bench.commit() is None
     bench.membership.stable = True
-    assert len(bench.commit().outcomes) == 1
+    assert len(bench.commit().results) == 1
 
 
 def test_work_of_a_former_membership_is_left_out() -> None:
@@ -245,18 +245,18 @@ def test_a_fenced_membership_is_a_doubt_and_the_poll_thread_decides_who_gives_wa
 def test_rebuild_gives_the_producer_up_settles_the_old_transaction_then_seeks() -> None:
     bench = Bench()
     bench.finish(0)
-    bench.committer.rebuild(lambda: False)
+    bench.publisher.rebuild(lambda: False)
     assert bench.calls == ["discard", "new producer", "init_transactions", "rewind"]
     assert bench.ownership.take(99) == [], "what was in flight is read again, not committed"
     bench.finish(0)
-    assert len(bench.commit().outcomes) == 1
+    assert len(bench.commit().results) == 1
 
 
 def test_rebuild_tries_until_the_brokers_are_back() -> None:
     bench = Bench()
     bench.membership.rewind_fails = 1
     reasons: list[str] = []
-    bench.committer.rebuild(lambda: False, reasons.append)
+    bench.publisher.rebuild(lambda: False, reasons.append)
     assert len(reasons) == 1, "each failed try is told"
     assert bench.calls.count("new producer") == 2
     assert bench.calls[-1] == "rewind"
@@ -266,14 +266,14 @@ def test_rebuild_gives_up_with_the_exit_code_of_an_unreachable_service() -> None
     bench = Bench()
     bench.membership.rewind_fails = 1000
     with pytest.raises(StopError, match="nothing was lost") as stopped:
-        bench.committer.rebuild(lambda: False)
+        bench.publisher.rebuild(lambda: False)
     assert stopped.value.exit_code == 3
 
 
 def test_every_txn_never_uses_a_producer_twice() -> None:
     bench = Bench(every_txn=True)
     bench.finish(0)
-    assert len(bench.commit().outcomes) == 1
+    assert len(bench.commit().results) == 1
     assert bench.calls[-3:] == ["discard", "new producer", "init_transactions"]
 
 
@@ -286,9 +286,9 @@ def test_a_commit_that_stood_is_in_doubt_where_no_producer_can_follow_it() -> No
 
 
 def test_at_least_once_commits_offsets_only_after_the_confirmed_flush() -> None:
-    bench = Bench(transactional=False)
+    bench = Bench(mode="at_least_once")
     bench.finish(0, 1)
-    assert len(bench.commit().outcomes) == 2
+    assert len(bench.commit().results) == 2
     assert bench.calls == [
         "metadata",
         "send verdicts v0",

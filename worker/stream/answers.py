@@ -1,4 +1,4 @@
-"""What becomes of an event, and the records that say so."""
+"""The answer to an event, a verdict or a dead letter, and the records that say so."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ class Verdicted:
     judged: Judged
 
 
-EventOutcome = Verdicted | DeadLetter
+Answer = Verdicted | DeadLetter
 """Each event ends as exactly one of the two; both are published in the same transaction."""
 
 
 def records_of(
     topics: Topics, *, max_dead_letter_bytes: int
-) -> Callable[[EventOutcome], Sequence[tuple[str, OutgoingRecord]]]:
-    """The function from an outcome to its (topic, record) pairs, all under the input's key."""
+) -> Callable[[Answer], Sequence[tuple[str, OutgoingRecord]]]:
+    """The function from an answer to its (topic, record) pairs, all under the input's key."""
 
-    def records(outcome: EventOutcome) -> Sequence[tuple[str, OutgoingRecord]]:
-        if isinstance(outcome, DeadLetter):
-            return [(topics.dead_letters, outcome.outgoing(max_dead_letter_bytes))]
-        judged = outcome.judged
-        pairs = [(topics.verdicts, outgoing(judged.verdict, key=outcome.key))]
+    def records(answer: Answer) -> Sequence[tuple[str, OutgoingRecord]]:
+        if isinstance(answer, DeadLetter):
+            return [(topics.dead_letters, answer.outgoing(max_dead_letter_bytes))]
+        judged = answer.judged
+        pairs = [(topics.verdicts, outgoing(judged.verdict, key=answer.key))]
         if judged.alert is not None:
-            pairs.append((topics.alerts, outgoing(judged.alert, key=outcome.key)))
+            pairs.append((topics.alerts, outgoing(judged.alert, key=answer.key)))
         if judged.fingerprint is not None:
-            record = outgoing(judged.fingerprint, key=outcome.key, subject=outcome.subject)
+            record = outgoing(judged.fingerprint, key=answer.key, subject=answer.subject)
             pairs.append((topics.fingerprints, record))
         return pairs
 
