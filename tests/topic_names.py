@@ -52,6 +52,10 @@ class TopicNames:
         """What was decided on dead letters."""
         return f"{self.prefix}dead-letter-decisions"
 
+    def inputs(self) -> tuple[str, str]:
+        """What a worker reads; the broker unpacks it, and so bounds it."""
+        return self.images, self.redrives
+
     def all(self) -> dict[str, int]:
         """Every topic with its number of partitions."""
         return {
@@ -73,7 +77,8 @@ def create(admin: KafkaAdminClient) -> TopicNames:
             name: {
                 "num_partitions": partitions,
                 "replication_factor": 1,
-                "configs": {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
+                "configs": {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+                | ({"compression.type": "uncompressed"} if name in names.inputs() else {}),
             }
             for name, partitions in names.all().items()
         },

@@ -11,11 +11,17 @@ from kafka.coordinator.assignors.cooperative_sticky import (
 from kafka.errors import KafkaTimeoutError
 from kafka.metrics.stats import Total
 
+from worker.broker.batches import bound_batches
+from worker.broker.topics import dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.settings import KafkaSettings
 
 MAX_POLL_RECORDS = 64
 """At 200 KB an image, 13 MB: what one poll may add to what is in flight above the limit."""
+
+UNPACKED_TIMES = 2
+"""A producer holds a record to its limit before it compresses, and images hardly shrink: honest
+batches stay near the size that the topic takes."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -59,7 +65,9 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
 
     `read_committed` is needed even on plain input: only then are stable offsets requested, so that
     a partition is not taken over before its former owner's transaction is settled (KIP-447).
+    A batch of records is unpacked to at most UNPACKED_TIMES what one record may be.
     """
+    bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes(max_image_bytes))
     return KafkaConsumer(
         **connection(settings),
         client_id=slot_name(settings),

@@ -27,6 +27,8 @@ _MIB = 1024 * 1024
 _ALREADY_EXISTS = 36
 """TOPIC_ALREADY_EXISTS in Kafka's table of error codes."""
 
+UNCOMPRESSED = "uncompressed"
+
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 
 
@@ -106,13 +108,19 @@ def dead_letters_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> in
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """How one topic is to be made; `replication` None leaves the factor to the cluster."""
+    """How one topic is to be made; `replication` None leaves the factor to the cluster.
+
+    `uncompressed` has the broker unpack what it is sent, and so hold each record to its own size;
+    otherwise `max.message.bytes` bounds batches as they are compressed, and 19 KB of zstd can be
+    600 MiB. Images are compressed already.
+    """
 
     name: str
     partitions: int
     replication: int | None
     retention_ms: int
     max_message_bytes: int
+    uncompressed: bool = False
 
     def configs(self) -> dict[str, str]:
         """The topic's settings, as Kafka names them."""
@@ -121,6 +129,8 @@ class TopicPlan:
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
         }
+        if self.uncompressed:
+            configs["compression.type"] = UNCOMPRESSED
         if self.replication is not None and self.replication >= 3:
             # acks=all means nothing while one replica alone may answer.
             configs["min.insync.replicas"] = "2"
@@ -135,6 +145,8 @@ class TopicReport:
     created: bool
     partitions: int
     differences: tuple[str, ...]
+    alter: str | None = None
+    """The command that mends what of the differences can be mended in place."""
 
 
 def plan_topics(
@@ -153,7 +165,9 @@ def plan_topics(
     """
 
     def plan(name: str, partitions: int, days: int, max_message_bytes: int) -> TopicPlan:
-        return TopicPlan(name, partitions, replication, days * _DAY_MS, max_message_bytes)
+        uncompressed = name in topics.inputs
+        days_ms = days * _DAY_MS
+        return TopicPlan(name, partitions, replication, days_ms, max_message_bytes, uncompressed)
 
     few = min(partitions, 3)  # alerts and dead letters are rare
     return (
@@ -197,8 +211,18 @@ def create_topics(
             created=plan.name in created,
             partitions=len(found[plan.name]["partitions"]),
             differences=_differences(plan, found[plan.name], configs[plan.name]),
+            alter=_alteration(brokers, plan, configs[plan.name]),
         )
         for plan in plans
+    )
+
+
+def alter_command(brokers: str, topic: str, configs: Mapping[str, str]) -> str:
+    """The command of Kafka's own tools that sets these configs of a topic."""
+    listed = ",".join(f"{name}={value}" for name, value in configs.items())
+    return (
+        f"kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics"
+        f" --entity-name {topic} --add-config {listed}"
     )
 
 
@@ -241,8 +265,20 @@ def _differences(
     replication = len(found["partitions"][0]["replica_nodes"])
     if plan.replication is not None and replication != plan.replication:
         differences.append(f"replication: {replication} found, {plan.replication} planned")
-    for name, planned in plan.configs().items():
+    for name, planned in _other_configs(plan, configs).items():
         value = configs.get(name, {}).get("value")
-        if value != planned:
-            differences.append(f"{name}: {value} found, {planned} planned")
+        differences.append(f"{name}: {value} found, {planned} planned")
     return tuple(differences)
+
+
+def _other_configs(plan: TopicPlan, configs: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
+    """The planned configs that a topic has otherwise."""
+    planned = plan.configs().items()
+    return {n: value for n, value in planned if configs.get(n, {}).get("value") != value}
+
+
+def _alteration(
+    brokers: str, plan: TopicPlan, configs: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    others = _other_configs(plan, configs)
+    return alter_command(brokers, plan.name, others) if others else None

@@ -177,6 +177,8 @@ def topics_create_command(
         typer.echo(f"{state:<8} {report.name}  {report.partitions} partitions")
         for difference in report.differences:
             typer.echo(f"         differs, left as it is: {difference}", err=True)
+        if report.alter is not None:
+            typer.echo(f"         to have it as planned: {report.alter}", err=True)
 
 
 def settings_of(brokers: str | None, prefix: str | None, config: Path | None) -> Settings:
@@ -261,4 +263,5 @@ def _report_document(report: TopicReport) -> dict[str, object]:
         "created": report.created,
         "partitions": report.partitions,
         "differences": list(report.differences),
+        "alter": report.alter,
     }

@@ -10,6 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.batches import bound_batches
+from worker.broker.clients import UNPACKED_TIMES
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.events.cloudevents import Origin, RawRecord, readable
 from worker.events.dead_letter import read_dead_letter
@@ -103,6 +105,7 @@ def _dead_letter(record: RawRecord) -> dict[str, Any]:
 
 
 def _consumer(brokers: str, client: Mapping[str, Any] | None) -> KafkaConsumer:
+    bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes())
     try:
         return KafkaConsumer(
             bootstrap_servers=brokers.split(","),

@@ -42,7 +42,8 @@ class Origin:
 class RawRecord:
     """One Kafka record as it was read; nothing in it has been judged yet.
 
-    `attempts` is how often it was tried before: more than zero where it was redriven.
+    `attempts` is how often it was tried before: more than zero where it was redriven. `unread` says
+    why the record was not unpacked, where it was not; its key, value and headers are not known.
     """
 
     origin: Origin
@@ -51,6 +52,7 @@ class RawRecord:
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_ms: int | None = None
     attempts: int = 0
+    unread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _RECORD_OVERHEAD_BYTES = 1024
 class DeadLetter:
     """A rejected record: key, value and headers byte for byte, and why it was rejected.
 
-    `attempts` counts how often the worker tried, this time included.
+    `attempts` counts how often the worker tried, this time included. `omitted` names what of the
+    record was not even unpacked.
     """
 
     origin: Origin
@@ -35,6 +36,7 @@ class DeadLetter:
     stage: str
     message: str
     attempts: int = 1
+    omitted: tuple[str, ...] = ()
 
     def outgoing(self, max_bytes: int | None = None) -> OutgoingRecord:
         """The Kafka record: everything as it came, followed by the `dlq.*` headers.
@@ -55,8 +57,8 @@ class DeadLetter:
         if value is None and self.key is None:
             value = b""
             extra.append((PREFIX + "null-value", b"true"))
+        omitted = list(self.omitted)
         if max_bytes is not None:
-            omitted = []
             if self._size(value, headers) > max_bytes and value:
                 omitted.append("value")
                 extra.append((PREFIX + "value-bytes", str(len(value)).encode()))
@@ -66,8 +68,8 @@ class DeadLetter:
             if self._size(value, headers) > max_bytes:
                 omitted.append("headers")
                 headers = []
-            if omitted:
-                extra.append((PREFIX + "omitted", ",".join(omitted).encode()))
+        if omitted:
+            extra.append((PREFIX + "omitted", ",".join(omitted).encode()))
         return OutgoingRecord(key=self.key, value=value, headers=(*headers, *extra))
 
     def event(self) -> CloudEvent | None:

@@ -17,6 +17,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from worker.broker.batches import Unread
 from worker.broker.topics import Topics
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
@@ -291,12 +292,14 @@ class Poller:
 
 
 def _raw(record: Any) -> RawRecord:
+    unread = record.value.why if isinstance(record.value, Unread) else None
     return RawRecord(
         origin=Origin(record.topic, record.partition, record.offset),
         key=record.key,
-        value=record.value,
+        value=record.value if unread is None else None,
         headers=tuple(record.headers),
         timestamp_ms=record.timestamp,
+        unread=unread,
     )
 
 

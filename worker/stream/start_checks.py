@@ -3,13 +3,19 @@
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from worker.broker.admin import admin
 from worker.broker.clients import client_version, connection
-from worker.broker.topics import Topics, images_max_message_bytes
+from worker.broker.topics import (
+    UNCOMPRESSED,
+    Topics,
+    alter_command,
+    images_max_message_bytes,
+)
 from worker.errors import StopError
 from worker.settings import HEADROOM_BYTES, Settings
 
@@ -31,6 +37,8 @@ class TopicFacts:
     max_message_bytes: int
     min_insync_replicas: int
     unclean_election: bool
+    compression: str = UNCOMPRESSED
+    cleanup: str = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,25 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
             f"unclean leader election is allowed: {', '.join(unclean)}; it can lose committed"
             " verdicts"
         )
+    for name in topics.inputs:
+        topic = facts.topics.get(name)
+        if topic is None:
+            continue
+        alter = partial(alter_command, settings.kafka.brokers, name)
+        if topic.compression != UNCOMPRESSED:
+            warnings.append(
+                f"{name} has compression.type={topic.compression}, so that the broker bounds"
+                " records as they are compressed: 19 KB may be 600 MiB. This worker unpacks a"
+                " batch to a bound and answers what is beyond with `too_large`; have the broker"
+                " refuse it:"
+                f" {alter({'compression.type': UNCOMPRESSED})}"
+            )
+        if "compact" in topic.cleanup:
+            refusals.append(
+                f"{name} has cleanup.policy={topic.cleanup}: of two uploads under one key the first"
+                " may be deleted before it is judged, without a word. Keep all of them:"
+                f" {alter({'cleanup.policy': 'delete'})}"
+            )
     return refusals, warnings
 
 
@@ -162,4 +189,6 @@ def _topic_facts(topic: Mapping[str, Any], config: Mapping[str, Any]) -> TopicFa
         max_message_bytes=int(_value(config, "max.message.bytes")),
         min_insync_replicas=int(_value(config, "min.insync.replicas")),
         unclean_election=str(_value(config, "unclean.leader.election.enable")).lower() == "true",
+        compression=str(_value(config, "compression.type")),
+        cleanup=str(_value(config, "cleanup.policy")),
     )

@@ -82,6 +82,7 @@ def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> Dead
         stage=error.stage,
         message=error.message,
         attempts=record.attempts + attempts,
+        omitted=() if record.unread is None else ("key", "value", "headers"),
     )
 
 

@@ -69,6 +69,10 @@ def test_all_are_created_with_their_partitions_limits_and_retention(
     days = {topic: int(found[topic]["retention.ms"]) / DAY_MS for topic in names.all()}
     assert list(days.values()) == [7, 30, 180, 14, 30, 14, 180]
     assert found[names.images]["max.message.bytes"] == str(10 * 1024 * 1024 + 64 * 1024)
+    compression = {topic: found[topic]["compression.type"] for topic in names.all()}
+    assert compression == dict.fromkeys(names.all(), "producer") | dict.fromkeys(
+        (names.images, names.redrives), "uncompressed"
+    )
     for topic in (names.dead_letters, names.redrives):
         assert found[topic]["max.message.bytes"] == str(10 * 1024 * 1024 + 128 * 1024)
 
@@ -83,6 +87,10 @@ def test_what_exists_is_left_alone_and_compared(kafka: RunningKafka, names: Topi
     assert images.differences == (
         "partitions: 2 found, 4 planned",
         "max.message.bytes: 10551296 found, 66560 planned",
+    )
+    assert images.alter == (
+        f"kafka-configs.sh --bootstrap-server {kafka.brokers} --alter --entity-type topics"
+        f" --entity-name {names.images} --add-config max.message.bytes=66560"
     )
     assert configs(kafka, names) == before
 

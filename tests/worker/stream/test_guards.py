@@ -124,6 +124,7 @@ def altered(name: str, **changes: object) -> Callable[[ClusterFacts], ClusterFac
         (altered("latentprint.dead-letters", max_message_bytes=1000), "a dead letter holds"),
         (altered("latentprint.alerts", replication=1), "fewer than 3 replicas.*latentprint.alerts"),
         (altered("__transaction_state", replication=1), "fewer than 3 replicas.*__transaction"),
+        (altered("latentprint.images", cleanup="compact,delete"), "first may be deleted before"),
         (lambda facts: replace(facts, max_transaction_timeout_ms=500), "transaction.max.timeout"),
     ],
 )
@@ -135,6 +136,18 @@ def test_a_cluster_that_could_lose_or_block_verdicts_is_refused(
     assert len(refusals) == 1
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(refusals[0].replace("\n", " "))
+
+
+def test_inputs_that_may_be_compressed_are_named_with_the_command_that_alters_them() -> None:
+    settings = Settings(kafka=KafkaSettings(brokers="kafka.example:9092"))
+    for name in ("latentprint.images", "latentprint.redrives"):
+        refusals, [warning] = check_cluster(settings, altered(name, compression="zstd")(healthy()))
+        assert refusals == []
+        assert "19 KB may be 600 MiB" in warning
+        assert warning.endswith(
+            "kafka-configs.sh --bootstrap-server kafka.example:9092 --alter --entity-type topics"
+            f" --entity-name {name} --add-config compression.type=uncompressed"
+        )
 
 
 def test_one_machine_is_only_warned_about_replication() -> None:
