@@ -164,7 +164,7 @@ def test_from_image_event_to_verdict(kafka: RunningKafka, redis_url: str, tmp_pa
         assert len({answer["subject"] for answer in answers}) == count
         verdicts = [answer for answer in answers if answer["record"] == "verdict"]
         (letter,) = [answer for answer in answers if answer["record"] == "dead_letter"]
-        assert (letter["subject"], letter["reason"]) == ("broken/half.jpg", "decode.truncated")
+        assert (letter["subject"], letter["code"]) == ("broken/half.jpg", "decode.truncated")
 
         # 5. No evidence against the photos; the registered GANs are named; the other one is found
         #    to be synthetic, but of a generator that nobody registered.

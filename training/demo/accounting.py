@@ -234,7 +234,7 @@ def _wrong_document(event: PlannedEvent, answer: Answer | None) -> dict[str, Any
         "outcome": answer.outcome if answer else None,
         "model": answer.model if answer else None,
         "p_value": (document.get("real_test") or {}).get("p_value"),
-        "reasons": document.get("reasons") or [r for r in [document.get("reason")] if r],
+        "reasons": document.get("reasons") or [r for r in [document.get("code")] if r],
         "width": image.get("width"),
         "height": image.get("height"),
         "jpeg_quality": image.get("jpeg_quality"),

@@ -268,18 +268,11 @@ def _document(kept: Kept) -> dict[str, Any]:
     letter, decision = kept.letter, kept.decision
     state: State = kept.state
     event = letter.event()
+    event_id, subject = (event.event_id, event.subject) if event else (None, None)
     return {
         "place": str(kept.place),
         "state": state,
-        "code": letter.code,
-        "stage": letter.stage,
-        "message": letter.message,
-        "attempts": letter.attempts,
-        "subject": readable(event.subject) if event and event.subject is not None else None,
-        "event_id": event.event_id if event else None,
-        "topic": letter.origin.topic,
-        "partition": letter.origin.partition,
-        "offset": letter.origin.offset,
+        **letter.document(event_id, subject),
         "rejected_at": _time(kept.record.timestamp_ms),
         "omitted": list(kept.omitted),
         "decided_by": decision.by if decision else None,

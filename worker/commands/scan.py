@@ -1,21 +1,27 @@
 """Verdicts for local files, without Kafka: the same decode, stages and records as the stream."""
 
-import base64
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
+from worker.commands.watch import rejected_document
 from worker.decoder.decode import DecodedImage
 from worker.enrol.image_files import ImageFile, UnreadablePath, find_image_files
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin, readable
+from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent
+from worker.events.records import PROJECT_NAMESPACE
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.registry.view import RegistryView
 
 SCAN_TOPIC = "scan"
 """Stands for the input topic in verdicts of local files; the offset counts the files."""
+
+SOURCE = "/latentprint/scan"
 
 Decode = Callable[[bytes], DecodedImage]
 
@@ -61,8 +67,8 @@ def _event(found: ImageFile | UnreadablePath, offset: int) -> ImageEvent | dict[
     return ImageEvent(
         origin=Origin(SCAN_TOPIC, 0, offset),
         key=found.subject,
-        event_id=str(offset),
-        source="/latentprint/scan",
+        event_id=hashlib.sha256(data).hexdigest(),
+        source=SOURCE,
         subject=subject,
         time=None,
         content_type=found.content_type,
@@ -89,20 +95,19 @@ def _judged(
 
 def _document(event: ImageEvent, result: Judged | RejectError) -> dict[str, Any]:
     if isinstance(result, Judged):
-        return {"record": "verdict", **result.verdict.model_dump(mode="json")}
-    document: dict[str, Any] = {
-        "record": "dead_letter",
-        "subject": None if event.subject is None else readable(event.subject),
-        "event_id": event.event_id,
-        "reason": result.code,
-        "stage": result.stage,
-        "message": result.message,
-        "topic": event.origin.topic,
-        "partition": event.origin.partition,
-        "offset": event.origin.offset,
-        "attempts": 1,
-    }
-    if event.subject is not None and document["subject"] != event.subject:
-        exact = event.subject.encode("utf-8", "surrogateescape")
-        document["subject_base64"] = base64.b64encode(exact).decode()
-    return document
+        verdict = result.verdict
+        verdict_id = file_verdict_id(event.event_id, verdict.bundle_digest)
+        document = verdict.model_copy(update={"verdict_id": verdict_id}).model_dump(mode="json")
+        return {"record": "verdict", **document}
+    letter = DeadLetter(
+        event.origin, event.key, None, (), result.code, result.stage, result.message
+    )
+    return rejected_document(letter, event.event_id, event.subject)
+
+
+def file_verdict_id(sha256: str, bundle_digest: str) -> UUID:
+    """The id of the verdict that this bundle gives on these bytes, in whatever run and folder.
+
+    A place in a stream names a record for good; the place of a file in one scan names nothing.
+    """
+    return uuid5(PROJECT_NAMESPACE, f"{SOURCE}/{sha256}/{bundle_digest}")

@@ -13,8 +13,8 @@ from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreac
 from worker.broker.batches import bound_batches
 from worker.broker.clients import UNPACKED_TIMES
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
-from worker.events.cloudevents import Origin, RawRecord, readable
-from worker.events.dead_letter import read_dead_letter
+from worker.events.cloudevents import Origin, RawRecord
+from worker.events.dead_letter import DeadLetter, read_dead_letter
 
 Kind = Literal["verdict", "dead_letter", "alert", "unreadable"]
 
@@ -89,19 +89,19 @@ def describe(record: RawRecord, topics: Topics) -> Watched:
 def _dead_letter(record: RawRecord) -> dict[str, Any]:
     letter = read_dead_letter(record)
     event = letter.event()
-    subject = event.subject if event else None
-    return {
-        "record": "dead_letter",
-        "subject": None if subject is None else readable(subject),
-        "event_id": event.event_id if event else None,
-        "reason": letter.code,
-        "stage": letter.stage,
-        "message": letter.message,
-        "topic": letter.origin.topic,
-        "partition": letter.origin.partition,
-        "offset": letter.origin.offset,
-        "attempts": letter.attempts,
-    }
+    event_id, subject = (event.event_id, event.subject) if event else (None, None)
+    return rejected_document(letter, event_id, subject)
+
+
+def rejected_document(
+    letter: DeadLetter, event_id: str | None, subject: str | None
+) -> dict[str, Any]:
+    """A rejected event as `watch --json` and `scan --json` print it.
+
+    `reason` is what `code` was called first; it stays for those who read it.
+    """
+    fields = letter.document(event_id, subject)
+    return {"record": "dead_letter", **fields, "reason": letter.code}
 
 
 def _consumer(brokers: str, client: Mapping[str, Any] | None) -> KafkaConsumer:

@@ -25,7 +25,7 @@ def line(watched: Watched) -> str:
     subject = printable(str(document.get("subject") or document.get("event_id") or "-"))
     if watched.kind == "dead_letter":
         head = typer.style(f"{'dead letter':<18}", fg=typer.colors.BRIGHT_BLACK)
-        why = printable(f"{document['reason']}: {document['message']}")
+        why = printable(f"{document['code']}: {document['message']}")
         return f"{head} {subject}  {why}"
     outcome = str(document.get("outcome"))
     head = typer.style(f"{printable(outcome):<18}", fg=_COLOURS.get(outcome))

@@ -1,7 +1,9 @@
 """DeadLetter: an image event that will never work, kept as it came, with the reason beside it."""
 
+import base64
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 from worker.events.cloudevents import (
     CloudEvent,
@@ -10,6 +12,8 @@ from worker.events.cloudevents import (
     OutgoingRecord,
     RawRecord,
     read_cloudevent,
+    readable,
+    subject_bytes,
 )
 
 MAX_MESSAGE_BYTES = 2048
@@ -78,6 +82,28 @@ class DeadLetter:
             return read_cloudevent(RawRecord(self.origin, self.key, self.value, self.headers))
         except MalformedEventError:
             return None
+
+    def document(self, event_id: str | None, subject: str | None) -> dict[str, Any]:
+        """What every command's `--json` says of a rejected event, in the same words.
+
+        `subject` may hold surrogate-escaped bytes: it is shown readable, and where that is not
+        what was sent, `subject_base64` holds the bytes.
+        """
+        shown = None if subject is None else readable(subject)
+        document: dict[str, Any] = {
+            "subject": shown,
+            "event_id": event_id,
+            "code": self.code,
+            "stage": self.stage,
+            "message": self.message,
+            "topic": self.origin.topic,
+            "partition": self.origin.partition,
+            "offset": self.origin.offset,
+            "attempts": self.attempts,
+        }
+        if subject is not None and shown != subject:
+            document["subject_base64"] = base64.b64encode(subject_bytes(subject)).decode()
+        return document
 
     def _reason_headers(self) -> list[tuple[str, bytes]]:
         message = self.message.encode("utf-8", "backslashreplace")[:MAX_MESSAGE_BYTES]

@@ -177,7 +177,7 @@ def verdict(offset: int, outcome: str, name: str | None = None) -> Answer:
 
 
 def letter(offset: int) -> Answer:
-    document = {"record": "dead_letter", "partition": 0, "offset": offset, "reason": "x"}
+    document = {"record": "dead_letter", "partition": 0, "offset": offset, "code": "x"}
     return read_answer({**document, "message": "y", "subject": "demo/0003.png"})
 
 

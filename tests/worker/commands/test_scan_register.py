@@ -1,5 +1,6 @@
 """Local files: verdicts without Kafka, and samples on their way to enrolment."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -14,7 +15,7 @@ from PIL import Image
 from fingerprint_db.conditions import CONDITIONS
 from tests.worker.extractor.tiny_bundle import LIMITS, TinyBundle, made_png, real_jpeg, real_png
 from tests.worker.judge.judging import Bench
-from worker.commands.scan import scan
+from worker.commands.scan import file_verdict_id, scan
 from worker.decoder.decode import DecodedImage, decode
 from worker.enrol.recompress import from_pil, under_condition
 from worker.enrol.samples import fingerprint_samples, read_samples
@@ -70,7 +71,7 @@ def scanned(bench: Bench, paths: list[Path], batch: int = 4) -> list[dict[str, A
 
 def test_every_file_has_a_document_in_order(bench: Bench, folder: Path) -> None:
     found = scanned(bench, [folder])
-    assert [(d["record"], d["subject"], d.get("outcome") or d.get("reason")) for d in found] == [
+    assert [(d["record"], d["subject"], d.get("outcome") or d.get("code")) for d in found] == [
         ("verdict", "a.png", "no_evidence"),
         ("dead_letter", "b.png", "decode.unsupported"),
         ("verdict", "c.png", "attributed"),
@@ -107,13 +108,27 @@ def test_the_size_of_the_batch_changes_nothing(batch: int, bench: Bench, folder:
     assert essence(scanned(bench, [folder], batch)) == essence(scanned(bench, [folder]))
 
 
+def test_ids_follow_from_the_bytes_and_the_bundle_and_not_from_the_place_in_a_scan(
+    bench: Bench, folder: Path
+) -> None:
+    shutil.copy(folder / "a.png", folder / "z.png")
+    (first,) = scanned(bench, [folder / "a.png"])
+    (other,) = scanned(bench, [folder / "c.png"])
+    copies = [d for d in scanned(bench, [folder]) if d["subject"] in ("a.png", "z.png")]
+    for name in ("verdict_id", "event_id"):
+        assert first[name] != other[name]
+        assert [copy[name] for copy in copies] == [first[name]] * 2
+    assert str(file_verdict_id("0" * 64, "one")) != str(file_verdict_id("0" * 64, "two"))
+
+
 def test_a_rejected_file_says_why_as_a_dead_letter_does(bench: Bench, folder: Path) -> None:
     (document,) = scanned(bench, [folder / "b.png"])
     assert document["message"].endswith("which is not JPEG, PNG or WebP")
     assert {k: v for k, v in document.items() if k != "message"} == {
         "record": "dead_letter",
         "subject": "b.png",
-        "event_id": "0",
+        "event_id": hashlib.sha256(b"no image at all").hexdigest(),
+        "code": "decode.unsupported",
         "reason": "decode.unsupported",
         "stage": "decode",
         "topic": "scan",

@@ -1,5 +1,6 @@
 """Following verdicts, dead letters and alerts."""
 
+import base64
 import json
 import re
 import signal
@@ -150,7 +151,9 @@ def test_committed_verdicts_and_dead_letters_are_shown_and_aborted_ones_are_not(
     assert by_kind["dead_letter"] == {
         "record": "dead_letter",
         "subject": r"caf\xe9.jpg",
+        "subject_base64": base64.b64encode(b"caf\xe9.jpg").decode(),
         "event_id": "e-9",
+        "code": "decode.corrupt",
         "reason": "decode.corrupt",
         "stage": "decode",
         "message": "no image",
@@ -297,7 +300,7 @@ def test_readable_lines_name_outcome_flag_subject_model_and_reason() -> None:
     [
         lambda text: Watched("verdict", {"outcome": text, "subject": text, "model": text}),
         lambda text: Watched("alert", {"outcome": "attributed", "subject": text}),
-        lambda text: Watched("dead_letter", {"subject": text, "reason": text, "message": text}),
+        lambda text: Watched("dead_letter", {"subject": text, "code": text, "message": text}),
         lambda text: Watched(
             "unreadable", {"topic": "t", "partition": 0, "offset": 0, "message": text}
         ),
