@@ -38,7 +38,7 @@ class FakeDecoder:
             raise self.failures.get()
         if data == b"broken":
             raise RejectError("decode.corrupt", "it is broken", stage="decode")
-        facts = ImageFacts("0" * 64, len(data), "png", 1, 1, None, False, False)
+        facts = ImageFacts("0" * 64, len(data), "png", 1, 1, None, False, False, "0" * 64)
         crops = np.zeros((1, 3, 32, 32), np.uint8)
         return DecodedImage(facts, crops, np.zeros((1, 2), np.int32), None)
 
