@@ -54,8 +54,8 @@ def run_command(
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
     Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
-    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog or
-    no decoder child.
+    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog, no
+    decoder child, or a device that failed.
     """
     from worker.telemetry import configure_logging
 
@@ -119,7 +119,13 @@ def run_slot(
         try:
             run(
                 settings,
-                Work(workshop.decoder, workshop.pipeline().judge, follower.view, follower.metadata),
+                Work(
+                    workshop.decoder,
+                    workshop.pipeline().judge,
+                    follower.view,
+                    workshop.extractor.self_test,
+                    follower.metadata,
+                ),
                 stop=stop,
                 figures=figures,
                 failpoint=from_environment(os.environ),
