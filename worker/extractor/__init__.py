@@ -6,5 +6,6 @@ architectures        the networks by name
 networks             the network of the default bundle, built by code
 attribution_network  the paper's network, built by code
 extract              crops of a batch of images to one fingerprint and score each
+device_faults        which errors of torch are the device's, and no image's
 calibration          a score to a p-value against real photographs
 """
