@@ -29,7 +29,7 @@ class KafkaSettings(_Group):
     brokers: str = Field(
         default="127.0.0.1:9092", description="host:port of one or more brokers, commas"
     )
-    prefix: str = Field(default="latentprint.", description="what all five topic names begin with")
+    prefix: str = Field(default="latentprint.", description="what all seven topic names begin with")
     group: str = Field(
         default="latentprint-worker",
         description="consumer group; with the slot it also names member and transactional id",
@@ -184,6 +184,10 @@ class DeliverySettings(_Group):
     )
     max_in_flight_mib: Count = Field(
         default=24, description="MiB of images; above it partitions pause"
+    )
+    on_lost_records: Literal["stop", "continue"] = Field(
+        default="stop",
+        description="when records were deleted before they were judged: stop, or count and go on",
     )
     drain_deadline_s: Seconds = Field(
         default=12.0, description="s; SIGTERM to last commit; exit 0 follows within 20 s"

@@ -67,6 +67,7 @@ def _judge_one(event: ImageEvent, image: DecodedImage, view: RegistryView) -> Ju
         topic=event.origin.topic,
         partition=event.origin.partition,
         offset=event.origin.offset,
+        topic_id=event.origin.topic_id,
         created_at=datetime.now(UTC),
         outcome=outcome,
         flagged=flagged,

@@ -61,7 +61,7 @@ def slot_name(settings: KafkaSettings) -> str:
 
 
 def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
-    """The worker's consumer: `read_committed`, no auto-commit, earliest, cooperative, static.
+    """The worker's consumer: `read_committed`, no auto-commit, cooperative, static; no reset.
 
     `read_committed` is needed even on plain input: only then are stable offsets requested, so that
     a partition is not taken over before its former owner's transaction is settled (KIP-447).
@@ -75,7 +75,7 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
         group_instance_id=slot_name(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",
         allow_auto_create_topics=False,
         partition_assignment_strategy=(CooperativeStickyAssignor,),
         session_timeout_ms=round(settings.session_timeout_s * 1000),

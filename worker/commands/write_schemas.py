@@ -175,11 +175,12 @@ def _dead_letter_message() -> dict[str, Any]:
         "attempts": "decimal; how often the worker tried",
         "null-headers": "positions of headers that had no value; they are sent empty",
         "null-value": "true where the event had neither key nor value; it is sent empty",
-        "omitted": "value, headers or both, where the event was too large to be sent again",
+        "topic-id": "what the topic was, where Kafka says so; another after it was made again",
+        "omitted": "key, value, headers: what was too large to be sent again, or unpacked",
         "value-bytes": "size of an omitted value",
         "value-sha256": "digest of an omitted value",
     }
-    optional = ("null-headers", "null-value", "omitted", "value-bytes", "value-sha256")
+    optional = ("topic-id", "null-headers", "null-value", "omitted", "value-bytes", "value-sha256")
     return {
         "name": "deadLetter",
         "title": "Dead letter",

@@ -116,6 +116,8 @@ class DeadLetter:
             "offset": str(self.origin.offset).encode(),
             "attempts": str(self.attempts).encode(),
         }
+        if self.origin.topic_id is not None:
+            fields["topic-id"] = self.origin.topic_id.encode()
         return [(PREFIX + name, value) for name, value in fields.items()]
 
     def _size(self, value: bytes | None, headers: list[tuple[str, bytes]]) -> int:
@@ -138,7 +140,12 @@ def read_dead_letter(record: RawRecord) -> DeadLetter:
     try:
         nulls = {int(i) for i in own.get("null-headers", b"").decode().split(",") if i}
         letter = DeadLetter(
-            origin=Origin(own["topic"].decode(), int(own["partition"]), int(own["offset"])),
+            origin=Origin(
+                own["topic"].decode(),
+                int(own["partition"]),
+                int(own["offset"]),
+                own["topic-id"].decode() if "topic-id" in own else None,
+            ),
             key=record.key,
             value=None if "null-value" in own else record.value,
             headers=(),

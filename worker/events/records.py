@@ -37,7 +37,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 def verdict_id(origin: Origin, bundle_digest: str) -> UUID:
     """The id of the verdict that this bundle gives on this record; the same on every attempt."""
-    name = f"{origin.topic}/{origin.partition}/{origin.offset}/{bundle_digest}"
+    topic = origin.topic if origin.topic_id is None else f"{origin.topic}@{origin.topic_id}"
+    name = f"{topic}/{origin.partition}/{origin.offset}/{bundle_digest}"
     return uuid5(PROJECT_NAMESPACE, name)
 
 
@@ -147,6 +148,7 @@ class Verdict(_AboutEvent):
     topic: str
     partition: Annotated[int, Field(ge=0)]
     offset: Annotated[int, Field(ge=0)]
+    topic_id: str | None = None
     created_at: AwareDatetime
     outcome: Outcome
     flagged: bool

@@ -148,6 +148,7 @@ class Pipeline:
             topic=event.origin.topic,
             partition=event.origin.partition,
             offset=event.origin.offset,
+            topic_id=event.origin.topic_id,
             created_at=self._clock(),
             outcome=decision.outcome,
             flagged=decision.outcome in self._policy.flag,

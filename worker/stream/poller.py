@@ -13,6 +13,9 @@ from kafka.errors import (
     CorruptRecordError,
     FencedInstanceIdError,
     KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
     UnsupportedCodecError,
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
@@ -26,6 +29,7 @@ from worker.metrics import Figures
 from worker.stream.answers import Answer
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
+from worker.stream.positions import Lost, OnLostRecords, Positions
 from worker.stream.rebalance_listener import RebalanceListener
 from worker.stream.threads import Admitted
 from worker.stream.transaction import GroupMetadata
@@ -52,6 +56,9 @@ class Poller:
         ownership: Ownership[Answer],
         revoke_deadline_s: float,
         figures: Figures,
+        brokers: str = "",
+        group: str = "",
+        on_lost_records: OnLostRecords = "stop",
         at_least_once: bool = False,
         failpoint: Failpoint = lambda name: None,
     ) -> None:
@@ -68,6 +75,16 @@ class Poller:
         self._silent_polls = 0
         self._joined_again = False
         self._consumer: Any = None
+        self._positions = Positions(
+            consumer=lambda: self._consumer,
+            topics=topics.inputs,
+            brokers=brokers,
+            group=group,
+            on_lost_records=on_lost_records,
+            figures=figures,
+        )
+        self._stops_on_loss = on_lost_records == "stop"
+        self._ending: list[Lost] = []
         self._log = structlog.get_logger("worker")
 
     def open(self) -> None:
@@ -104,6 +121,7 @@ class Poller:
                     exit_code=3,
                 )
             time.sleep(0.1)
+        self._positions.learn()
 
     def reopen(self) -> None:
         """A new consumer, when the group could not be joined or an outage cost the membership."""
@@ -128,6 +146,12 @@ class Poller:
     def poll(self, *, admitting: bool) -> list[Admitted]:
         """One round: calls of others, pause or resume, poll, admit."""
         self._run_calls()
+        if self._begin_anew_in_topics_made_again():
+            return []
+        if self._ending:
+            admitting = False
+            if self._ownership.in_flight[0] == 0:
+                self._positions.pass_over(self._ending)
         pausing = not admitting or self._ownership.full
         assignment, paused = self._consumer.assignment(), self._consumer.paused()
         if pausing and assignment - paused:
@@ -140,13 +164,24 @@ class Poller:
             fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
         except (CorruptRecordError, UnsupportedCodecError, UnicodeDecodeError) as error:
             raise StopError(self._unreadable(error)) from error
+        except NoOffsetForPartitionError as error:
+            self._positions.begin(error.args[0])
+            return []
+        except (OffsetOutOfRangeError, LogTruncationError) as error:
+            self._outside(error)
+            return []
         admitted: list[Admitted] = []
-        if self._begin_anew_as_another_member():
+        if self._begin_anew_as_another_member() or self._begin_anew_in_topics_made_again():
             return admitted
+        anew = self._positions.check_assigned()
         if not admitting:
             return admitted
+        ids = self._positions.topic_ids
         for partition, records in fetched.items():
-            raw = [first_record(_raw(record), self._topics.redrives) for record in records]
+            if partition in anew:
+                continue
+            topic_id = ids.get(partition.topic)
+            raw = [first_record(_raw(r, topic_id), self._topics.redrives) for r in records]
             sizes = [(record.offset, _size(r)) for record, r in zip(records, raw, strict=True)]
             entries = self._ownership.admit(partition, sizes)
             admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
@@ -169,6 +204,39 @@ class Poller:
         self._ownership.discard()
         self._rewind()
         return True
+
+    def _begin_anew_in_topics_made_again(self) -> bool:
+        """Notice that a topic was deleted and made again: its offsets began anew.
+
+        First what is in flight is given up, then the topics count as what they are now: whoever
+        reads their new ids finds nothing left to commit under the old ones.
+        """
+        again = self._positions.made_again()
+        if not again:
+            return False
+        self._ownership.discard()
+        self._positions.begin_anew(again)
+        assignment = self._consumer.assignment()
+        self._ownership.resume(assignment, self._consumer.group_metadata().member_id)
+        return True
+
+    def _outside(self, error: OffsetOutOfRangeError | LogTruncationError) -> None:
+        """Go on where a position was outside of the log, or stop; what was read is settled first.
+
+        A topic that was made again has an id that the client may not have heard of yet.
+        """
+        self._consumer.topics()
+        if self._begin_anew_in_topics_made_again():
+            return
+        lost = self._positions.outside(error)
+        if any(one.cut for one in lost):
+            # What is in flight from behind the cut would be committed above the end of the log.
+            self._ownership.discard()
+            self._rewind()
+        if self._stops_on_loss and self._ownership.in_flight[0]:
+            self._ending = lost
+        else:
+            self._positions.pass_over(lost)
 
     def _unreadable(self, error: Exception) -> str:
         """What to say of a record that the client cannot parse; it parses batches as a whole."""
@@ -242,14 +310,13 @@ class Poller:
         """Commit offsets outside any transaction."""
         self._call(lambda: self._consumer.commit(dict(offsets), timeout_ms=OFFSETS_DEADLINE_MS))
 
+    def topic_ids(self) -> Mapping[str, str | None]:
+        """What each input topic is, as of the records that are in flight; safe from any thread."""
+        return self._positions.topic_ids
+
     def _rewind(self) -> None:
         assignment = self._consumer.assignment()
-        for partition in assignment:
-            committed = self._consumer.committed(partition, timeout_ms=OFFSETS_DEADLINE_MS)
-            if committed is None:
-                self._consumer.seek_to_beginning(partition)
-            else:
-                self._consumer.seek(partition, committed)
+        self._positions.rewind()
         self._ownership.resume(assignment, self._consumer.group_metadata().member_id)
 
     def _call(self, work: Callable[[], None]) -> None:
@@ -291,10 +358,10 @@ class Poller:
                 future.set_result(None)
 
 
-def _raw(record: Any) -> RawRecord:
+def _raw(record: Any, topic_id: str | None) -> RawRecord:
     unread = record.value.why if isinstance(record.value, Unread) else None
     return RawRecord(
-        origin=Origin(record.topic, record.partition, record.offset),
+        origin=Origin(record.topic, record.partition, record.offset, topic_id),
         key=record.key,
         value=record.value if unread is None else None,
         headers=tuple(record.headers),

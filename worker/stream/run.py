@@ -84,6 +84,9 @@ def run(
         ownership=ownership,
         revoke_deadline_s=kafka.session_timeout_s / 3,
         figures=figures,
+        brokers=kafka.brokers,
+        group=kafka.group,
+        on_lost_records=delivery.on_lost_records,
         at_least_once=at_least_once,
         failpoint=failpoint,
     )

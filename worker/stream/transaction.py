@@ -13,6 +13,7 @@ from worker.events.cloudevents import OutgoingRecord
 from worker.settings import KafkaSettings
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.positions import with_topic_id
 from worker.stream.watchdog import Watchdog
 
 Result = TypeVar("Result")
@@ -59,6 +60,9 @@ class Membership(Protocol):
 
     def metadata(self) -> tuple[GroupMetadata, bool]:
         """The membership now, and whether the group is stable; safe from any thread."""
+
+    def topic_ids(self) -> Mapping[str, str | None]:
+        """What each input topic is, as of what is in flight; safe from any thread."""
 
     def rewind(self) -> None:
         """On the poll thread: read the committed offsets, seek all owned partitions, resume."""
@@ -108,8 +112,8 @@ class Publisher(Generic[Result]):
     The order that keeps data safe, `exactly_once`:
 
     1. Take, per partition, the contiguous prefix of finished events.
-    2. Read the group metadata, fresh; refuse a generation below 0 or an empty member id, and wait
-       while the group is rebalancing.
+    2. Read what the topics are, and the group metadata, fresh; refuse a generation below 0 or an
+       empty member id, and wait while the group is rebalancing.
     3. Only then check each prefix's tag, and leave the stale ones. The listener that drops what
        was given up may run a little after the generation that is read here has begun; that is
        safe, because a cooperative partition goes to another member one generation later only.
@@ -172,6 +176,7 @@ class Publisher(Generic[Result]):
         Raises RetryError when the outcome is in doubt: call `rebuild` then, and nothing else. That
         holds for a fenced membership too; the poll thread knows of joins and decides what follows.
         """
+        topic_ids = self._membership.topic_ids()
         metadata, stable = self._membership.metadata()
         if metadata.generation_id < 0 or not metadata.member_id or not stable:
             self._ownership.postpone()
@@ -182,7 +187,7 @@ class Publisher(Generic[Result]):
         started = time.monotonic()
         try:
             with self._watchdog.guard("a commit", self._deadlines.commit_s):
-                records = self._publish(owned, metadata)
+                records = self._publish(owned, metadata, topic_ids)
         except RetryError:
             raise
         except Exception as error:  # whatever it was, the transaction is in doubt
@@ -253,7 +258,12 @@ class Publisher(Generic[Result]):
         self.close()
         self.open()
 
-    def _publish(self, owned: Sequence[Prefix[Result]], metadata: GroupMetadata) -> int:
+    def _publish(
+        self,
+        owned: Sequence[Prefix[Result]],
+        metadata: GroupMetadata,
+        topic_ids: Mapping[str, str | None],
+    ) -> int:
         producer = self._producer
         if producer is None:
             raise RetryError("there is no producer yet")
@@ -286,8 +296,11 @@ class Publisher(Generic[Result]):
         self._failpoint("after_flush")
         note = self._offset_metadata()
         offsets = {
-            prefix.tag.partition: OffsetAndMetadata(prefix.next_offset, note, -1)
+            partition: OffsetAndMetadata(
+                prefix.next_offset, with_topic_id(note, topic_ids.get(partition.topic)), -1
+            )
             for prefix in owned
+            for partition in (prefix.tag.partition,)
         }
         if self._transactional:
             producer.send_offsets_to_transaction(offsets, metadata, end - time.monotonic())

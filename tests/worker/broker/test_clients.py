@@ -90,7 +90,7 @@ def test_the_safe_settings_are_no_choice(kafka: RunningKafka) -> None:
         consumer.close()
     assert config["isolation_level"] == "read_committed"
     assert config["enable_auto_commit"] is False
-    assert config["auto_offset_reset"] == "earliest"
+    assert config["auto_offset_reset"] == "none"
     assert [a.__name__ for a in config["partition_assignment_strategy"]] == [
         "CooperativeStickyAssignor"
     ]

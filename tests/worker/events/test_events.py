@@ -27,6 +27,7 @@ from worker.events.records import (
     revision_id,
     verdict_id,
 )
+from worker.events.redrive import first_record
 
 EXAMPLES = Path(__file__).parent / "examples"
 ORIGIN = Origin("images", 3, 42)
@@ -265,11 +266,12 @@ def test_ids_are_the_same_on_every_attempt_and_differ_with_their_inputs() -> Non
         verdict_id(Origin("images", 3, 43), "digest"),
         verdict_id(Origin("images", 4, 42), "digest"),
         verdict_id(ORIGIN, "other"),
+        verdict_id(Origin("images", 3, 42, "a topic id"), "digest"),
         revision_id(first, 1),
         revision_id(first, 2),
         alert_id(first),
     ]
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 8
 
 
 def test_output_records_are_cloudevents_in_binary_mode_under_the_input_key() -> None:
@@ -392,3 +394,13 @@ def test_a_dead_letter_too_large_to_send_loses_its_value_and_says_so() -> None:
 def test_a_record_of_another_kind_is_no_dead_letter() -> None:
     with pytest.raises(ValueError, match="is no dead letter"):
         read_dead_letter(binary())
+
+
+@pytest.mark.parametrize("topic_id", [None, "ffffffff-72dd-5ff5-a7a5-912e8ff53a68"])
+def test_a_dead_letter_says_what_its_topic_was_so_that_a_redrive_keeps_its_id(
+    topic_id: str | None,
+) -> None:
+    origin = Origin("images", 3, 42, topic_id)
+    out = DeadLetter(origin, b"k", b"v", (), "schema", "event", "no").outgoing()
+    redriven = RawRecord(Origin("redrives", 0, 0, "another"), out.key, out.value, out.headers)
+    assert first_record(redriven, "redrives").origin == origin

@@ -1,20 +1,29 @@
 """The poll thread pauses, admits and seeks, and finds its way out of what the client forgets."""
 
 import threading
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kafka.coordinator.base import MemberState
-from kafka.errors import CorruptRecordError, FencedInstanceIdError
-from kafka.structs import TopicPartition
+from kafka.errors import (
+    CorruptRecordError,
+    FencedInstanceIdError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from worker.broker.batches import Unread
 from worker.broker.topics import Topics
 from worker.errors import RetryError, StopError
 from worker.metrics import Figures
 from worker.stream.answers import Answer
 from worker.stream.in_flight import Ownership
 from worker.stream.poller import Poller
+from worker.stream.positions import OnLostRecords, with_topic_id
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
 
@@ -31,6 +40,13 @@ class FakeConsumer:
         self.rejoins = 0
         self.member_id = "member"
         self.unreadable: Exception | None = None
+        self.topic_ids: dict[str, uuid.UUID] = {}
+        self._cluster = SimpleNamespace(topic_id=lambda topic: self.topic_ids.get(topic))
+        self.learned: dict[str, uuid.UUID] = {}
+        self.metadata: dict[TopicPartition, str] = {}
+        self.first: dict[TopicPartition, int] = {}
+        self.last: dict[TopicPartition, int] = {}
+        self.raises: Exception | None = None
         self._coordinator = SimpleNamespace(
             state=MemberState.STABLE,
             _heartbeat_enabled=True,
@@ -45,6 +61,7 @@ class FakeConsumer:
         listener.on_partitions_assigned({P0, P1})
 
     def topics(self) -> set[str]:
+        self.topic_ids |= self.learned
         return {"images", "redrives"}
 
     def group_metadata(self) -> Any:
@@ -67,11 +84,23 @@ class FakeConsumer:
         self.timeouts.append(timeout_ms)
         if self.unreadable is not None:
             raise self.unreadable
+        raised, self.raises = self.raises, None
+        if raised is not None:
+            raise raised
         fetched, self.pending = self.pending, {}
         return fetched
 
-    def committed(self, partition: TopicPartition, timeout_ms: int) -> int | None:
-        return self.committed_offsets[partition]
+    def committed(self, partition: TopicPartition, metadata: bool, timeout_ms: int) -> Any:
+        assert metadata
+        offset = self.committed_offsets[partition]
+        note = self.metadata.get(partition, "")
+        return None if offset is None else OffsetAndMetadata(offset, note, -1)
+
+    def beginning_offsets(self, tps: list[TopicPartition], timeout_ms: int) -> Any:
+        return {tp: self.first[tp] for tp in tps}
+
+    def end_offsets(self, tps: list[TopicPartition], timeout_ms: int) -> Any:
+        return {tp: self.last[tp] for tp in tps}
 
     def position(self, partition: TopicPartition, timeout_ms: int) -> int:
         return self.committed_offsets[partition] or 0
@@ -84,15 +113,25 @@ class FakeConsumer:
 
 
 class Bench:
-    def __init__(self, max_records: int = 4) -> None:
+    def __init__(
+        self,
+        max_records: int = 4,
+        on_lost_records: OnLostRecords = "stop",
+        topic_ids: dict[str, uuid.UUID] | None = None,
+    ) -> None:
         self.consumer = FakeConsumer()
+        self.consumer.topic_ids = dict(topic_ids or {})
+        self.figures = Figures()
         self.ownership: Ownership[Answer] = Ownership(max_records=max_records, max_bytes=10_000)
         self.thread = Poller(
             new_consumer=lambda: self.consumer,
             topics=Topics(""),
             ownership=self.ownership,
             revoke_deadline_s=0.1,
-            figures=Figures(),
+            figures=self.figures,
+            brokers="kafka.example:9092",
+            group="g",
+            on_lost_records=on_lost_records,
         )
         self.thread.open()
 
@@ -200,3 +239,123 @@ def test_a_member_without_heartbeats_has_lost_its_slot_to_another_process() -> N
     bench.thread.poll(admitting=True)
     with pytest.raises(FencedInstanceIdError):
         bench.thread.poll(admitting=True)
+
+
+def test_a_partition_without_a_committed_offset_begins_where_it_begins() -> None:
+    bench = Bench()
+    bench.consumer.raises = NoOffsetForPartitionError({P0, P1})
+    assert bench.thread.poll(admitting=True) == []
+    assert bench.consumer.positions == {P0: 7, P1: "beginning"}
+    assert bench.figures.read()["records_lost"] == 0
+
+
+def test_records_that_were_deleted_unjudged_stop_the_worker_once_the_rest_is_settled() -> None:
+    bench = Bench()
+    bench.arrive(7)
+    (event,) = bench.thread.poll(admitting=True)
+    bench.consumer.first = {P0: 107}
+    bench.consumer.raises = OffsetOutOfRangeError({P0: 8})
+    assert bench.thread.poll(admitting=True) == []
+    bench.arrive(200)
+    assert bench.thread.poll(admitting=True) == [], "what was read first is committed first"
+    assert bench.consumer.paused_now == {P0, P1}
+    bench.ownership.lose([event.entry.tag.partition])
+    expected = r"images-0 begins at offset 107.*only up to 8: 99 records were deleted"
+    with pytest.raises(StopError, match=expected) as stopped:
+        bench.thread.poll(admitting=True)
+    assert stopped.value.exit_code == 1
+    assert "LATENTPRINT_DELIVERY__ON_LOST_RECORDS=continue" in str(stopped.value)
+    assert (
+        "--bootstrap-server kafka.example:9092 --group g --topic images:0 --reset-offsets"
+        " --to-offset 107 --execute" in str(stopped.value)
+    )
+    assert bench.figures.read()["records_lost"] == 99
+
+
+def test_where_it_was_told_to_a_worker_counts_what_was_deleted_and_goes_on() -> None:
+    bench = Bench(on_lost_records="continue")
+    bench.consumer.first = {P0: 107}
+    bench.consumer.raises = OffsetOutOfRangeError({P0: 7})
+    assert bench.thread.poll(admitting=True) == []
+    assert bench.consumer.positions == {P0: 107}
+    assert bench.figures.read()["records_lost"] == 100
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OffsetOutOfRangeError({P0: 7}), LogTruncationError({P0: OffsetAndMetadata(4, "", 2)})],
+    ids=["out of range", "truncated"],
+)
+def test_a_log_that_ends_below_the_committed_offset_is_not_judged_again(error: Exception) -> None:
+    bench = Bench()
+    bench.arrive(7)
+    bench.thread.poll(admitting=True)
+    bench.consumer.first, bench.consumer.last = {P0: 0}, {P0: 4}
+    bench.consumer.raises = error
+    with pytest.raises(StopError, match=r"images-0 ends at offset 4, .* read up to 7: the last 3"):
+        bench.thread.poll(admitting=True)
+    bench = Bench(on_lost_records="continue")
+    bench.arrive(7)
+    (event,) = bench.thread.poll(admitting=True)
+    bench.consumer.first, bench.consumer.last = {P0: 0}, {P0: 4}
+    bench.consumer.raises = error
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.positions == {P0: 4, P1: "beginning"}
+    assert not bench.ownership.is_current(event.entry), "or 8 would be committed above the end"
+
+
+FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def test_a_topic_that_was_made_again_is_read_from_its_beginning_under_its_own_id() -> None:
+    bench = Bench(topic_ids={"images": FIRST, "redrives": FIRST})
+    bench.arrive(7)
+    (event,) = bench.thread.poll(admitting=True)
+    assert event.record.origin.topic_id == str(FIRST) == bench.thread.topic_ids()["images"]
+    bench.consumer.topic_ids["images"] = SECOND
+    bench.arrive(0)
+    assert bench.thread.poll(admitting=True) == []
+    assert bench.consumer.positions == {P0: "beginning", P1: "beginning"}
+    assert not bench.ownership.is_current(event.entry)
+    bench.arrive(0)
+    (again,) = bench.thread.poll(admitting=True)
+    assert again.record.origin.topic_id == str(SECOND) == bench.thread.topic_ids()["images"]
+    assert bench.ownership.is_current(again.entry)
+
+
+def test_a_position_outside_of_a_topic_that_was_made_again_is_no_loss() -> None:
+    bench = Bench(topic_ids={"images": FIRST, "redrives": FIRST})
+    bench.consumer.raises = OffsetOutOfRangeError({P0: 7})
+    bench.consumer.learned = {"images": SECOND}
+    assert bench.thread.poll(admitting=True) == []
+    assert bench.consumer.positions == {P0: "beginning", P1: "beginning"}
+    assert bench.figures.read()["records_lost"] == 0
+
+
+def test_an_offset_that_was_committed_of_the_former_topic_does_not_count() -> None:
+    bench = Bench(topic_ids={"images": SECOND, "redrives": FIRST})
+    bench.consumer.metadata[P0] = with_topic_id('{"registry": {}}', str(FIRST))
+    bench.arrive(7)
+    assert bench.thread.poll(admitting=True) == []
+    assert bench.consumer.positions == {P0: "beginning"}
+    bench.arrive(0)
+    assert len(bench.thread.poll(admitting=True)) == 1
+
+
+def test_a_topic_that_is_away_for_a_while_is_still_the_same() -> None:
+    bench = Bench(topic_ids={"images": FIRST, "redrives": FIRST})
+    del bench.consumer.topic_ids["images"]
+    bench.thread.poll(admitting=True)
+    bench.consumer.topic_ids["images"] = FIRST
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.positions == {}
+
+
+def test_a_record_that_was_not_unpacked_is_admitted_with_the_reason() -> None:
+    bench = Bench()
+    bench.arrive(7)
+    [record] = bench.consumer.pending[P0]
+    record.value, record.key = Unread(), None
+    record.value.why = "too much"
+    (event,) = bench.thread.poll(admitting=True)
+    assert (event.record.value, event.record.unread) == (None, "too much")

@@ -41,6 +41,7 @@ class FakeProducer:
         self._calls = calls
         self._fails = fails
         self.lost_connections = 0
+        self.notes: dict[int, str] = {}
         calls.append("new producer")
 
     def _call(self, name: str) -> None:
@@ -74,6 +75,7 @@ class FakeProducer:
     ) -> None:
         assert timeout_s < DEADLINES.commit_s, "an outage must end the commit, not the process"
         positions = {tp.partition: position.offset for tp, position in offsets.items()}
+        self.notes = {tp.partition: position.metadata for tp, position in offsets.items()}
         self._call(f"offsets {positions} generation {group_metadata.generation_id}")
         if "offsets" in self._fails:
             raise self._fails["offsets"]
@@ -96,12 +98,16 @@ class FakeMembership:
         self._calls = calls
         self._ownership = ownership
         self.now = Metadata()
+        self.ids: dict[str, str | None] = {}
         self.stable = True
         self.rewind_fails = 0
 
     def metadata(self) -> tuple[Metadata, bool]:
         self._calls.append("metadata")
         return self.now, self.stable
+
+    def topic_ids(self) -> dict[str, str | None]:
+        return self.ids
 
     def rewind(self) -> None:
         if self.rewind_fails:
@@ -128,11 +134,12 @@ class Bench:
     ) -> None:
         self.calls: list[str] = []
         self.fails = fails
+        self.producers: list[FakeProducer] = []
         self.ownership: Ownership[str] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([P0], "member")
         self.membership = FakeMembership(self.calls, self.ownership)
         self.publisher: Publisher[str] = Publisher(
-            new_producer=lambda: FakeProducer(self.calls, fails),
+            new_producer=self._new_producer,
             membership=self.membership,
             ownership=self.ownership,
             to_records=self._records,
@@ -143,6 +150,10 @@ class Bench:
         )
         self.publisher.open()
         self.calls.clear()
+
+    def _new_producer(self) -> FakeProducer:
+        self.producers.append(FakeProducer(self.calls, self.fails))
+        return self.producers[-1]
 
     @staticmethod
     def _records(answer: str) -> Sequence[tuple[str, OutgoingRecord]]:
@@ -172,6 +183,16 @@ def test_outputs_are_flushed_and_confirmed_before_offsets_and_offsets_before_the
     ]
     assert (len(committed.results), committed.records) == (2, 2)
     assert bench.ownership.in_flight == (0, 0)
+
+
+def test_an_offset_is_committed_with_what_its_topic_is() -> None:
+    """As of before the tags are checked: the poll thread bumps them first, then learns the id."""
+    bench = Bench()
+    bench.membership.ids = {"images": "an id"}
+    bench.finish(4)
+    bench.commit()
+    [producer] = bench.producers
+    assert producer.notes == {0: '{"topic_id": "an id"}'}
 
 
 @pytest.mark.parametrize(
