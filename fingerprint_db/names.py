@@ -44,7 +44,8 @@ def model_id_of(name: str) -> str:
     Where letters or digits are lost on the way, or the end is cut, 8 characters of the name's
     SHA-256 are added: names that differ there alone get different ids, and one name the same.
     """
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    folded = unicodedata.normalize("NFKD", name).casefold()  # the sign of C/kg has a capital in it
+    decomposed = unicodedata.normalize("NFKD", folded)
     kept = [c for c in decomposed if not unicodedata.combining(c)]
     slug = "".join(c if c.isascii() and (c.isalnum() or c in "._") else " " for c in kept)
     slug = "-".join(slug.split()).strip("-._")

@@ -41,6 +41,10 @@ def test_two_names_that_differ_where_letters_are_lost_have_two_ids() -> None:
     assert model_id_of("x" * 80) != model_id_of("x" * 81)
 
 
+def test_a_sign_made_of_letters_is_in_small_letters_too() -> None:
+    assert model_id_of("\u33c6") == "c-kg"
+
+
 @given(st.text(min_size=1))
 def test_every_name_that_is_taken_gives_a_valid_id(name: str) -> None:
     try:
