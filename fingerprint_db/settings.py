@@ -1,113 +1,68 @@
-"""Where Redis is, read once: flag, environment, configuration file, local services, default.
+"""Where Redis is and who we are there, for the registry's commands.
 
-The first of these that says something wins:
-
-1. the flag (`--redis URL`)
-2. LATENTPRINT_REDIS__URL
-3. `url` under `[redis]` in the TOML file named by `--config` or LATENTPRINT_CONFIG
-4. `redis.url` in the state file that `latentprint services up` writes: LATENTPRINT_STATE, else
-   ~/.local/state/latentprint/services.json
-5. redis://127.0.0.1:6379/0
+The first of these that says something wins: the flag (`--redis URL`), LATENTPRINT_REDIS__*, the
+table `[redis]` of the TOML file, the local services' state file, redis://127.0.0.1:6379/0. They are
+read by `settings_sources`, as the worker's are.
 """
 
-import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from fingerprint_db.errors import WrongSettings
+from fingerprint_db.redis_store.address import RedisAddress
+from fingerprint_db.settings_sources import (
+    Found,
+    SettingPath,
+    mistakes_text,
+    read_sources,
+    variable,
+)
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
-_SCHEMES = ("redis", "rediss", "unix")
 
-
-@dataclass(frozen=True, slots=True)
-class RedisSettings:
-    """Where Redis is, and which of the five sources said so; the password is masked in `repr`."""
-
-    url: str
-    source: str
-
-    def __repr__(self) -> str:
-        return f"RedisSettings(url={masked(self.url)!r}, source={self.source!r})"
+ADDRESS_SETTINGS = (
+    "url",
+    "username",
+    "password",
+    "tls_ca_file",
+    "tls_cert_file",
+    "tls_key_file",
+)
+FOLLOWER_SETTINGS = ("poll_s", "start_wait_s", "required")
+"""Of the same group, and read by the worker alone."""
 
 
 def read_redis_settings(
     flag: str | None, environment: Mapping[str, str], config: Path | None = None
-) -> RedisSettings:
-    """The address of Redis; raises WrongSettings when a source is there but cannot be used."""
-    found = _first(flag, environment, config)
-    if urlsplit(found.url).scheme not in _SCHEMES:
-        raise WrongSettings(
-            f"the Redis address {masked(found.url)!r} from {found.source} is no URL that can be"
-            " used; expected redis://HOST:PORT/DATABASE, rediss://… or unix://…"
-        )
-    return found
+) -> RedisAddress:
+    """The Redis to use; raises WrongSettings with every mistake of every source."""
+    known = [("redis", name) for name in (*ADDRESS_SETTINGS, *FOLLOWER_SETTINGS)]
+    sources = read_sources(
+        known, environment, flags={"redis.url": flag}, config_file=config, all_known=False
+    )
+    mistakes = list(sources.mistakes)
+    texts = {name: _text(("redis", name), sources.values, mistakes) for name in ADDRESS_SETTINGS}
+    files = {name: Path(text) for name, text in texts.items() if name.startswith("tls_") and text}
+    address = RedisAddress(
+        texts["url"] or DEFAULT_REDIS_URL, texts["username"], texts["password"], **files
+    )
+    named = sources.values.get(("redis", "url"), Found(None, "the default")).source
+    mistakes += [
+        f"{variable(('redis', 'url'))}={address.shown} ({named}): {problem}"
+        for problem in address.problems()
+    ]
+    if mistakes:
+        raise WrongSettings(mistakes_text(mistakes))
+    return address
 
 
-def masked(url: str) -> str:
-    """The URL with its password replaced by asterisks."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{name}{colon}{'***' if colon else ''}@{host}"))
-
-
-def read_config_file(config: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The TOML file named by `config`, else by LATENTPRINT_CONFIG; {} when neither is given."""
-    named = config or (Path(text) if (text := environment.get("LATENTPRINT_CONFIG")) else None)
-    if named is None:
-        return {}
-    try:
-        return tomllib.loads(named.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WrongSettings(
-            f"the configuration file {named} cannot be used: {error}; give a TOML file that exists"
-        ) from error
-
-
-def services_state_path(environment: Mapping[str, str]) -> Path:
-    """Where `latentprint services up` leaves the addresses of the local Kafka and Redis."""
-    if named := environment.get("LATENTPRINT_STATE"):
-        return Path(named)
-    return Path(environment.get("HOME") or Path.home()) / ".local/state/latentprint/services.json"
-
-
-def read_services_state(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What the state file says, {} when there is none; raises WrongSettings when it is damaged."""
-    path = services_state_path(environment)
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise WrongSettings(
-            f"the state file of the local services, {path}, cannot be used: {error};"
-            " run `latentprint services down` and `latentprint services up`, or give an address"
-        ) from error
-    return state if isinstance(state, dict) else {}
-
-
-def _first(flag: str | None, environment: Mapping[str, str], config: Path | None) -> RedisSettings:
-    if flag:
-        return RedisSettings(flag, "--redis")
-    if url := environment.get("LATENTPRINT_REDIS__URL"):
-        return RedisSettings(url, "LATENTPRINT_REDIS__URL")
-    if url := _text_under(read_config_file(config, environment), "redis", "url"):
-        return RedisSettings(url, "the configuration file")
-    if url := _text_under(read_services_state(environment), "redis", "url"):
-        return RedisSettings(url, "the local services")
-    return RedisSettings(DEFAULT_REDIS_URL, "the default")
-
-
-def _text_under(document: Mapping[str, Any], group: str, name: str) -> str | None:
-    values = document.get(group)
-    value = values.get(name) if isinstance(values, dict) else None
-    if value is not None and not isinstance(value, str):
-        raise WrongSettings(f"{group}.{name} is {value!r}, expected a text")
-    return value
+def _text(
+    path: SettingPath, values: Mapping[SettingPath, Found], mistakes: list[str]
+) -> str | None:
+    found = values.get(path)
+    if found is None:
+        return None
+    if not isinstance(found.value, str):
+        mistakes.append(f"{variable(path)} ({found.source}): expected a text")
+        return None
+    return found.value

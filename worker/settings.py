@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from fingerprint_db.redis_store.address import RedisAddress, masked, url_problem
+
 MEBIBYTE = 1024 * 1024
 HEADROOM_BYTES = 64 * 1024
 """What a dead letter may be larger than the event it holds: its `dlq.*` headers."""
@@ -83,7 +85,8 @@ class KafkaSettings(_Group):
         for address in value.split(","):
             host, _, port = address.strip().rpartition(":")
             if not host or not port.isdigit() or not 0 < int(port) < 65536:
-                raise ValueError(f"expected host:port[,host:port…], {address.strip()!r} is none")
+                shown = masked(address.strip()) if "@" in value else address.strip()
+                raise ValueError(f"expected host:port[,host:port…], {shown!r} is none")
         return value
 
     @field_validator("group", "prefix")
@@ -101,17 +104,48 @@ class RedisSettings(_Group):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="redis:// or rediss:// address; may hold a password, so it is never printed",
     )
+    username: str | None = Field(default=None, description="user of Redis; not in the address too")
+    password: SecretStr | None = Field(default=None, description="secret; never printed")
+    tls_ca_file: Path | None = Field(
+        default=None, description="PEM of the authority that signed Redis; with rediss://"
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM of our own certificate, where Redis asks for one"
+    )
+    tls_key_file: Path | None = Field(
+        default=None, description="PEM of its key; empty: in the file of the certificate"
+    )
     poll_s: Seconds = Field(
         default=1.0,
-        description="s; how long one read of the change stream blocks; bounds the view's age",
+        description="s; how long one read of the change stream blocks; above 1 it counts as 1",
+    )
+    start_wait_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="s; how long a worker that starts waits for Redis before it gives up (exit 3)",
+    )
+    required: bool = Field(
+        default=True,
+        description="false: start without a usable registry too; all is then undetermined",
     )
 
     @field_validator("url")
     @classmethod
-    def _scheme(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected an address that begins with redis://, rediss:// or unix://")
+    def _address(cls, value: SecretStr) -> SecretStr:
+        if problem := url_problem(value.get_secret_value()):
+            raise ValueError(problem)
         return value
+
+    def address(self) -> RedisAddress:
+        """Where Redis is and who we are there, for a client."""
+        return RedisAddress(
+            self.url.get_secret_value(),
+            self.username,
+            self.password.get_secret_value() if self.password else None,
+            self.tls_ca_file,
+            self.tls_cert_file,
+            self.tls_key_file,
+        )
 
 
 class DecodeSettings(_Group):
@@ -217,25 +251,6 @@ class LoggingSettings(_Group):
     )
 
 
-class MetricsSettings(_Group):
-    """Where the figures can be scraped."""
-
-    listen: str | None = Field(
-        default=None,
-        description="HOST:PORT for Prometheus, such as 127.0.0.1:9464; slot N listens N ports"
-        " above; empty: nobody listens",
-    )
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None:
-            host, _, port = value.rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-                raise ValueError("expected HOST:PORT, such as 127.0.0.1:9464")
-        return value
-
-
 class Settings(_Group):
     """All groups. Build it with `worker.settings_sources.load_settings`."""
 
@@ -250,7 +265,6 @@ class Settings(_Group):
     decision: DecisionSettings = DecisionSettings()
     delivery: DeliverySettings = DeliverySettings()
     logging: LoggingSettings = LoggingSettings()
-    metrics: MetricsSettings = MetricsSettings()
 
     @property
     def is_local(self) -> bool:
@@ -310,4 +324,4 @@ def contradictions(settings: Settings) -> list[str]:
             f"kafka.security={kafka.security} needs kafka.sasl_username and kafka.sasl_password",
         ),
     ]
-    return [text for holds, text in rules if not holds]
+    return [text for holds, text in rules if not holds] + settings.redis.address().problems()

@@ -305,7 +305,7 @@ def _status(text: str | None) -> Status | None:
 
 @contextmanager
 def _opened(redis: str | None, config: Path | None) -> Iterator[RedisRegistry]:
-    registry = RedisRegistry(read_redis_settings(redis, os.environ, config).url)
+    registry = RedisRegistry(read_redis_settings(redis, os.environ, config))
     try:
         yield registry
     finally:

@@ -1,15 +1,28 @@
-"""The connection to Redis: its limits, and its errors turned into ours."""
+"""The connection to Redis: its limits, and its errors turned into ours, each by name."""
 
+import socket
+import ssl
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
     AuthorizationError,
+    BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    InvalidResponse,
+    MasterDownError,
     NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -17,65 +30,200 @@ from redis.retry import Retry
 
 from fingerprint_db.errors import (
     RegistryCorrupt,
+    RegistryError,
     RegistryForbidden,
     RegistryUnavailable,
     WrongSettings,
 )
-from fingerprint_db.settings import masked
+from fingerprint_db.redis_store.address import RedisAddress
 
 SOCKET_TIMEOUT_S = 4.0  # so that a Redis that falls silent is noticed within 5 s
 CONNECT_TIMEOUT_S = 2.0
 BLOCK_SLICE_S = 2.0  # one XREAD blocks at most this long, so the socket never times out before it
+_ASK_S = 1.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TLS_FAULTS_OF_SETTINGS = ("CERT", "ALERT", "WRONG_VERSION", "UNSUPPORTED", "UNKNOWN_CA")
 
 
-def connect(url: str) -> Any:
+def connect(address: str | RedisAddress) -> Any:
     """A client that opens its connections at first use and sends nothing that 6.2 lacks.
 
     RESP2 and no driver information: with RESP3 redis-py asks for maintenance notifications, and
     CLIENT SETINFO came with 7.2. One retry, for a pooled connection that a restart has closed;
     none after a timeout: what answers nothing for `SOCKET_TIMEOUT_S` is out of reach.
+    Raises WrongSettings for an address that cannot be used.
     Typed Any: redis-py types every reply as bytes or str, whatever the client was told.
     """
-    try:
-        return redis.Redis.from_url(
-            url,
-            protocol=2,
-            driver_info=None,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(
-                ExponentialWithJitterBackoff(base=0.02, cap=0.2),
-                1,
-                supported_errors=(redis.ConnectionError,),
-            ),
-        )
-    except ValueError as error:
-        raise WrongSettings(
-            f"the Redis address {masked(url)!r} cannot be used: {error};"
-            " expected redis://HOST:PORT/DATABASE"
-        ) from error
+    place = address if isinstance(address, RedisAddress) else RedisAddress(address)
+    return redis.Redis.from_url(
+        place.url,
+        **place.client_options(),
+        protocol=2,
+        driver_info=None,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        retry=Retry(
+            ExponentialWithJitterBackoff(base=0.02, cap=0.2),
+            1,
+            supported_errors=(redis.ConnectionError,),
+        ),
+    )
 
 
 @contextmanager
-def reaching(address: str) -> Iterator[None]:
-    """Turns redis-py's errors into the registry's, by remedy; `address` is shown, so mask it."""
+def reaching(address: RedisAddress) -> Iterator[None]:
+    """Turns redis-py's errors into the registry's, by remedy; no message holds a secret."""
     try:
         yield
-    except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-        raise RegistryForbidden(
-            f"Redis at {address} refuses: {error}; give a user and password with the rights that"
-            " fingerprint_db/redis_store/keys.py lists, in the URL: redis://USER:PASSWORD@HOST:PORT/DATABASE"
-        ) from error
-    except ResponseError as error:
-        if "WRONGTYPE" in str(error):
-            raise RegistryCorrupt(
-                "a registry key", seen=str(error), expected="the type that keys.py declares"
-            ) from error
-        raise RegistryUnavailable(
-            f"Redis at {address} could not do it: {error}; nothing was changed, try again later"
-        ) from error
     except RedisError as error:
-        raise RegistryUnavailable(
-            f"Redis at {address} cannot be reached: {error}; check that it runs"
-            " (`latentprint services up` starts a local one) and that the address is right"
-        ) from error
+        raise _named(error, address) from error
+
+
+def _named(error: RedisError, address: RedisAddress) -> RegistryError:
+    """The registry's error for what Redis or the client said; narrow cases first."""
+    here = f"Redis at {address.shown}"
+    said = str(error)
+    match error:
+        case (
+            AuthenticationError()
+            | AuthenticationWrongNumberOfArgsError()
+            | AuthorizationError()
+            | NoPermissionError()
+        ):
+            return RegistryForbidden(
+                f"{here} refuses: {said}; give a user and password with the rights that"
+                " fingerprint_db/redis_store/keys.py lists, by redis.username and redis.password"
+                " or in the URL: redis://USER:PASSWORD@HOST:PORT/DATABASE"
+            )
+        case MasterDownError():
+            return RegistryUnavailable(
+                f"{here} is a replica that has lost its primary and does not serve (MASTERDOWN):"
+                " bring the primary back, or give the address of the one that took over"
+            )
+        case AskError() | ClusterCrossSlotError() | ClusterDownError():  # MovedError is an AskError
+            return _cluster(here, f"{getattr(error, 'status_code', None) or ''} {said}".strip())
+        case OutOfMemoryError():
+            return RegistryUnavailable(
+                f"{here} is at its memory limit (maxmemory) and takes no write; nothing was"
+                " changed. Raise the limit or free memory; reads go on meanwhile"
+            )
+        case BusyLoadingError():
+            return RegistryUnavailable(
+                f"{here} is loading its data (LOADING); it answers when that is done"
+            )
+        case ReadOnlyError():
+            return WrongSettings(
+                f"{here} is a replica, which can be read but not written; nothing was changed."
+                " Give the address of its primary"
+            )
+        case ResponseError():
+            return _refused(here, said)
+        case InvalidResponse():
+            return _no_redis(here, "its answer is none of Redis's protocol")
+    return _connection_failure(error, address)
+
+
+def _refused(here: str, said: str) -> RegistryError:
+    if "WRONGTYPE" in said:
+        return RegistryCorrupt(
+            "a registry key", seen=said, expected="the type that keys.py declares"
+        )
+    if "cluster mode" in said:
+        return _cluster(here, said)
+    if "DB index" in said:
+        return WrongSettings(
+            f"{here} has no such database ({said}); give one below its `databases`, usually 0 to"
+            " 15, as in redis://HOST:PORT/0"
+        )
+    if "unknown command" in said.lower():
+        return WrongSettings(
+            f"{here} does not know a command that the registry needs ({said.splitlines()[0]});"
+            " expected Redis 6.2 or newer, not a Sentinel, with the commands that"
+            " fingerprint_db/redis_store/keys.py lists"
+        )
+    return RegistryUnavailable(f"{here} could not do it: {said}; nothing was changed")
+
+
+def _cluster(here: str, said: str) -> WrongSettings:
+    return WrongSettings(
+        f"{here} is a node of a Redis Cluster ({said}); the registry needs one node that holds all"
+        " its keys, replicas are fine. Give the address of such a Redis"
+    )
+
+
+def _no_redis(here: str, seen: str) -> WrongSettings:
+    return WrongSettings(f"what answers as {here} is no Redis: {seen}. Give Redis's host and port")
+
+
+def _connection_failure(error: RedisError, address: RedisAddress) -> RegistryError:
+    here = f"Redis at {address.shown}"
+    if (fault := _tls_fault(error)) is not None:
+        return WrongSettings(
+            f"{here}: no TLS connection ({fault}); look at redis.tls_ca_file (who signed the"
+            " server's certificate), at redis.tls_cert_file (who we are), at the host's name, and"
+            " that the port speaks TLS; without TLS the address begins with redis://"
+        )
+    if "not ready" in str(error):  # the client had sent nothing, and bytes were there
+        return _no_redis(here, "it spoke first")
+    strange = any(word in str(error) for word in ("closed", "reset", "Broken pipe", "Timeout"))
+    if strange and (other := _other_protocol(address)) is not None:
+        return _no_redis(here, other)
+    local = urlsplit(address.url).hostname in _LOOPBACK
+    hint = " (`latentprint services up` starts a local one)" if local else ""
+    return RegistryUnavailable(
+        f"{here} cannot be reached: {error}; check that it runs{hint} and that the address is right"
+    )
+
+
+def _tls_fault(error: BaseException) -> str | None:
+    """What TLS says is wrong, where settings are at fault; None for anything that may pass."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message
+        if isinstance(seen, ssl.SSLError):
+            reason = seen.reason or ""
+            return reason if any(part in reason for part in _TLS_FAULTS_OF_SETTINGS) else None
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _other_protocol(address: RedisAddress) -> str | None:
+    """What stands at the address, if it is Kafka, or one of TLS and plain where we spoke the other.
+
+    They hang up or say nothing. Asked only after that has happened, since a proxy before a Redis
+    that is away does the same.
+    """
+    parts = urlsplit(address.url)
+    place = (parts.hostname or "localhost", parts.port or 6379)
+    if parts.scheme == "rediss":
+        if _answer(place, b"PING\r\n")[:1] in (b"+", b"-"):
+            return "it speaks no TLS; the address must begin with redis://"
+    elif parts.scheme == "redis":
+        versions = struct.pack(">hhih", 18, 0, 7, -1)  # ApiVersions, correlation 7, no client id
+        answer = _answer(place, struct.pack(">i", len(versions)) + versions)
+        if answer[4:8] == struct.pack(">i", 7):
+            return "it is a Kafka broker"
+        if _speaks_tls(place):
+            return "it speaks TLS; the address must begin with rediss://"
+    return None
+
+
+def _answer(place: tuple[str, int], request: bytes) -> bytes:
+    """The first bytes of the answer to `request`; empty where there is none within a second."""
+    with suppress(OSError), socket.create_connection(place, timeout=_ASK_S) as plain:
+        plain.sendall(request)
+        return plain.recv(64)
+    return b""
+
+
+def _speaks_tls(place: tuple[str, int]) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    with (
+        suppress(OSError),
+        socket.create_connection(place, timeout=_ASK_S) as plain,
+        context.wrap_socket(plain),
+    ):
+        return True
+    return False

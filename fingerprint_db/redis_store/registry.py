@@ -17,12 +17,13 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.exceptions import WatchError
 
 from fingerprint_db.change import Change, Clock, encode_change, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
@@ -33,6 +34,7 @@ from fingerprint_db.errors import (
 )
 from fingerprint_db.lifecycle import Author, Move, Row, in_order, move, register
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, reaching
 from fingerprint_db.redis_store.keys import CHANGES_KEPT, SPACES, SpaceKeys
 from fingerprint_db.redis_store.values import (
@@ -42,7 +44,6 @@ from fingerprint_db.redis_store.values import (
     decode_streamed_changes,
     encode_row,
 )
-from fingerprint_db.settings import masked
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -63,16 +64,21 @@ _Plan = Callable[[SpaceIndex, Author], _Write]
 
 
 class RedisRegistry:
-    """Keeps every space in the Redis at `url`; safe to share between threads.
+    """Keeps every space in the Redis at `address`; safe to share between threads.
 
-    Nothing is sent before the first call. `changes_kept` bounds each space's change stream.
+    Nothing is sent before the first call; an address that cannot be used is refused at once
+    (WrongSettings). `changes_kept` bounds each space's change stream.
     """
 
     def __init__(
-        self, url: str, *, clock: Clock = utc_now, changes_kept: int = CHANGES_KEPT
+        self,
+        address: str | RedisAddress,
+        *,
+        clock: Clock = utc_now,
+        changes_kept: int = CHANGES_KEPT,
     ) -> None:
-        self._client: Any = connect(url)
-        self._address = masked(url)
+        self._address = address if isinstance(address, RedisAddress) else RedisAddress(address)
+        self._client: Any = connect(self._address)
         self._clock = clock
         self._changes_kept = changes_kept
         self._decoded: dict[str, dict[str, ModelFingerprint]] = {}  # of the last snapshot, by space
@@ -164,16 +170,23 @@ class RedisRegistry:
     def spaces(self) -> tuple[str, ...]:
         """See Registry."""
         with reaching(self._address):
-            return tuple(sorted(name.decode() for name in self._client.smembers(SPACES)))
+            names = self._client.smembers(SPACES)
+            if not names:
+                # One node of a cluster would answer with nothing, as an empty Redis does; two keys
+                # in one command it refuses.
+                self._client.mget(SPACES, f"{SPACES}:none")
+        return tuple(sorted(name.decode() for name in names))
 
     def contents(self, space: str) -> SpaceContents:
         """See Registry."""
         keys = SpaceKeys(space)
-        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+
+        def ask(pipe: Any) -> None:
             pipe.lrange(keys.history, 0, -1)
             pipe.hgetall(keys.index)
             pipe.xrevrange(keys.changes, count=1)
-            listed, stored, newest_entry = pipe.execute()
+
+        listed, stored, newest_entry = self._of_one_moment(keys, ask)
         history = decode_listed_changes(keys.history, listed)
         index = decode_index(keys, len(listed), listed[-1:], stored, newest_entry)
         entries = dict(self._entries(keys, index.rows.values()))
@@ -213,8 +226,8 @@ class RedisRegistry:
                         return write
                     time.sleep(random.uniform(0.0, 0.001 * min(attempt, 20)))
             raise RegistryUnavailable(
-                f"{_ATTEMPTS} attempts to write space {space[:12]}… at {self._address} met another"
-                " writer each time; try again later"
+                f"{_ATTEMPTS} attempts to write space {space[:12]}… at {self._address.shown} met"
+                " another writer each time; try again later"
             )
         except RegistryUnavailable as error:
             if not in_doubt:
@@ -279,22 +292,49 @@ class RedisRegistry:
     def _index(self, space: str) -> SpaceIndex:
         """Revision, root and rows of one moment."""
         keys = SpaceKeys(space)
-        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+
+        def ask(pipe: Any) -> None:
             pipe.lrange(keys.history, -1, -1)
             pipe.llen(keys.history)
             pipe.hgetall(keys.index)
             pipe.xrevrange(keys.changes, count=1)
-            newest_change, revision, stored, newest_entry = pipe.execute()
+
+        newest_change, revision, stored, newest_entry = self._of_one_moment(keys, ask)
         return decode_index(keys, revision, newest_change, stored, newest_entry)
+
+    def _of_one_moment(self, keys: SpaceKeys, ask: Callable[[Any], None]) -> tuple[Any, ...]:
+        """The replies to what `ask` queues, all of one moment: in a MULTI.
+
+        At its memory limit Redis denies even reads inside a MULTI. Then they are read without one,
+        and the history's last change before and after them shows that nothing was written between.
+        """
+        with reaching(self._address):
+            with self._client.pipeline(transaction=True) as pipe:
+                ask(pipe)
+                with suppress(OutOfMemoryError):
+                    return tuple(pipe.execute())
+            for _ in range(_ATTEMPTS):
+                with self._client.pipeline(transaction=False) as pipe:
+                    pipe.lindex(keys.history, -1)
+                    ask(pipe)
+                    pipe.lindex(keys.history, -1)
+                    before, *replies, after = pipe.execute()
+                if before == after:
+                    return tuple(replies)
+        raise RegistryUnavailable(
+            f"{_ATTEMPTS} reads of space {keys.space[:12]}… at {self._address.shown} met a writer"
+            " each time; try again later"
+        )
 
     def _changes_after(
         self, keys: SpaceKeys, revision: int, root: str | None
     ) -> tuple[Change, ...]:
-        with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
+        def ask(pipe: Any) -> None:
             pipe.llen(keys.history)
             pipe.lrange(keys.history, max(revision - 1, 0), max(revision - 1, 0))
             pipe.xrange(keys.changes, min=f"{max(revision, 0) + 1}-0")
-            length, held, streamed = pipe.execute()
+
+        length, held, streamed = self._of_one_moment(keys, ask)
         return decode_streamed_changes(keys, revision, root, length, held, streamed)
 
     def _models(self, space: str, rows: Iterable[Row]) -> dict[str, ModelFingerprint]:

@@ -55,7 +55,7 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
 @contextmanager
 def open_registry(settings: RedisSettings) -> Iterator[RedisRegistry]:
     """The registry in Redis; no connection is made before the first call."""
-    registry = RedisRegistry(settings.url.get_secret_value())
+    registry = RedisRegistry(settings.address())
     try:
         yield registry
     finally:
