@@ -75,15 +75,75 @@ def test_all_mistakes_are_reported_together_with_value_source_and_expectation(
         " unset or correct it",
         "LATENTPRINT_KAFKA__BROKERS='localhost' (environment): expected host:port[,host:port…],"
         " 'localhost' is none",
-        "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): Input should be 'auto', 'cpu' or 'cuda'",
-        f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): Input should be greater than or equal"
-        " to 1",
+        "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): expected 'auto', 'cpu' or 'cuda'",
+        f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): expected greater than or equal to 1",
     ]
+
+
+def test_contradictions_name_the_sources_and_come_in_the_same_round_as_wrong_values(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "latentprint.toml"
+    config.write_text("[kafka]\nheartbeat_interval_s = 20\ncommit_deadline_s = 'x'\n")
+    env = environment(tmp_path, KAFKA__REQUEST_TIMEOUT_S="9", DELIVERY__DRAIN_DEADLINE_S="18")
+    found = mistakes(env, config)
+    assert "KAFKA__COMMIT_DEADLINE_S='x'" in found[0]
+    assert len(found) == 3, "a rule that rests on a wrong value waits until it is right"
+    assert found[1].endswith(
+        f"(kafka.session_timeout_s: default, kafka.heartbeat_interval_s: {config})"
+    )
+    assert "within 20 s (delivery.drain_deadline_s: environment)" in found[2]
+
+
+def test_a_group_that_is_no_table_is_told_so(tmp_path: Path) -> None:
+    config = tmp_path / "latentprint.toml"
+    config.write_text('kafka = "ada:hunter2@x:1"\n')
+    assert mistakes(environment(tmp_path), config) == [
+        f"kafka in {config}: expected a table, [kafka] and its settings below it"
+    ]
+
+
+def test_variables_in_small_letters_are_named(tmp_path: Path) -> None:
+    env = environment(tmp_path) | {"latentprint_kafka__brokers": "x:1", "Latentprint_x": "1"}
+    assert mistakes(env) == [
+        "Latentprint_x: these variables are written in capitals; unset or correct it",
+        "latentprint_kafka__brokers: these variables are written in capitals,"
+        " LATENTPRINT_KAFKA__BROKERS; rename it",
+    ]
+
+
+def test_a_damaged_state_file_is_a_mistake_where_it_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "services.json").write_text("{")
+    env = environment(tmp_path)
+    assert "the state file of the local services" in mistakes(env)[0]
+    given = environment(tmp_path, KAFKA__BROKERS="h:1", REDIS__URL="redis://h")
+    assert load_settings(environment=given).kafka.brokers == "h:1"
+
+
+def test_a_redis_address_is_parsed_at_load_and_its_files_are_looked_at(tmp_path: Path) -> None:
+    assert "its database is 'abc'" in mistakes(environment(tmp_path, REDIS__URL="redis://h/abc"))[0]
+    missing = environment(tmp_path, REDIS__URL="rediss://h", REDIS__TLS_CA_FILE="/none.pem")
+    assert mistakes(missing) == [
+        "redis.tls_ca_file=/none.pem is no file; expected a PEM file"
+        " (redis.tls_ca_file: environment)"
+    ]
+
+
+def test_credentials_and_files_reach_the_client(tmp_path: Path) -> None:
+    env = environment(
+        tmp_path, REDIS__URL="redis://h:1/2", REDIS__USERNAME="ada", REDIS__PASSWORD="hunter2"
+    )
+    address = load_settings(environment=env).redis.address()
+    assert (address.username, address.password) == ("ada", "hunter2")
+    assert "hunter2" not in repr(address)
 
 
 def test_secrets_are_masked_in_messages_and_in_repr(tmp_path: Path) -> None:
     found = mistakes(environment(tmp_path, REDIS__URL="http://user:hunter2@host"))
     assert "hunter2" not in str(found)
+    assert "hunter2" not in str(
+        mistakes(environment(tmp_path, KAFKA__BROKERS="kafka://ada:hunter2@h"))
+    )
     assert "LATENTPRINT_REDIS__URL=***" in found[0]
     good = load_settings(
         environment=environment(
