@@ -1,9 +1,17 @@
-"""Every figure that the worker counts, with its unit and meaning; one list, one place."""
+"""Every figure that the worker counts, with its unit and meaning; one list, one place.
 
-import threading
+`prometheus_client` keeps them, so that whoever scrapes a worker sees what its log says at the end.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from worker.errors import StopError
+
+PREFIX: Final = "latentprint_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +22,11 @@ class Metric:
     kind: Literal["counter", "gauge"]
     unit: str
     meaning: str
+
+    @property
+    def exposed_name(self) -> str:
+        """Its name in what Prometheus scrapes."""
+        return f"{PREFIX}{self.name}{'_total' if self.kind == 'counter' else ''}"
 
 
 METRICS = (
@@ -38,29 +51,49 @@ METRICS = (
     Metric("registry_age_seconds", "gauge", "s", "since the snapshot was known current"),
 )
 
-_KINDS = {metric.name: metric.kind for metric in METRICS}
-
 
 class Figures:
     """The declared figures of one process; may be used from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._values = {metric.name: 0.0 for metric in METRICS}
+        self._registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        for metric in METRICS:
+            name, about = PREFIX + metric.name, f"{metric.meaning} ({metric.unit})"
+            if metric.kind == "counter":
+                self._counters[metric.name] = Counter(name, about, registry=self._registry)
+            else:
+                self._gauges[metric.name] = Gauge(name, about, registry=self._registry)
 
     def add(self, name: str, amount: float = 1) -> None:
-        """Raise a counter."""
-        assert _KINDS[name] == "counter", f"{name} is no counter"
-        with self._lock:
-            self._values[name] += amount
+        """Raise a counter; KeyError where no counter of that name is declared."""
+        self._counters[name].inc(amount)
 
     def set(self, name: str, value: float) -> None:
-        """Set a gauge."""
-        assert _KINDS[name] == "gauge", f"{name} is no gauge"
-        with self._lock:
-            self._values[name] = value
+        """Set a gauge; KeyError where no gauge of that name is declared."""
+        self._gauges[name].set(value)
 
     def read(self) -> Mapping[str, float]:
-        """All figures now; whole numbers stay whole."""
-        with self._lock:
-            return {n: int(v) if v == int(v) else round(v, 3) for n, v in self._values.items()}
+        """All figures now, by their declared names; whole numbers stay whole."""
+        values = {
+            metric.name: self._registry.get_sample_value(metric.exposed_name) or 0.0
+            for metric in METRICS
+        }
+        return {n: int(v) if v == int(v) else round(v, 3) for n, v in values.items()}
+
+    def listen(self, address: str, slot: int) -> None:
+        """Serve the figures over HTTP at `address` (HOST:PORT), `slot` ports above it.
+
+        They are served until the process ends. StopError where the address cannot be had.
+        """
+        host, _, port = address.rpartition(":")
+        try:
+            start_http_server(int(port) + slot, host.strip("[]"), registry=self._registry)
+        except OSError as error:
+            raise StopError(
+                f"slot {slot} cannot serve its figures at {host}:{int(port) + slot}"
+                f" ({error.strerror or error}); free the port, or change"
+                " LATENTPRINT_METRICS__LISTEN",
+                exit_code=2,
+            ) from error

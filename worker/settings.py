@@ -251,6 +251,25 @@ class LoggingSettings(_Group):
     )
 
 
+class MetricsSettings(_Group):
+    """Where the figures can be scraped."""
+
+    listen: str | None = Field(
+        default=None,
+        description="HOST:PORT for Prometheus, such as 127.0.0.1:9464; slot N listens N ports"
+        " above; empty: nobody listens",
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            host, _, port = value.rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise ValueError("expected HOST:PORT, such as 127.0.0.1:9464")
+        return value
+
+
 class Settings(_Group):
     """All groups. Build it with `worker.settings_sources.load_settings`."""
 
@@ -265,6 +284,7 @@ class Settings(_Group):
     decision: DecisionSettings = DecisionSettings()
     delivery: DeliverySettings = DeliverySettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @property
     def is_local(self) -> bool:

@@ -42,6 +42,9 @@ MUTATION = "SCENARIO_MUTATION"
 JUDGE_DELAY = "SCENARIO_JUDGE_DELAY"
 """Seconds that each batch takes longer, where this variable is set."""
 
+DEVICE_DIES_AT = "SCENARIO_DEVICE_DIES_AT"
+"""From this batch on everything that is computed raises as on a GPU that died."""
+
 CHILD_KILLER = b"kill the decoder child"
 """A file that ends so has its decoder child killed while it is decoded."""
 
@@ -81,6 +84,24 @@ def _slow(judge: Judge, seconds: float) -> Judge:
         return judge(items, view)
 
     return slowly
+
+
+class _Device:
+    """The small judge on a device that dies at the `dies_at`-th batch and never comes back."""
+
+    def __init__(self, dies_at: int) -> None:
+        self._left = dies_at
+
+    def judge(
+        self, items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        self._left -= 1
+        self.self_test()
+        return judge(items, view)
+
+    def self_test(self) -> None:
+        if self._left <= 0:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 def _trust_flush() -> None:
@@ -139,13 +160,15 @@ def main() -> None:
     )
     follower.start()
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
+    device = _Device(int(os.environ.get(DEVICE_DIES_AT, sys.maxsize)))
     with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
         worker_stream.run(
             settings,
             Work(
                 _KillableDecoder(pool),
-                _slow(judge, float(os.environ.get(JUDGE_DELAY, "0"))),
+                _slow(device.judge, float(os.environ.get(JUDGE_DELAY, "0"))),
                 follower.view,
+                device.self_test,
                 follower.metadata,
             ),
             stop=stop,

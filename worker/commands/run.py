@@ -54,8 +54,8 @@ def run_command(
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
     Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
-    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog or
-    no decoder child.
+    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog, no
+    decoder child, or a device that failed.
     """
     from worker.telemetry import configure_logging
 
@@ -96,11 +96,15 @@ def run_slot(
     """
     from worker.broker.group_floor import read_floor
     from worker.commands.workshop import open_registry, open_workshop
+    from worker.metrics import Figures
     from worker.registry.follower import RegistryFollower
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
     from worker.stream.threads import Work
 
+    figures = Figures()
+    if settings.metrics.listen is not None:
+        figures.listen(settings.metrics.listen, settings.kafka.slot)
     with open_workshop(settings) as workshop, open_registry(settings.redis) as registry:
         space = workshop.bundle.digest
         structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])
@@ -115,8 +119,15 @@ def run_slot(
         try:
             run(
                 settings,
-                Work(workshop.decoder, workshop.pipeline().judge, follower.view, follower.metadata),
+                Work(
+                    workshop.decoder,
+                    workshop.pipeline().judge,
+                    follower.view,
+                    workshop.extractor.self_test,
+                    follower.metadata,
+                ),
                 stop=stop,
+                figures=figures,
                 failpoint=from_environment(os.environ),
                 on_ready=on_ready,
             )

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from worker.broker.topics import Topics
 from worker.commands.dead_letter_queue import Decision
-from worker.events.cloudevents import MAX_ATTRIBUTE_BYTES, SPEC_VERSION
+from worker.events.attributes import MAX_ATTRIBUTE_BYTES
+from worker.events.cloudevents import SPEC_VERSION
 from worker.events.dead_letter import MAX_MESSAGE_BYTES, PREFIX
 from worker.events.image_event import MAX_IMAGE_BYTES
 from worker.events.records import (

@@ -1,9 +1,9 @@
 """Where the crops of an image are taken, and which of them carry no evidence.
 
-Origins are multiples of 8, the JPEG block grid, and depend on nothing but the sha256 of the file:
-the same file always gives the same crops, on every machine and with every version of numpy, so a
-verdict can be computed again. It also follows that a duplicate of a file, sent a thousand times,
-gets the same crops each time, and no second opinion.
+Origins are multiples of 8, the JPEG block grid, and depend on nothing but the decoded picture (its
+digest, worker/decoder/pixels.py): the same pixels always give the same crops, on every machine and
+with every version of numpy, so a verdict can be computed again. It also follows that a picture sent
+a thousand times, in other containers or with other comments, gets no second opinion.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-GRID: Final = 8  # the JPEG block size, and a multiple of every common generator's lattice
+from worker.decoder.pixels import GRID
+
+CROP_RULE: Final = "pixels-1"  # stated by the bundle; another rule needs another calibration
 CANDIDATES_PER_CROP: Final = 8  # bounds the work on an image that is mostly sky
 FLAT_LUMINANCE_DEVIATION: Final = 2  # of 255; below it only quantisation is left to look at
 _DARK, _BRIGHT = 1, 254  # luminance at which the sensor or the generator has clipped
@@ -35,7 +37,12 @@ def digest_stream(digest: bytes) -> Iterator[int]:
 
 
 def candidate_origins(
-    digest: bytes, height: int, width: int, crop_size: int, count: int
+    digest: bytes,
+    height: int,
+    width: int,
+    crop_size: int,
+    count: int,
+    opaque_blocks: NDArray[np.bool_] | None = None,
 ) -> list[tuple[int, int]]:
     """Return up to `count` different 8-aligned origins (y, x), in the order the digest gives.
 
@@ -43,18 +50,36 @@ def candidate_origins(
     touched are kept, so a 100-megapixel image costs no more than a small one. Where a side is
     shorter than the crop (it will be padded) its only position is 0. An image with no more than
     `count` positions has all of them looked at. The remainder's bias is below 2**-40.
+    `opaque_blocks` (see Survey) leaves only the positions where every pixel of the crop is seen.
     """
     rows = max(0, height - crop_size) // GRID + 1
     columns = max(0, width - crop_size) // GRID + 1
-    positions = rows * columns
+    seen: NDArray[np.intp] | None = None
+    if opaque_blocks is not None:
+        seen = np.flatnonzero(_all_opaque(opaque_blocks, rows, columns, crop_size))
+    positions = rows * columns if seen is None else len(seen)
     moved: dict[int, int] = {}
     origins: list[tuple[int, int]] = []
     for index, number in zip(range(min(count, positions)), digest_stream(digest), strict=False):
         pick = index + number % (positions - index)
         position = moved.get(pick, pick)
         moved[pick] = moved.get(index, index)
+        if seen is not None:
+            position = int(seen[position])
         origins.append((position // columns * GRID, position % columns * GRID))
     return origins
+
+
+def _all_opaque(
+    blocks: NDArray[np.bool_], rows: int, columns: int, crop_size: int
+) -> NDArray[np.bool_]:
+    """Return bool (rows, columns): True where the crop at that position has opaque blocks only."""
+    opaque = blocks
+    for axis, positions in enumerate((rows, columns)):
+        window = min(crop_size // GRID, opaque.shape[axis])  # blocks; fewer where it is padded
+        views = np.lib.stride_tricks.sliding_window_view(opaque, window, axis=axis)
+        opaque = views.all(axis=-1).take(range(positions), axis=axis)
+    return opaque
 
 
 def choose_origins(
@@ -65,15 +90,18 @@ def choose_origins(
     crop_size: int,
     max_crops: int,
     usable: Callable[[int, int], bool],
+    opaque_blocks: NDArray[np.bool_] | None = None,
 ) -> list[tuple[int, int]]:
     """Choose up to `max_crops` origins (y, x); empty when no candidate is usable.
 
     `usable(y, x)` looks at the pixels; it is asked at most once for a position, and for at most
     8 x max_crops positions. First pass, in digest order: usable crops that overlap no chosen one.
     Second pass, for small images: the usable rest, different but overlapping, until `max_crops`.
+    With `opaque_blocks` (see Survey) only what is wholly seen is taken, and nothing that overlaps:
+    the part of a picture that is left has to carry as much evidence as a whole one.
     """
     candidates = candidate_origins(
-        digest, height, width, crop_size, CANDIDATES_PER_CROP * max_crops
+        digest, height, width, crop_size, CANDIDATES_PER_CROP * max_crops, opaque_blocks
     )
     chosen: list[tuple[int, int]] = []
     overlapping: list[tuple[int, int]] = []
@@ -84,7 +112,7 @@ def choose_origins(
             overlapping.append((y, x))
         elif usable(y, x):
             chosen.append((y, x))
-    for y, x in overlapping:
+    for y, x in overlapping if opaque_blocks is None else []:
         if len(chosen) == max_crops:
             break
         if usable(y, x):

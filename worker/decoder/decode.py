@@ -8,9 +8,10 @@ Choices that may surprise:
 - The orientation in EXIF is not applied. Turning the picture would move the 8x8 JPEG grid and the
   generator's own lattice against the crop grid, and fingerprints are enrolled unturned as well.
 - Nothing is ever rescaled: a scaled decode changes the very pixels that carry the fingerprint.
-- Alpha is dropped, not blended: the colour beneath is what the generator wrote. Palettes are looked
-  up, CMYK (Adobe's inverted kind too) goes through Pillow's fixed formula without ICC profiles, and
-  16-bit samples keep their high byte.
+- What nobody sees decides nothing: crops are cut from fully opaque pixels alone. Blending with a
+  ground would make pixels that neither a camera nor a generator wrote. Palettes are looked up, CMYK
+  (Adobe's inverted kind too) goes through Pillow's fixed formula without ICC profiles, and 16-bit
+  samples keep their high byte.
 - Of an animation the first frame alone is decoded; of an animated PNG, its default image.
 """
 
@@ -27,9 +28,9 @@ from PIL import Image
 
 from worker.decoder.crops import carries_evidence, choose_origins
 from worker.decoder.image_header import ImageFormat, ImageHeader, pixel_bytes, read_header
+from worker.decoder.pixels import Survey, rgb, survey
 from worker.errors import RejectError
 
-_GREY_MODES: Final = frozenset({"1", "L", "LA", "I", "I;16", "I;16B"})
 _WHOLE_PIXELS: Final = 1 << 18  # up to here one conversion of the whole beats one for each crop
 
 
@@ -63,11 +64,13 @@ class DecodeLimits:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is known of the file besides its pixels.
+    """What is known of the file besides its crops.
 
-    `jpeg_quality` is 1..100, estimated from the luminance quantisation table (None unless JPEG).
-    `lossy` is true of JPEG and of WebP's VP8. `greyscale`: the file is stored without colour, or
-    every chosen crop has R = G = B.
+    `sha256` is the file's, `pixels_sha256` the decoded picture's: the same in every lossless file
+    of the same pixels, whatever its metadata (worker/decoder/pixels.py). `jpeg_quality` is 1..100,
+    estimated from the luminance quantisation table (None unless JPEG). `lossy` is true of JPEG and
+    of WebP's VP8. `greyscale`: R = G = B in every chosen crop, or in the whole picture where no
+    crop is chosen.
     """
 
     sha256: str
@@ -78,6 +81,7 @@ class ImageFacts:
     jpeg_quality: int | None
     lossy: bool
     greyscale: bool
+    pixels_sha256: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +90,9 @@ class DecodedImage:
 
     `crops` is uint8 (C, 3, S, S), RGB; `origins` int32 (C, 2), the (y, x) of each, multiples of 8.
     `problem` says why no verdict can be had, else None: "too_small" (a side below 3S/4; C is 0),
-    "flat_or_saturated" (no candidate carries evidence; C is 0) or "greyscale" (the chroma half of
-    the evidence is absent; the crops are there all the same).
+    "flat_or_saturated" (no candidate carries evidence; C is 0), "transparent" (not wholly opaque,
+    and the opaque part gives fewer than `max_crops` crops side by side; C is 0) or "greyscale" (the
+    chroma half of the evidence is absent; the crops are there all the same).
     """
 
     facts: ImageFacts
@@ -104,28 +109,32 @@ def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
     decode.dimensions. MemoryError passes through: it speaks of the machine, not of the file.
     """
     header = check_header(data, limits)
-    digest = hashlib.sha256(data)
     # Crops are cut within the guard too: Pillow checks a palette only when it is looked up.
     with _refusing_what_pillow_cannot(header):
         image = _load(data, header)
-        crops, origins = _take_crops(image, digest.digest(), limits)
-    grey = image.mode in _GREY_MODES or (len(crops) > 0 and _is_grey(crops))
+        key = image.info.pop("transparency", None)  # no conversion is to make anything of it
+        seen = survey(image, key, header.sample_bits)
+        crops, origins = _take_crops(image, seen, limits)
     facts = ImageFacts(
-        sha256=digest.hexdigest(),
+        sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
         format=header.format,
         width=header.width,
         height=header.height,
         jpeg_quality=header.jpeg_quality,
         lossy=header.lossy,
-        greyscale=grey,
+        greyscale=seen.grey or (len(crops) > 0 and _is_grey(crops)),
+        pixels_sha256=seen.digest.hex(),
     )
     problem: str | None = None
     if 4 * min(header.width, header.height) < 3 * limits.crop_size:
         problem = "too_small"
+    elif seen.opaque_blocks is not None and len(crops) < limits.max_crops:
+        crops, origins = crops[:0], origins[:0]
+        problem = "transparent"
     elif not len(crops):
         problem = "flat_or_saturated"
-    elif grey:
+    elif facts.greyscale:
         problem = "greyscale"
     return DecodedImage(facts, crops, origins, problem)
 
@@ -201,33 +210,34 @@ def _refusing_what_pillow_cannot(header: ImageHeader) -> Iterator[None]:
 
 
 def _take_crops(
-    image: Image.Image, digest: bytes, limits: DecodeLimits
+    image: Image.Image, seen: Survey, limits: DecodeLimits
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Return the crops (C, 3, S, S) and their origins (C, 2)."""
     size = limits.crop_size
     taken: dict[tuple[int, int], NDArray[np.uint8]] = {}
-    whole = _rgb(image) if image.width * image.height <= _WHOLE_PIXELS else None
+    whole = rgb(image) if image.width * image.height <= _WHOLE_PIXELS else None
 
     def usable(y: int, x: int) -> bool:
         if whole is None:
             bottom, right = min(y + size, image.height), min(x + size, image.width)
-            rgb = _padded(_rgb(image.crop((x, y, right, bottom))), size)
+            crop = _padded(rgb(image.crop((x, y, right, bottom))), size)
         else:
-            rgb = _padded(whole[y : y + size, x : x + size], size)
-        if not carries_evidence(rgb):
+            crop = _padded(whole[y : y + size, x : x + size], size)
+        if not carries_evidence(crop):
             return False
-        taken[y, x] = rgb
+        taken[y, x] = crop
         return True
 
     origins: list[tuple[int, int]] = []
     if 4 * min(image.size) >= 3 * size:
         origins = choose_origins(
-            digest,
+            seen.digest,
             image.height,
             image.width,
             crop_size=size,
             max_crops=limits.max_crops,
             usable=usable,
+            opaque_blocks=seen.opaque_blocks,
         )
     crops = np.empty((len(origins), 3, size, size), dtype=np.uint8)
     for index, origin in enumerate(origins):
@@ -235,24 +245,12 @@ def _take_crops(
     return crops, np.asarray(origins, dtype=np.int32).reshape(len(origins), 2)
 
 
-def _rgb(part: Image.Image) -> NDArray[np.uint8]:
-    """Return an image or a crop of one as RGB, uint8 (H, W, 3).
-
-    Every conversion works pixel by pixel, so a crop converted equals a crop of the converted image;
-    converting large images crop by crop spares a second whole image in memory.
-    """
-    if part.mode.startswith("I"):
-        high_byte = (np.asarray(part).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(high_byte[:, :, None], 3, axis=2)  # (H, W, 3)
-    return np.asarray(part if part.mode == "RGB" else part.convert("RGB"), dtype=np.uint8)
-
-
-def _padded(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return `rgb` reflect-padded at the bottom and the right to uint8 (size, size, 3)."""
-    height, width = rgb.shape[:2]
+def _padded(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return `crop` reflect-padded at the bottom and the right to uint8 (size, size, 3)."""
+    height, width = crop.shape[:2]
     if (height, width) == (size, size):
-        return rgb
-    return np.pad(rgb, ((0, size - height), (0, size - width), (0, 0)), mode="reflect")
+        return crop
+    return np.pad(crop, ((0, size - height), (0, size - width), (0, 0)), mode="reflect")
 
 
 def _is_grey(crops: NDArray[np.uint8]) -> bool:

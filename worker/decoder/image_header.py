@@ -32,14 +32,14 @@ _PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 class ImageHeader:
     """The header of one image file.
 
-    `frames` counts an animation's (1 for a still). `decode_bytes` is about what Pillow will
-    allocate to decode the first frame whole.
+    `sample_bits` is the depth of a PNG's samples (1, 2, 4, 8 or 16), 8 elsewhere. `decode_bytes` is
+    about what Pillow will allocate to decode the first frame whole.
     """
 
     format: ImageFormat
     width: int
     height: int
-    frames: int
+    sample_bits: int
     lossy: bool
     jpeg_quality: int | None
     decode_bytes: int
@@ -161,7 +161,7 @@ def _read_jpeg(data: bytes) -> ImageHeader:
     if coding == "progressive" or scan_components < body[5]:
         decode_bytes += pixels * 2 * sum(areas) // largest  # libjpeg keeps every coefficient
     return ImageHeader(
-        "jpeg", width, height, 1, True, estimate_quality(luminance_table), decode_bytes
+        "jpeg", width, height, 8, True, estimate_quality(luminance_table), decode_bytes
     )
 
 
@@ -208,7 +208,6 @@ def _png_chunks(data: bytes, *, open_end: bool = False) -> Iterator[tuple[bytes,
 
 
 def _read_png(data: bytes) -> ImageHeader:
-    frames = 1
     header: tuple[int, int, int, int] | None = None
     for index, (kind, start, end) in enumerate(_png_chunks(data)):
         if index == 0:
@@ -220,8 +219,6 @@ def _read_png(data: bytes) -> ImageHeader:
                 data[start + 8],
                 data[start + 9],
             )
-        elif kind == b"acTL" and end - start >= 4:
-            frames = max(1, int.from_bytes(data[start : start + 4], "big"))
         elif kind in (b"IDAT", b"IEND"):
             break
     assert header is not None  # the walk yields IHDR first or raises
@@ -234,7 +231,7 @@ def _read_png(data: bytes) -> ImageHeader:
     per_pixel = 4 if channels > 1 else (2 if depth == 16 else 1)
     row = width * channels * 2  # the inflated row, twice, for the filters
     return ImageHeader(
-        "png", width, height, frames, False, None, width * height * per_pixel + 2 * row
+        "png", width, height, depth, False, None, width * height * per_pixel + 2 * row
     )
 
 
@@ -261,7 +258,6 @@ def _read_webp(data: bytes) -> ImageHeader:
         raise _truncated("WebP", len(data))
     canvas: tuple[int, int] | None = None
     first: tuple[int, int, bool] | None = None
-    frames = 0
     for kind, start, stop in _webp_chunks(data, 12, end):
         if kind == b"VP8X" and canvas is None:
             if stop - start < 10:
@@ -271,9 +267,8 @@ def _read_webp(data: bytes) -> ImageHeader:
                 1 + int.from_bytes(data[start + 7 : start + 10], "little"),
             )
         elif kind == b"ANMF":
-            frames += 1
-            if frames > 1:
-                continue  # later frames are counted, never looked into
+            if first is not None:
+                break  # later frames are never looked into
             for inner, inner_start, inner_stop in _webp_chunks(data, start + 16, stop):
                 first = first or _webp_frame(inner, data[inner_start:inner_stop][:10])
         else:
@@ -283,7 +278,7 @@ def _read_webp(data: bytes) -> ImageHeader:
     width, height = canvas or first[:2]
     # libwebp's animation decoder: two canvases, their copy, Pillow's image, and the lossless ARGB.
     decode_bytes = width * height * (16 if first[2] else 20)
-    return ImageHeader("webp", width, height, max(1, frames), first[2], None, decode_bytes)
+    return ImageHeader("webp", width, height, 8, first[2], None, decode_bytes)
 
 
 def _webp_frame(kind: bytes, body: bytes) -> tuple[int, int, bool] | None:

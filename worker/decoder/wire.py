@@ -8,12 +8,13 @@ and never taken from the child, and what the parent can know itself (sha256, siz
 
 import hashlib
 import json
+import re
 from typing import Any, Final
 
 import numpy as np
 
-from worker.decoder.crops import GRID
 from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts
+from worker.decoder.pixels import GRID
 from worker.errors import RejectError
 
 REQUEST_PREFIX_BYTES: Final = 8
@@ -22,7 +23,9 @@ MAX_HEADER_BYTES: Final = 4096
 _CODES: Final = frozenset(
     {"decode.unsupported", "decode.truncated", "decode.corrupt", "decode.dimensions", "too_large"}
 )
+_WITHOUT_CROPS: Final = ("too_small", "flat_or_saturated", "transparent")
 _MAX_MESSAGE: Final = 300
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class WireError(Exception):
@@ -50,6 +53,7 @@ def image_reply(image: DecodedImage) -> bytes:
         "jpeg_quality": facts.jpeg_quality,
         "lossy": facts.lossy,
         "greyscale": facts.greyscale,
+        "pixels_sha256": facts.pixels_sha256,
         "problem": image.problem,
         "crops": len(image.crops),
     }
@@ -120,11 +124,12 @@ def parse_image(
         else _whole(header, "jpeg_quality", 1, 100),
         lossy=_one_of(header, "lossy", (True, False)),
         greyscale=_one_of(header, "greyscale", (True, False)),
+        pixels_sha256=_sha256(header, "pixels_sha256"),
     )
-    problem = _one_of(header, "problem", (None, "too_small", "flat_or_saturated", "greyscale"))
+    problem = _one_of(header, "problem", (None, *_WITHOUT_CROPS, "greyscale"))
     if (facts.format == "jpeg") != (facts.jpeg_quality is not None):
         raise WireError("a JPEG quality that does not go with the format")
-    if (problem in ("too_small", "flat_or_saturated")) != (count == 0):
+    if (problem in _WITHOUT_CROPS) != (count == 0):
         raise WireError(f"{count} crops with the problem {problem}")
     corner = np.asarray((facts.height, facts.width)) - size
     if count and not ((origins >= 0) & (origins <= corner.clip(0)) & (origins % GRID == 0)).all():
@@ -136,6 +141,13 @@ def _whole(header: dict[str, Any], name: str, least: int, most: int) -> int:
     value = header.get(name)
     if type(value) is not int or not least <= value <= most:
         raise WireError(f"a {name} that is not a whole number from {least} to {most}")
+    return value
+
+
+def _sha256(header: dict[str, Any], name: str) -> str:
+    value = header.get(name)
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise WireError(f"a {name} that is not 64 hexadecimal digits")
     return value
 
 

@@ -1,0 +1,9 @@
+"""What comes in and goes out, and their bytes.
+
+cloudevents   a Kafka record as CloudEvents 1.0 binds it, read and written
+image_event   the event with its image, or why it is none
+redrive       a dead letter that comes back, as the event that it was
+records       verdict, alert, fingerprint record
+dead_letter   the record of an event that will never work, byte for byte
+schemas/      their JSON Schemas and the AsyncAPI document, generated
+"""

@@ -9,23 +9,18 @@ a file name on Linux is any bytes, so `ce_subject` may hold bytes that are not U
 a str with `surrogateescape`, which gives the same bytes back when encoded the same way.
 """
 
-import base64
-import binascii
-import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+
+from worker.events.attributes import MAX_ATTRIBUTE_BYTES, MalformedEventError
+from worker.events.json_format import read_json_event
 
 SPEC_VERSION = "1.0"
 STRUCTURED_PREFIX = "application/cloudevents"
-MAX_ATTRIBUTE_BYTES = 4096
-"""The longest attribute taken: a path on Linux. Attributes travel on in every output record,
-which must stay below the 1 MiB that an output topic takes."""
-
 _CORE = ("specversion", "id", "source", "type")
 _RFC3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)(\d{2})((?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2}))", re.ASCII
 )
 
 
@@ -84,22 +79,22 @@ class CloudEvent:
     """The address in `uri` or `dataref`, for a sender that left the data elsewhere."""
 
 
-class MalformedEventError(ValueError):
-    """The record breaks a rule of CloudEvents; the message says which, and what was seen."""
-
-
 def read_cloudevent(record: RawRecord) -> CloudEvent:
     """Read a record in binary or structured mode. Raises MalformedEventError."""
     attributes = _header_attributes(record)
-    content_type = attributes.get("datacontenttype")
-    if content_type is not None and content_type.lower().startswith(STRUCTURED_PREFIX):
+    content_type = attributes.get("datacontenttype", "").strip()
+    if content_type.lower().startswith(STRUCTURED_PREFIX):
         media_type = content_type.split(";")[0].strip().lower()
         if media_type != f"{STRUCTURED_PREFIX}+json":
             raise MalformedEventError(
                 f"content-type is {content_type!r}; the only structured format read here is"
                 f" {STRUCTURED_PREFIX}+json, and batches are not part of the Kafka binding"
             )
-        attributes, data = _structured(record.value)
+        if record.value is None:
+            raise MalformedEventError(
+                "the record has no value; structured mode expects a JSON document"
+            )
+        attributes, data = read_json_event(record.value)
     else:
         data = record.value
     return _event(attributes, data)
@@ -170,69 +165,6 @@ def _header_attributes(record: RawRecord) -> dict[str, str]:
     return attributes
 
 
-def _structured(value: bytes | None) -> tuple[dict[str, str], bytes | None]:
-    """The attributes and the data of an event in the JSON format."""
-    if value is None:
-        raise MalformedEventError(
-            "the record has no value; structured mode expects a JSON document"
-        )
-    try:
-        document = json.loads(value.decode("utf-8-sig"))
-    except RecursionError:
-        raise MalformedEventError("the JSON document is nested too deeply to be read") from None
-    except ValueError as error:
-        raise MalformedEventError(f"the value is not a JSON document in UTF-8: {error}") from None
-    if not isinstance(document, dict):
-        raise MalformedEventError(
-            f"the JSON document is a {type(document).__name__}, not an object"
-        )
-    data = _structured_data(document)
-    attributes = {}
-    for name, content in document.items():
-        if name in ("data", "data_base64") or content is None:
-            continue
-        if isinstance(content, str):
-            attributes[name] = _checked_text(name, content)
-        elif name in (*_CORE, "subject", "time", "datacontenttype", "dataref", "uri"):
-            raise MalformedEventError(
-                f"attribute {name} is a {type(content).__name__}; a string is expected"
-            )
-    return attributes, data
-
-
-def _checked_text(name: str, content: str) -> str:
-    try:
-        size = len(content.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise MalformedEventError(f"attribute {name} holds half of a surrogate pair") from None
-    if size > MAX_ATTRIBUTE_BYTES:
-        raise MalformedEventError(
-            f"attribute {name} has {size} bytes; at most {MAX_ATTRIBUTE_BYTES} are taken"
-        )
-    return content
-
-
-def _structured_data(document: dict[str, Any]) -> bytes | None:
-    data, encoded = document.get("data"), document.get("data_base64")
-    if isinstance(data, dict) and isinstance(data.get("uri"), str):
-        document.setdefault("uri", data["uri"])
-        data = None
-    if data is not None:
-        raise MalformedEventError(
-            f"`data` is a JSON {type(data).__name__}; image bytes are expected in `data_base64`"
-        )
-    if encoded is None:
-        return None
-    if not isinstance(encoded, str):
-        raise MalformedEventError(
-            f"`data_base64` is a {type(encoded).__name__}; a string is expected"
-        )
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MalformedEventError(f"`data_base64` is not base64: {error}") from None
-
-
 def _event(attributes: dict[str, str], data: bytes | None) -> CloudEvent:
     for name in _CORE:
         if not attributes.get(name):
@@ -250,19 +182,26 @@ def _event(attributes: dict[str, str], data: bytes | None) -> CloudEvent:
         type=attributes["type"],
         subject=attributes.get("subject") or None,
         time=_time(attributes.get("time")),
-        content_type=attributes.get("datacontenttype"),
+        content_type=attributes.get("datacontenttype", "").strip() or None,
         data=data,
         data_reference=attributes.get("dataref") or attributes.get("uri"),
     )
 
 
 def _time(text: str | None) -> datetime | None:
-    if text is None:
+    """A leap second, :60, is the second after :59, as it is for every clock that counts by days.
+
+    It is taken in any minute: nobody but the keepers of time knows which minutes have one.
+    """
+    if not text:
         return None
-    if _RFC3339.fullmatch(text):
+    if match := _RFC3339.fullmatch(text):
+        minute, second, rest = match.groups()
+        leap = second == "60"
         try:
-            return datetime.fromisoformat(text.upper())
-        except ValueError:
+            time = datetime.fromisoformat(f"{minute}{'59' if leap else second}{rest}".upper())
+            return time + timedelta(seconds=1) if leap else time
+        except (ValueError, OverflowError):
             pass
     raise MalformedEventError(
         f"time is {text!r}; a date and time of RFC 3339 is expected, like 2026-01-31T12:00:00Z"

@@ -5,9 +5,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+from worker.events.attributes import MalformedEventError
 from worker.events.cloudevents import (
     CloudEvent,
-    MalformedEventError,
     Origin,
     OutgoingRecord,
     RawRecord,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.errors import RejectError
-from worker.events.cloudevents import MalformedEventError, Origin, RawRecord, read_cloudevent
+from worker.events.attributes import MalformedEventError
+from worker.events.cloudevents import Origin, RawRecord, read_cloudevent
 from worker.events.records import IMAGE_TYPE
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
@@ -14,6 +15,9 @@ MAX_KEY_BYTES = 32 * 1024
 """The key travels on with every output record, and half the room beside an image is its own."""
 
 STAGE = "event"
+
+_ANY_BYTES = ("application/octet-stream", "binary/octet-stream")
+"""What stores say of a file whose type they were not told; the second is that of S3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def _may_be_image(content_type: str | None) -> bool:
     if content_type is None:
         return True
     media_type = content_type.split(";")[0].strip().lower()
-    return media_type.startswith("image/") or media_type == "application/octet-stream"
+    return media_type.startswith("image/") or media_type in _ANY_BYTES
 
 
 def _schema(message: str) -> RejectError:

@@ -1,1 +1,11 @@
-"""From crops to an image fingerprint: the network, its bundle, and the batched extraction."""
+"""Crops to a fingerprint and a score: the only room that knows torch.
+
+bundle               the folder that training hands over, verified and loaded
+document             what `bundle.json` says
+architectures        the networks by name
+networks             the network of the default bundle, built by code
+attribution_network  the paper's network, built by code
+extract              crops of a batch of images to one fingerprint and score each
+device_faults        which errors of torch are the device's, and no image's
+calibration          a score to a p-value against real photographs
+"""

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from worker.decoder.decode import DecodedImage, DecodeLimits
-from worker.errors import RejectError, StopError
+from worker.errors import RejectError, RetryError, StopError
 from worker.extractor.bundle import GOLDEN, Bundle, check_golden
+from worker.extractor.device_faults import is_device_fault
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
@@ -45,7 +47,14 @@ class Extractor(Protocol):
     def limits(self) -> DecodeLimits: ...
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
-        """One result per image, in order; every image has at least one crop."""
+        """One result per image, in order; every image has at least one crop.
+
+        Raises RetryError where the device failed and no image is to blame.
+        """
+
+
+class _NoRoomError(RetryError):
+    """The device has no memory for a batch of this size; it may have for a smaller one."""
 
 
 class TorchExtractor:
@@ -75,16 +84,37 @@ class TorchExtractor:
         return DecodeLimits(crop_size=self._document.crop_size, max_crops=self._document.max_crops)
 
     def self_test(self) -> None:
-        """Compute the golden inputs and compare; StopError where this machine differs."""
+        """Compute the golden inputs and compare; StopError where this machine differs.
+
+        Raises RetryError where the device failed.
+        """
         golden = load_file(self._bundle.path / GOLDEN)
         owner = golden["image_of_crop"].to(torch.int64)
         vectors, scores, _ = self._run(golden["crops"], owner, int(owner.max()) + 1)
         check_golden(self._bundle, vectors, scores)
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
-        """Fingerprints of a batch; an image whose numbers are not finite fails alone."""
+        """Fingerprints of a batch; an image whose numbers are not finite fails alone.
+
+        A batch that the device has no memory for is halved. Raises RetryError where the device
+        failed, or has no memory for one image.
+        """
         if not images:
             return []
+        try:
+            return self._extract(images)
+        except _NoRoomError as full:
+            if len(images) == 1:
+                raise
+            structlog.get_logger("worker").warning(
+                "batch_halved", images=len(images), error=str(full)
+            )
+        # Not inside the handler, whose traceback still holds the tensors of the whole batch.
+        torch.cuda.empty_cache()
+        half = len(images) // 2
+        return [*self.extract(images[:half]), *self.extract(images[half:])]
+
+    def _extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
         counts = torch.tensor([len(image.crops) for image in images])
         owner = torch.repeat_interleave(torch.arange(len(images)), counts)
         crops = torch.from_numpy(np.concatenate([image.crops for image in images]))
@@ -98,7 +128,27 @@ class TorchExtractor:
     def _run(
         self, crops: torch.Tensor, owner: torch.Tensor, images: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Crops (N, 3, S, S) of B images to vectors (B, D), scores (B,) and crop scores (N,)."""
+        """Crops (N, 3, S, S) of B images to vectors (B, D), scores (B,) and crop scores (N,).
+
+        Every error of the device comes out here, since the last line waits for it. Raises
+        RetryError for those.
+        """
+        try:
+            return self._compute(crops, owner, images)
+        except torch.OutOfMemoryError as error:
+            raise _NoRoomError(
+                f"{self._device} has no memory for {images} images: {error}"
+            ) from error
+        except RuntimeError as error:
+            if not is_device_fault(error):
+                raise
+            raise RetryError(
+                f"{self._device} failed, no image is to blame: {type(error).__name__}: {error}"
+            ) from error
+
+    def _compute(
+        self, crops: torch.Tensor, owner: torch.Tensor, images: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         with torch.inference_mode():
             owner = owner.to(self._device)
             parts = self._network.crop_features(crops.to(self._device), autocast_bf16=self._bf16)

@@ -49,6 +49,9 @@ class Work:
     decoder: Decoder
     judge: Judge
     view: Callable[[], RegistryView]
+    self_test: Callable[[], None]
+    """Compute what is known; raises where this machine cannot, so that no image is to blame."""
+
     registry_metadata: Callable[[], str] = lambda: ""
     """What to commit beside each offset, so that a successor knows which registry was in use."""
 
@@ -262,9 +265,10 @@ class WorkThreads:
     ) -> Sequence[Judged | RejectError]:
         """Judge a batch; where it raises, judge its halves, so that one image fails alone.
 
-        An image on which inference raises twice, alone the second time, becomes a dead letter with
-        the code `model_error`: whatever is wrong, a failure must not look like a clean image. When
-        every image fails like that, the breaker stops the worker.
+        An image on which inference raises twice, alone the second time, and on a machine that
+        has just passed its self-test, becomes a dead letter with the code `model_error`: whatever
+        is wrong, a failure must not look like a clean image. When every image fails like that, the
+        breaker stops the worker.
         """
         try:
             return self._judge_with_retry(batch, view)
@@ -292,18 +296,23 @@ class WorkThreads:
     def _judge_with_retry(
         self, batch: Sequence[Decoded], view: RegistryView
     ) -> Sequence[Judged | RejectError]:
-        """Judge; on RetryError wait and try again, and stop when the world does not recover."""
+        """Judge; on RetryError wait and try again, and stop when the world does not recover.
+
+        StopError with an exit code that a supervisor answers with a restart: a new process gets a
+        new context on the device, and may well succeed.
+        """
         items = [(decoded.event, decoded.image) for decoded in batch]
         for attempt in range(1, JUDGE_TRIES + 1):
             try:
-                with self._watchdog.guard("a batch", self._batch_deadline_s):
-                    results = self._work.judge(items, view)
+                results = self._judge_or_doubt_machine(items, view)
             except RetryError as error:
+                self._log.warning("judge_retry", attempt=attempt, error=str(error))
                 if attempt == JUDGE_TRIES:
                     raise StopError(
                         f"inference could not be done in {JUDGE_TRIES} tries: {error}; nothing was"
-                        " committed for these events, they are read again after a restart",
-                        exit_code=3,
+                        " committed for these events, they are read again after a restart. If this"
+                        " comes again after it, look at the GPU (nvidia-smi, dmesg) and at memory",
+                        exit_code=WATCHDOG_EXIT_CODE,
                     ) from error
                 self._stop.wait(RETRY_S * attempt)
                 continue
@@ -311,3 +320,28 @@ class WorkThreads:
                 raise StopError(f"judge gave {len(results)} results for {len(items)} events")
             return results
         raise AssertionError("unreachable: the loop returns or raises")
+
+    def _judge_or_doubt_machine(
+        self, items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> Sequence[Judged | RejectError]:
+        """Judge once; where one image alone raises, RetryError unless the self-test passes."""
+        try:
+            with self._watchdog.guard("a batch", self._batch_deadline_s):
+                return self._work.judge(items, view)
+        except (RetryError, StopError):
+            raise
+        except Exception as error:  # the caller halves; only the last image can be to blame
+            if len(items) == 1:
+                self._prove_machine(error)
+            raise
+
+    def _prove_machine(self, seen: Exception) -> None:
+        """Before an image is blamed: raise RetryError where the golden inputs fail as well."""
+        try:
+            with self._watchdog.guard("the self-test", self._batch_deadline_s):
+                self._work.self_test()
+        except Exception as error:  # whatever it is, this machine does not compute what it must
+            raise RetryError(
+                f"the self-test failed ({type(error).__name__}: {error}) after inference raised"
+                f" {type(seen).__name__}: {seen}; no image is to blame"
+            ) from error

@@ -1,11 +1,13 @@
 """Image files for the decoder's tests, made on the spot from a seed."""
 
 import io
+import struct
 import zlib
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 
@@ -31,6 +33,36 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     """Return one PNG chunk with its length and checksum."""
     checksum = zlib.crc32(kind + body).to_bytes(4, "big")
     return len(body).to_bytes(4, "big") + kind + body + checksum
+
+
+def with_png_chunk(file: bytes, kind: bytes, body: bytes) -> bytes:
+    """Return the PNG `file` with one more chunk before its pixels."""
+    at = file.index(b"IDAT") - 4
+    return file[:at] + png_chunk(kind, body) + file[at:]
+
+
+def png_file(samples: NDArray[Any], *, interlaced: bool = False, key: bytes | None = None) -> bytes:
+    """Return a PNG as Pillow cannot write it.
+
+    `samples` is uint8 or uint16, (H, W) or (H, W, 3); `key` the tRNS chunk; `interlaced` is Adam7.
+    """
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+    passes = [*passes, (1, 0, 2, 1)] if interlaced else [(0, 0, 1, 1)]
+    raw = b"".join(
+        b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes()
+        for top, left, down, right in passes
+        for row in samples[top::down, left::right]
+        if row.size
+    )
+    depth, colour = 8 * samples.dtype.itemsize, 2 if samples.ndim == 3 else 0
+    size = struct.pack(">II", samples.shape[1], samples.shape[0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", size + bytes([depth, colour, 0, 0, interlaced]))
+        + (b"" if key is None else png_chunk(b"tRNS", key))
+        + png_chunk(b"IDAT", zlib.compress(raw))
+        + png_chunk(b"IEND", b"")
+    )
 
 
 @lru_cache(maxsize=8)

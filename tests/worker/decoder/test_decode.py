@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.worker.decoder.image_samples import encoded, picture, png_chunk, white_png
+from tests.worker.decoder.image_samples import (
+    encoded,
+    picture,
+    png_chunk,
+    png_file,
+    white_png,
+)
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
 from worker.errors import RejectError
 
@@ -64,15 +70,6 @@ def test_crops_are_bit_equal_to_slices_of_pillows_decode(
     assert image.facts.byte_size == len(data)
 
 
-def test_the_same_file_gives_the_same_crops_and_another_file_others() -> None:
-    same = encoded(picture(300, 300), "PNG")
-    first, second = decode(same, LIMITS), decode(bytes(same), LIMITS)
-    np.testing.assert_array_equal(first.crops, second.crops)
-    np.testing.assert_array_equal(first.origins, second.origins)
-    again = encoded(picture(300, 300), "PNG", compress_level=1)
-    assert not np.array_equal(decode(again, LIMITS).origins, first.origins)
-
-
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 def test_exif_orientation_is_not_applied(name: str) -> None:
     exif = Image.Exif()
@@ -95,14 +92,6 @@ def test_only_the_first_picture_of_a_two_picture_jpeg_is_decoded() -> None:
     first, second = picture(80, 80, seed=1), picture(80, 80, seed=2)
     data = encoded(first, "MPO", save_all=True, append_images=[second], quality=90)
     assert_crops_are_slices(decode(data, LIMITS), plain_pixels(data))
-
-
-def test_alpha_is_dropped_and_not_blended() -> None:
-    rgb = picture(64, 64)
-    clear = rgb.copy()
-    clear.putalpha(0)
-    image = decode(encoded(clear, "PNG"), LIMITS)
-    assert_crops_are_slices(image, np.asarray(rgb))
 
 
 def test_16_bit_samples_keep_their_high_byte() -> None:
@@ -221,6 +210,7 @@ def test_limits_that_make_no_sense_are_a_mistake(wrong: dict[str, int]) -> None:
 
 
 SEEDS = [
+    png_file(np.asarray(picture(40, 48)), interlaced=True, key=bytes(6)),
     encoded(picture(40, 48), "JPEG", quality=80),
     encoded(picture(40, 48), "JPEG", quality=80, progressive=True),
     encoded(picture(40, 48, mode="CMYK"), "JPEG"),

@@ -35,15 +35,6 @@ def test_format_size_and_loss_are_read_from_what_pillow_saves(
     assert (header.format, header.height, header.width) == (name.lower(), 37, 91)
     assert header.lossy is lossy
     assert (header.jpeg_quality is None) is (name != "JPEG")
-    assert header.frames == 1
-
-
-@pytest.mark.parametrize("name", ["PNG", "WEBP"])
-def test_the_frames_of_an_animation_are_counted(name: str) -> None:
-    frames = [picture(40, 50, seed=seed) for seed in range(3)]
-    data = encoded(frames[0], name, save_all=True, append_images=frames[1:])
-    header = read_header(data)
-    assert (header.frames, header.height, header.width) == (3, 40, 50)
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,12 @@ def test_a_refusal_comes_through_with_its_code() -> None:
         {"jpeg_quality": None},
         {"lossy": 1},
         {"greyscale": None},
+        {"pixels_sha256": None},
+        {"pixels_sha256": "0" * 63},
+        {"pixels_sha256": "G" * 64},
         {"problem": "fine"},
         {"problem": "too_small"},
+        {"problem": "transparent"},
     ],
 )
 def test_a_field_that_cannot_be_true_is_an_error(fields: dict[str, Any]) -> None:

@@ -143,13 +143,13 @@ def test_a_missing_or_empty_required_attribute_is_rejected_by_name(
         (as_structured(None), "no value"),
         (as_structured(b"{"), "not a JSON document"),
         (as_structured(b"\xff\xfe{}"), "not a JSON document"),
-        (as_structured(b"[]"), "is a list"),
-        (as_structured(b"[" * 200_000), "nested too deeply"),
-        (structured(id=7), "attribute id is a int"),
+        (as_structured(b"[]"), "got `array`"),
+        (as_structured(b'{"x":' + b"[" * 200_000), "nested too deeply"),
+        (structured(id=7), "attribute id is a number"),
         (structured(source=None), "source is missing"),
-        (structured(subject="\ud800"), "surrogate"),
+        (structured(subject="\ud800 half a pair"), "not a JSON document"),
         (structured(data_base64="no base64!"), "not base64"),
-        (structured(data_base64=7), "`data_base64` is a int"),
+        (structured(data_base64=7), "`data_base64` is a number"),
         (structured(data_base64=None), "no data"),
         (structured(data={"pixels": []}, data_base64=None), "expected in `data_base64`"),
     ],
@@ -186,10 +186,61 @@ def test_an_image_at_the_size_limit_passes_and_one_byte_more_is_too_large() -> N
 
 
 @pytest.mark.parametrize(
-    "content_type", [None, b"image/gif", b"application/octet-stream", b"IMAGE/JPEG; q=1"]
+    "content_type",
+    [
+        None,
+        b"",
+        b"image/gif",
+        b"application/octet-stream",
+        b"binary/octet-stream",
+        b"Binary/Octet-Stream; charset=binary",
+        b"IMAGE/JPEG; q=1",
+    ],
 )
 def test_content_types_that_may_be_images_are_left_to_decode(content_type: bytes | None) -> None:
     assert parse_image_event(binary(**{"content-type": content_type})).data == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31t23:59:60.25z", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
+        ("2017-01-01T00:59:60+01:00", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2026-01-31T12:00:00.123456789Z", datetime(2026, 1, 31, 12, 0, 0, 123_456, tzinfo=UTC)),
+        ("2026-01-31T12:00:00-00:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("", None),
+    ],
+)
+def test_every_time_of_rfc_3339_is_read_leap_seconds_too(
+    written: str, meant: datetime | None
+) -> None:
+    assert parse_image_event(binary(ce_time=written.encode())).time == meant
+    assert parse_image_event(structured(time=written)).time == meant
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:60Z", "2016-12-31T23:59:61Z"])
+def test_a_leap_second_that_no_calendar_holds_is_refused(written: str) -> None:
+    assert "RFC 3339" in rejection(binary(ce_time=written.encode())).message
+
+
+def test_names_of_headers_are_read_in_any_case_and_content_types_too() -> None:
+    upper = tuple((name.upper(), content) for name, content in binary().headers)
+    assert parse_image_event(RawRecord(ORIGIN, None, b"x", upper)).event_id == "e-1"
+    for content_type in (
+        b"application/cloudevents+json",
+        b"Application/CloudEvents+JSON;charset=utf-8",
+        b" application/cloudevents+json ; charset=UTF-8",
+    ):
+        headers = (("Content-Type", content_type),)
+        record = RawRecord(ORIGIN, None, b"\xef\xbb\xbf" + (structured().value or b""), headers)
+        assert parse_image_event(record).data == b"\x89PNG"
+
+
+def test_an_empty_content_type_is_none() -> None:
+    for empty in ("", " "):
+        assert parse_image_event(binary(**{"content-type": empty.encode()})).content_type is None
+        assert parse_image_event(structured(datacontenttype=empty)).content_type is None
 
 
 def test_an_empty_file_is_an_event_whose_image_decode_will_refuse() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from tests.worker.extractor.tiny_bundle import GENERATORS, LIMITS, TinyBundle, made_png, real_png
 from worker.decoder.decode import DecodedImage, decode
-from worker.errors import RejectError, StopError
+from worker.errors import RejectError, RetryError, StopError
 from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import ImageFingerprint, TorchExtractor
 
@@ -103,6 +103,85 @@ def test_numbers_that_no_record_can_hold_fail_their_image_alone(
         neighbour = found[at]
         assert isinstance(neighbour, ImageFingerprint)
         np.testing.assert_allclose(neighbour.vector, expected[at].vector, atol=0.05)
+
+
+class Device:
+    """The network of an extractor on a device that fails, or has room for few crops."""
+
+    def __init__(self, extractor: TorchExtractor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._compute = extractor._network.crop_features
+        self.error: Exception | None = None
+        self.room: int | None = None
+        self.seen: list[int] = []
+        monkeypatch.setattr(extractor._network, "crop_features", self.crop_features)
+
+    def crop_features(self, crops: torch.Tensor, *, autocast_bf16: bool = False) -> object:
+        self.seen.append(len(crops))
+        if self.error is not None:
+            raise self.error
+        if self.room is not None and len(crops) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return self._compute(crops, autocast_bf16=autocast_bf16)
+
+
+@pytest.fixture
+def device(extractor: TorchExtractor, monkeypatch: pytest.MonkeyPatch) -> Device:
+    return Device(extractor, monkeypatch)
+
+
+DEVICE_FAULTS = [
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: unspecified launch failure"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    RuntimeError("cuFFT error: CUFFT_INTERNAL_ERROR"),
+]
+
+
+@pytest.mark.parametrize("fault", DEVICE_FAULTS, ids=str)
+def test_a_device_that_fails_is_no_fault_of_an_image(
+    fault: RuntimeError, extractor: TorchExtractor, device: Device
+) -> None:
+    device.error = fault
+    with pytest.raises(RetryError, match="cpu failed, no image is to blame"):
+        extractor.extract(decoded())
+    with pytest.raises(RetryError, match="cpu failed, no image is to blame"):
+        extractor.self_test()
+
+
+def test_a_batch_that_the_device_has_no_memory_for_is_halved(
+    extractor: TorchExtractor, device: Device
+) -> None:
+    images = decoded()
+    expected = fingerprints(extractor, images)
+    device.room = max(len(image.crops) for image in images)
+    device.seen.clear()
+    found = fingerprints(extractor, images)
+    assert len(device.seen) > len(images), "the batch and a half were too large"
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.vector, other.vector, atol=0.05)
+
+
+def test_a_device_without_memory_for_one_image_is_no_fault_of_the_image(
+    extractor: TorchExtractor, device: Device
+) -> None:
+    device.room = 0
+    with pytest.raises(RetryError, match="cpu has no memory for 1 images: CUDA out of memory"):
+        extractor.extract(decoded())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), ValueError("odd")],
+    ids=repr,
+)
+def test_any_other_error_is_left_to_the_self_test(
+    error: Exception, extractor: TorchExtractor, device: Device
+) -> None:
+    device.error = error
+    with pytest.raises(type(error)) as caught:
+        extractor.extract(decoded())
+    assert caught.value is error
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without CUDA gets")

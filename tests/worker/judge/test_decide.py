@@ -23,8 +23,8 @@ FRESH = RegistryState(0.5)
 
 def facts(jpeg_quality: int | None = None) -> ImageFacts:
     if jpeg_quality is None:
-        return ImageFacts("0" * 64, 9, "png", 64, 64, None, False, False)
-    return ImageFacts("0" * 64, 9, "jpeg", 64, 64, jpeg_quality, True, False)
+        return ImageFacts("0" * 64, 9, "png", 64, 64, None, False, False, "0" * 64)
+    return ImageFacts("0" * 64, 9, "jpeg", 64, 64, jpeg_quality, True, False, "0" * 64)
 
 
 def match(

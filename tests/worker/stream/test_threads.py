@@ -23,7 +23,7 @@ from worker.stream import threads
 from worker.stream.answers import Answer, Verdicted
 from worker.stream.in_flight import Ownership
 from worker.stream.threads import Admitted, Judge, Work, WorkThreads
-from worker.stream.watchdog import Watchdog
+from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 P0 = TopicPartition("images", 0)
 JUDGED = Judged(verdict=None, fingerprint=None, alert=None)  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ class FakeDecoder:
             raise self.failures.get()
         if data == b"broken":
             raise RejectError("decode.corrupt", "it is broken", stage="decode")
-        facts = ImageFacts("0" * 64, len(data), "png", 1, 1, None, False, False)
+        facts = ImageFacts("0" * 64, len(data), "png", 1, 1, None, False, False, "0" * 64)
         crops = np.zeros((1, 3, 32, 32), np.uint8)
         return DecodedImage(facts, crops, np.zeros((1, 2), np.int32), None)
 
@@ -49,15 +49,23 @@ class Bench:
         self.ownership.assign([P0], "member")
         self.failures: list[BaseException] = []
         self.decoder = FakeDecoder()
+        self.faults: list[Exception] = []
         self.threads = WorkThreads(
             ownership=self.ownership,
-            work=Work(self.decoder, judge, lambda: RegistryView(None, float("inf"))),
+            work=Work(
+                self.decoder, judge, lambda: RegistryView(None, float("inf")), self._self_test
+            ),
             decode=DecodeSettings.model_construct(processes=1, max_image_bytes=1000),
             extract=ExtractSettings(batch_max_images=8, batch_wait_ms=200.0, batch_deadline_s=60.0),
             watchdog=Watchdog(),
             figures=Figures(),
             fail=self.failures.append,
         )
+
+    def _self_test(self) -> None:
+        """The machine is sound unless `faults` holds what it fails with next."""
+        if self.faults:
+            raise self.faults.pop()
 
     def answers(self, *values: bytes) -> list[Answer]:
         """The answers to these events, in order; raises what a thread failed with."""
@@ -162,6 +170,45 @@ def test_a_world_that_does_not_recover_stops_the_worker_without_any_answer() -> 
     with pytest.raises(StopError, match=r"no GPU.*nothing was committed"):
         bench.answers(b"a")
     assert bench.ownership.take(99) == []
+
+
+def a_dead_device() -> RuntimeError:
+    return RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def test_a_machine_that_fails_its_self_test_makes_no_dead_letter_and_is_started_anew() -> None:
+    """Eight healthy images on a device that died: none is answered, all are read again."""
+    calls: list[int] = []
+
+    def judge(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        calls.append(len(items))
+        raise a_dead_device()
+
+    bench = Bench(judge)
+    bench.faults = [a_dead_device() for _ in range(threads.JUDGE_TRIES)]
+    with pytest.raises(StopError, match=r"self-test failed.*illegal memory.*nothing was") as caught:
+        bench.answers(b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h")
+    assert caught.value.exit_code == WATCHDOG_EXIT_CODE not in FINAL_EXIT_CODES
+    assert bench.ownership.take(99) == []
+    assert calls == [8, 4, 2, 1, 1, 1], "halved once, then the last image in three tries"
+
+
+def test_a_machine_that_recovers_makes_no_dead_letter_either() -> None:
+    failing = [a_dead_device() for _ in range(3)]
+
+    def judge(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        if failing:
+            raise failing.pop()
+        return judge_all(items, view)
+
+    bench = Bench(judge)
+    bench.faults = [a_dead_device()]
+    assert codes(bench.answers(b"a", b"b", b"c", b"d")) == ["verdict"] * 4
+    assert bench.faults == [], "the self-test was asked before the image was blamed"
 
 
 def test_a_world_that_recovers_costs_a_retry_and_no_dead_letter() -> None:
