@@ -22,7 +22,7 @@ from worker.broker.clients import WorkerProducer
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord
-from worker.events.dead_letter import PREFIX, DeadLetter, read_dead_letter
+from worker.events.dead_letter import DeadLetter, read_dead_letter
 
 Action = Literal["redriven", "discarded"]
 State = Literal["open", "redriven", "discarded"]
@@ -90,10 +90,7 @@ class Kept:
     @property
     def omitted(self) -> tuple[str, ...]:
         """What of the event was too large to be kept: `value`, `headers`."""
-        for name, content in self.record.headers:
-            if name == f"{PREFIX}omitted" and content:
-                return tuple(content.decode().split(","))
-        return ()
+        return self.letter.omitted
 
 
 def kept_letters(

@@ -18,6 +18,7 @@ from worker.events.json_format import read_json_event
 
 SPEC_VERSION = "1.0"
 STRUCTURED_PREFIX = "application/cloudevents"
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)
 _CORE = ("specversion", "id", "source", "type")
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)(\d{2})((?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2}))", re.ASCII
@@ -30,12 +31,25 @@ class Origin:
 
     A topic that is deleted and made again begins its offsets anew; `topic_id` tells the two apart.
     It is None where it is not known: before Kafka 2.8, and for events of workers before 0.2.
+    Raises ValueError for what can be no place in Kafka.
     """
 
     topic: str
     partition: int
     offset: int
     topic_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if _TOPIC.fullmatch(self.topic) is None:
+            raise ValueError(
+                f"topic {self.topic[:300]!r} is none; 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'"
+                " are expected"
+            )
+        if not 0 <= self.partition < 2**31 or not 0 <= self.offset < 2**63:
+            raise ValueError(
+                f"partition {self.partition} or offset {self.offset} is none; a partition counts"
+                " from 0 to 2^31 - 1, an offset from 0 to 2^63 - 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class RawRecord:
 
     `attempts` is how often it was tried before: more than zero where it was redriven. `unread` says
     why the record was not unpacked, where it was not; its key, value and headers are not known.
+    `broken` says what is wrong with the wrapping of one that was sent to be judged again.
     """
 
     origin: Origin
@@ -53,6 +68,7 @@ class RawRecord:
     timestamp_ms: int | None = None
     attempts: int = 0
     unread: str | None = None
+    broken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

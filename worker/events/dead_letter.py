@@ -130,13 +130,16 @@ class DeadLetter:
 def read_dead_letter(record: RawRecord) -> DeadLetter:
     """Read a record of the dead-letter topic back; the inverse of `DeadLetter.outgoing`.
 
-    The headers of the last attempt count where an event died more than once. Raises ValueError
-    for a record that is no dead letter.
+    The headers of the last rejection alone count: those before it are the event's, even where
+    they are called `dlq.*`, for a sender may call them so and an event may die more than once.
+    Raises ValueError for a record that is no dead letter.
     """
-    own: dict[str, bytes] = {}
-    for name, content in record.headers:
-        if name.startswith(PREFIX):
-            own[name[len(PREFIX) :]] = content or b""
+    first_own = _start_of_last_letter(record.headers)
+    own = {
+        name[len(PREFIX) :]: content or b""
+        for name, content in record.headers[first_own:]
+        if name.startswith(PREFIX)
+    }
     try:
         nulls = {int(i) for i in own.get("null-headers", b"").decode().split(",") if i}
         letter = DeadLetter(
@@ -152,14 +155,14 @@ def read_dead_letter(record: RawRecord) -> DeadLetter:
             code=own["reason"].decode(),
             stage=own["stage"].decode(),
             message=own["message"].decode("utf-8", "replace"),
-            attempts=int(own["attempts"]),
+            attempts=_count(own["attempts"]),
+            omitted=tuple(own["omitted"].decode().split(",")) if "omitted" in own else (),
         )
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"record {record.origin} is no dead letter: {type(error).__name__} {error} among its"
             f" {PREFIX}* headers"
         ) from None
-    first_own = _start_of_last_letter(record.headers)
     headers = tuple(
         (name, None if i in nulls else content)
         for i, (name, content) in enumerate(record.headers[:first_own])
@@ -169,4 +172,16 @@ def read_dead_letter(record: RawRecord) -> DeadLetter:
 
 def _start_of_last_letter(headers: tuple[tuple[str, bytes | None], ...]) -> int:
     """Where the headers added by the last rejection begin: each one opens with the reason."""
-    return max(i for i, (name, _) in enumerate(headers) if name == PREFIX + "reason")
+    last = len(headers)
+    for i, (name, _) in enumerate(headers):
+        if name == PREFIX + "reason":
+            last = i
+    return last
+
+
+def _count(text: bytes) -> int:
+    """How often something was tried. Raises ValueError for less than once, and beyond belief."""
+    count = int(text)
+    if not 1 <= count < 2**31:
+        raise ValueError(f"{count} attempts; a number from 1 to 2^31 - 1 is expected")
+    return count

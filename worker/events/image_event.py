@@ -42,11 +42,13 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
     """Read an image event in binary or structured mode.
 
     Raises RejectError("schema") for what is no image event, RejectError("too_large") for data of
-    more than `max_image_bytes`. and for a record that was not unpacked. Whether the bytes are an
+    more than `max_image_bytes` and for a record that was not unpacked. Whether the bytes are an
     image is decided by decode, not here.
     """
     if record.unread is not None:
         raise RejectError("too_large", record.unread, stage="read")
+    if record.broken is not None:
+        raise _schema(record.broken)
     if record.key is not None and len(record.key) > MAX_KEY_BYTES:
         raise _schema(f"the key has {len(record.key)} bytes; at most {MAX_KEY_BYTES} are taken")
     try:

@@ -9,21 +9,22 @@ that it has its own rights (docs/operations.md).
 from dataclasses import replace
 
 from worker.events.cloudevents import RawRecord
-from worker.events.dead_letter import read_dead_letter
+from worker.events.dead_letter import PREFIX, read_dead_letter
 
 
 def first_record(record: RawRecord, redrives: str) -> RawRecord:
     """The event as it first came, where `record` was read from the topic `redrives`.
 
     Other records come back as they are, and so does one that is no dead letter: it is judged, or
-    rejected, under its own place.
+    rejected, under its own place. One that says it is a dead letter, and cannot be, is `broken`.
     """
     if record.origin.topic != redrives:
         return record
     try:
         letter = read_dead_letter(record)
-    except ValueError:
-        return record
+    except ValueError as error:
+        claims = any(name.startswith(PREFIX) for name, _ in record.headers)
+        return replace(record, broken=str(error)) if claims else record
     return replace(
         record,
         origin=letter.origin,

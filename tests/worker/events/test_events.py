@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin, RawRecord, subject_bytes
-from worker.events.dead_letter import DeadLetter, read_dead_letter
 from worker.events.image_event import MAX_KEY_BYTES, parse_image_event
 from worker.events.records import (
     Alert,
@@ -27,7 +26,6 @@ from worker.events.records import (
     revision_id,
     verdict_id,
 )
-from worker.events.redrive import first_record
 
 EXAMPLES = Path(__file__).parent / "examples"
 ORIGIN = Origin("images", 3, 42)
@@ -320,16 +318,6 @@ def test_the_old_image_event_still_parses() -> None:
     assert event.data.startswith(b"\xff\xd8")
 
 
-def test_the_old_dead_letter_still_reads() -> None:
-    document = json.loads((EXAMPLES / "dead-letter.json").read_text())
-    headers = tuple((name, base64.b64decode(text)) for name, text in document["headers"])
-    key, value = (base64.b64decode(document[f"{part}_base64"]) for part in ("key", "value"))
-    letter = read_dead_letter(RawRecord(Origin("dead-letters", 0, 0), key, value, headers))
-    assert letter.origin == Origin("latentprint.images", 3, 42)
-    assert (letter.code, letter.attempts) == ("schema", 1)
-    assert letter.headers == (("ce_id", b"9f0c5a52-0001"),)
-
-
 def test_a_fingerprint_comes_back_as_float16_numbers() -> None:
     vector = np.linspace(-3, 3, 64, dtype=np.float32)
     text = (EXAMPLES / "fingerprint.json").read_text()
@@ -344,63 +332,3 @@ def test_a_fingerprint_comes_back_as_float16_numbers() -> None:
 def test_a_fingerprint_that_float16_cannot_hold_is_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="at most 65504"):
         encode_fingerprint(np.array([0.0, bad], dtype=np.float32))
-
-
-HEADERS = st.lists(
-    st.tuples(
-        st.text(max_size=10).filter(lambda name: not name.startswith("dlq.")),
-        st.none() | st.binary(max_size=20),
-    ),
-    max_size=5,
-)
-
-
-@given(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=20), HEADERS)
-def test_a_dead_letter_returns_key_value_and_headers_byte_for_byte(
-    key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
-) -> None:
-    letter = DeadLetter(
-        ORIGIN, key, value, tuple(headers), "schema", "event", "no ünicode", attempts=2
-    )
-    sent = letter.outgoing()
-    assert sent.key is not None or sent.value is not None, "the client refuses neither"
-    received = RawRecord(Origin("dead-letters", 0, 0), sent.key, sent.value, tuple(sent.headers))
-    assert read_dead_letter(received) == letter
-
-
-def test_an_event_that_dies_again_keeps_the_first_letter_inside() -> None:
-    first = DeadLetter(ORIGIN, b"k", b"v", (("a", b"1"),), "schema", "event", "first")
-    again = DeadLetter(
-        Origin("images", 0, 7), b"k", b"v", tuple(first.outgoing().headers), "x", "y", "second"
-    )
-    record = RawRecord(ORIGIN, b"k", b"v", tuple(again.outgoing().headers))
-    assert read_dead_letter(record) == again
-
-
-def test_a_dead_letter_too_large_to_send_loses_its_value_and_says_so() -> None:
-    letter = DeadLetter(ORIGIN, b"k", b"v" * 50_000, (("a", b"1"),), "too_large", "event", "m")
-    assert letter.outgoing(60_000).value == letter.value
-    small = letter.outgoing(40_000)
-    headers = dict(small.headers)
-    assert small.value == b""
-    assert headers["dlq.omitted"] == b"value"
-    assert headers["dlq.value-bytes"] == b"50000"
-    assert headers["a"] == b"1"
-    smallest = dict(letter.outgoing(10).headers)
-    assert smallest["dlq.omitted"] == b"value,headers"
-    assert smallest["dlq.offset"] == b"42"
-
-
-def test_a_record_of_another_kind_is_no_dead_letter() -> None:
-    with pytest.raises(ValueError, match="is no dead letter"):
-        read_dead_letter(binary())
-
-
-@pytest.mark.parametrize("topic_id", [None, "ffffffff-72dd-5ff5-a7a5-912e8ff53a68"])
-def test_a_dead_letter_says_what_its_topic_was_so_that_a_redrive_keeps_its_id(
-    topic_id: str | None,
-) -> None:
-    origin = Origin("images", 3, 42, topic_id)
-    out = DeadLetter(origin, b"k", b"v", (), "schema", "event", "no").outgoing()
-    redriven = RawRecord(Origin("redrives", 0, 0, "another"), out.key, out.value, out.headers)
-    assert first_record(redriven, "redrives").origin == origin
