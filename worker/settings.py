@@ -163,7 +163,15 @@ class DecodeSettings(_Group):
         default=100_000_000, description="pixels; larger images are refused unread"
     )
     memory_mib: Count = Field(default=1024, description="MiB; what decoding one image may allocate")
-    cpu_s: Seconds = Field(default=5.0, description="s of processor time for one image")
+    cpu_s: Seconds = Field(default=2.0, description="s of processor time for one image")
+    images_per_child: Count = Field(
+        default=8,
+        description="images; of one source alone; 1: no image is decoded where another was",
+    )
+    sandbox: Literal["required", "warn"] = Field(
+        default="required",
+        description="warn decodes without a full sandbox; only for images you trust",
+    )
 
 
 class ExtractSettings(_Group):

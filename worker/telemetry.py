@@ -55,7 +55,11 @@ def configure_logging(settings: LoggingSettings, stream: TextIO | None = None) -
     handler.addFilter(_DropNoise())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[
+                *shared,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),  # the fields of `extra=`, or they would be dropped
+            ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )

@@ -4,12 +4,15 @@ Settings come from the environment, as in production. Run by `WorkerProcess` in 
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,6 +22,7 @@ import worker.program
 from tests.scenarios.small_judge import SPACE, judge
 from worker.broker.clients import WorkerProducer
 from worker.broker.group_floor import read_floor
+from worker.decoder import process as decoder_process
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
@@ -28,6 +32,7 @@ from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
 from worker.settings_sources import load_settings
 from worker.stream import run as worker_stream
+from worker.stream import threads
 from worker.stream.failpoints import from_environment
 from worker.stream.threads import Judge, Work
 from worker.stream.transaction import Publisher
@@ -46,29 +51,68 @@ DEVICE_DIES_AT = "SCENARIO_DEVICE_DIES_AT"
 """From this batch on everything that is computed raises as on a GPU that died."""
 
 CHILD_KILLER = b"kill the decoder child"
-"""A file that ends so has its decoder child killed while it is decoded."""
+"""A file that ends so crashes each child that decodes it, as a bug in a codec does."""
+
+KILLED_ONCE = b"kill one decoder child"
+"""A file that ends so has its first child killed, as the kernel does where memory runs out."""
+
+NO_PROCESSES = "SCENARIO_NO_PROCESSES"
+"""While the file that this variable names exists, no process can be started."""
+
+DECODE_PAUSES = "SCENARIO_DECODE_PAUSES"
+"""Seconds between the tries of a decode that finds no decoder, with commas, in place of ours."""
+
+_CRASH = f"""
+import ctypes
+honest, serve = child.decode, child.serve
+def answer(data, limits):
+    return ctypes.string_at(0) if data.endswith({CHILD_KILLER!r}) else honest(data, limits)
+def serve_killable(limits):
+    child.decode = answer
+    return serve(limits)
+child.serve = serve_killable
+"""
 
 
 class _KillableDecoder:
-    """The real pool; the child that is given a killer dies of it, as of a bug in a codec."""
+    """The real pool, whose children can be made to die."""
 
     def __init__(self, pool: DecoderPool) -> None:
-        self._pool = pool
+        self.pool = pool
+        start = "from worker.decoder.child import main;"
+        code = f"from worker.decoder import child; exec({_CRASH!r}, {{'child': child}}); {start}"
+        decoder_process._BOOTSTRAP = decoder_process._BOOTSTRAP.replace(start, code)  # type: ignore[misc]
 
-    def decode(self, data: bytes) -> DecodedImage:
-        if data.endswith(CHILD_KILLER):
+    def decode(self, data: bytes, sender: str = "") -> DecodedImage:
+        if data.endswith(KILLED_ONCE):
             # An image first: a child that is only starting is not at work on anything.
-            self._pool.decode(data.removesuffix(CHILD_KILLER))
-            children = self._pool.pids()
+            self.pool.decode(data.removesuffix(KILLED_ONCE), sender)
+            children = self.pool.pids()
             for pid in children:
                 os.kill(pid, signal.SIGSTOP)
             threading.Timer(0.2, _kill, [children]).start()
-        return self._pool.decode(data)
+        return self.pool.decode(data, sender)
 
 
 def _kill(pids: tuple[int, ...]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def _starve_on_demand(environment: Mapping[str, str]) -> None:
+    """Have no process started while a file exists, and tries of a decode follow as is said."""
+    pauses = environment.get(DECODE_PAUSES)
+    if pauses:
+        threads.DECODE_PAUSES_S = tuple(map(float, pauses.split(",")))  # type: ignore[assignment]
+    if NO_PROCESSES in environment:
+        sign, popen = Path(environment[NO_PROCESSES]), subprocess.Popen
+
+        def start(*arguments: Any, **named: Any) -> Any:
+            if sign.exists():
+                raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+            return popen(*arguments, **named)
+
+        subprocess.Popen = start  # type: ignore[misc, assignment]
 
 
 def _slow(judge: Judge, seconds: float) -> Judge:
@@ -161,11 +205,13 @@ def main() -> None:
     follower.start()
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
     device = _Device(int(os.environ.get(DEVICE_DIES_AT, sys.maxsize)))
-    with DecoderPool(DecodeLimits(), settings.decode.processes) as pool:
+    _starve_on_demand(os.environ)
+    decoder = _KillableDecoder(DecoderPool(DecodeLimits(), settings.decode.processes))
+    with decoder.pool:
         worker_stream.run(
             settings,
             Work(
-                _KillableDecoder(pool),
+                decoder,
                 _slow(device.judge, float(os.environ.get(JUDGE_DELAY, "0"))),
                 follower.view,
                 device.self_test,

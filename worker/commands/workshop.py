@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import structlog
-
 from fingerprint_db.redis_store.registry import RedisRegistry
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
-from worker.errors import StopError
+from worker.decoder.posture import check_posture
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import TorchExtractor
 from worker.judge.pipeline import Pipeline
@@ -47,8 +45,11 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
     extractor.self_test()
     policy = decision_policy(settings.decision)
     limits = decode_limits(settings.decode, extractor.limits)
-    with DecoderPool(limits, settings.decode.processes) as decoder:
-        _check_sandbox(decoder.posture(), settings)
+    pool = DecoderPool(
+        limits, settings.decode.processes, images_per_child=settings.decode.images_per_child
+    )
+    with pool as decoder:
+        check_posture(decoder.posture(), settings.decode.sandbox)
         yield Workshop(bundle, extractor, policy, decoder)
 
 
@@ -79,18 +80,3 @@ def decode_limits(settings: DecodeSettings, bundle: DecodeLimits) -> DecodeLimit
         memory_bytes=settings.memory_mib * MEBIBYTE,
         cpu_s=settings.cpu_s,
     )
-
-
-def _check_sandbox(posture: dict[str, bool], settings: Settings) -> None:
-    """Refuse to decode strangers' files unconfined; on one's own machine only warn."""
-    missing = sorted(name for name, holds in posture.items() if not holds)
-    if not missing:
-        return
-    structlog.get_logger().warning("decoder_sandbox_incomplete", missing=missing)
-    if not settings.is_local:
-        raise StopError(
-            f"the decoder sandbox lacks {', '.join(missing)} on this kernel, so a malicious image"
-            " could do more than fail; run where seccomp is allowed, or, for images you trust, set"
-            " LATENTPRINT_PROFILE=local",
-            exit_code=2,
-        )

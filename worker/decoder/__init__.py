@@ -2,13 +2,15 @@
 
 In the worker:
 
-    pool          the child processes, and who may use which
+    pool          the decoders, and who may use which
+    process       one decoder: a template process and the child that it forked last
+    posture       whether they are confined well enough for strangers' images
     pipes         bytes to and from a child, within a deadline
     wire          what a child may say, and what is believed of it
 
 In the child:
 
-    child         its main loop
+    child         the template's loop, and its children's
     confinement   what the kernel refuses it from then on
     decode        from the bytes of a file to crops, step by step
     image_header  format and size, read before any pixel is decoded

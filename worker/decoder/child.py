@@ -1,13 +1,20 @@
-"""The decoder's child: reads files from stdin, writes crops to stdout, and can do nothing else.
+"""The decoder's side of the pool: a template that loads every codec, and its short-lived children.
 
-Started by worker/decoder/pool.py with an empty environment. Imports numpy and Pillow, never torch,
-kafka or redis. Order at start: tie our life to the parent's, load every codec, close stderr,
-confine ourselves, say so; only then is the first image read.
+Started by worker/decoder/process.py with an empty environment. Imports numpy and Pillow, never
+torch, kafka or redis. The template never sees an image: it loads the codecs, gives up what it does
+not need, and forks a child whenever it is told to. The child ties its life to the template's,
+confines itself, says so, and decodes what it is given until its parent has it ended: after a few
+images of one sender, or after the first that it refuses. So whoever takes a child over by a
+malicious image holds a process that is asked for no other sender's.
 """
 
+import contextlib
+import gc
 import json
 import os
 import signal
+import socket
+import struct
 import sys
 import warnings
 from io import BytesIO
@@ -16,40 +23,110 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from worker.decoder.confinement import confine, die_with_parent
+from worker.decoder.confinement import Prepared, confine, die_with_parent, prepare
 from worker.decoder.decode import DecodeLimits, decode
 from worker.decoder.wire import REQUEST_PREFIX_BYTES, frame, image_reply, reject_reply
 from worker.errors import RejectError
 
 EXIT_OUT_OF_MEMORY: Final = 71
 EXIT_BAD_REQUEST: Final = 72
+EXIT_FAILED: Final = 73
+
+NEXT: Final = b"n"
+"""The order to end the child there is, and to fork one that serves the socket sent along."""
+
+END: Final = b"e"
+"""The order to end the child there is."""
+
+OUTCOME: Final = struct.Struct("!iii")
+"""The answer to an order: the exit status of the child that was ended (negative for a signal, 0
+where there was none), the process id of the new one (0: none), and the errno of a failed fork."""
+
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 # Beyond the image itself: the file twice, Pillow's 16 MiB blocks, crops, and Python's own.
 _WORKING_BYTES: Final = 48 * 1024 * 1024
 
 
 def main(argument: str) -> int:
-    """Serve until stdin ends. `argument` is JSON: {"parent": pid, "limits": {...}}."""
+    """Serve orders until stdin ends. `argument` is JSON: parent, limits, images."""
     options = json.loads(argument)
     tied = die_with_parent(options["parent"])
     limits = DecodeLimits(**options["limits"])
     Image.MAX_IMAGE_PIXELS = None  # limits.max_pixels is the limit; Pillow's would only warn
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _load_codecs()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, _STDERR)  # start-up errors have been seen; later words would be the image's
     os.close(null)
-    posture = confine(limits.memory_bytes + 2 * limits.max_image_bytes + _WORKING_BYTES)
-    _write(frame({"ready": {"dies_with_parent": tied, **posture}}))
-    return serve(limits)
+    prepared = prepare(tied)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a child lives shortly; collecting would only copy the template's pages
+    return _serve_orders(limits, options["images"], prepared)
+
+
+def _serve_orders(limits: DecodeLimits, images: int, prepared: Prepared) -> int:
+    """Fork and reap one child after another, one at a time; return the exit code."""
+    template = os.getpid()
+    control = socket.socket(fileno=_STDIN)
+    child = 0
+    while True:
+        order, channels, _, _ = socket.recv_fds(control, 1, 1)
+        status = _end(child)
+        child = error = 0
+        if not order:
+            return 0
+        if order == NEXT:
+            try:
+                child = os.fork()
+            except OSError as failed:
+                error = failed.errno or -1
+            else:
+                if not child:
+                    _be_the_child(channels[0], limits, images, prepared, template)
+        for channel in channels:
+            os.close(channel)
+        control.sendall(OUTCOME.pack(status, child, error))
+
+
+def _end(child: int) -> int:
+    """Kill the child if it lives, reap it, and return its exit status."""
+    if not child:
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _be_the_child(
+    channel: int, limits: DecodeLimits, images: int, prepared: Prepared, template: int
+) -> None:
+    """Never return: serve `channel`, and end without the template's clean-up."""
+    code = EXIT_FAILED
+    try:
+        tied = die_with_parent(template)
+        os.dup2(channel, _STDIN)  # closes the way to the parent that the template has
+        os.dup2(channel, _STDOUT)
+        os.close(channel)
+        posture = confine(
+            prepared,
+            memory_bytes=limits.memory_bytes + 2 * limits.max_image_bytes + _WORKING_BYTES,
+            cpu_s=images * limits.cpu_s,
+        )
+        posture["dies_with_parent"] &= tied
+        _write(frame({"ready": posture}))
+        code = serve(limits)
+    finally:
+        os._exit(code)
 
 
 def serve(limits: DecodeLimits) -> int:
     """Answer one request after another; return the exit code.
 
-    Processor time is bounded for each image by a timer that ends the process (SIGPROF), since
-    RLIMIT_CPU would count the lifetime of the process, which serves thousands of images.
+    Processor time is bounded for each image by a timer that ends the process (SIGPROF). An intruder
+    could cancel it; the limit of the process's whole life (RLIMIT_CPU) and the parent's clock hold.
     """
     while True:
         prefix = _read(REQUEST_PREFIX_BYTES)

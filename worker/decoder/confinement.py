@@ -1,42 +1,62 @@
 """Take away from this process all that decoding an image does not need.
 
-Called once by the decoder's child, after its imports and before its first image. Each measure is
-tried on its own, and `confine` says which of them hold: a kernel without one of them still gets the
-rest, and the operator can see it (`DecoderPool.posture()`).
+In two steps. `prepare` is called once by the decoder's template, after its imports: what it gives
+up its children never had. `confine` is called by each child before its image: what a template needs
+and a child does not, above all every system call beyond a short list. Each measure is tried on its
+own, and the posture says which of them hold: a kernel without one of them still gets the rest, and
+the operator can see it (`DecoderPool.posture()`).
 """
 
+import contextlib
 import ctypes
+import math
 import os
 import platform
 import resource
 import signal
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+OPTIONAL: Final = frozenset({"landlock"})
+"""Measures that are a second wall behind another one; a kernel may lack them."""
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SECCOMP_MODE_FILTER: Final = 2
 _RET_KILL_PROCESS, _RET_ERRNO, _RET_ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 _EPERM: Final = 1
+_PROT_EXEC: Final = 4
 
-# What a decode needs: its pipes, memory, a timer on itself, and to end. No open, no socket, no
-# exec, no clone, no kill, no ptrace. In order: read write close fstat lseek mmap mprotect munmap
-# brk rt_sigaction rt_sigprocmask rt_sigreturn readv sched_yield mremap madvise setitimer getpid
-# exit gettimeofday getrusage futex restart_syscall clock_gettime exit_group getrandom.
+# What a decode needs: its socket, memory, and to end. No open, no socket, no exec, no clone, no
+# kill, no timer, no signal handler. In order: read write close fstat lseek mmap mprotect munmap brk
+# rt_sigreturn readv sched_yield mremap madvise setitimer getpid exit gettimeofday getrusage futex
+# restart_syscall clock_gettime exit_group getrandom.
 _X86_64_CALLS: Final = (
-    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 19, 24, 25, 28, 38, 39),
+    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 15, 19, 24, 25, 28, 38, 39),
     *(60, 96, 98, 202, 219, 228, 231, 318),
 )
 _AARCH64_CALLS: Final = (
-    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 134, 135, 139, 65, 124, 216, 233, 103, 172),
+    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 139, 65, 124, 216, 233, 103, 172),
     *(93, 169, 165, 98, 128, 113, 94, 278),
 )
-# By machine: the kernel's number for the architecture, and the calls allowed.
-_ALLOWED: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
-    "x86_64": (0xC000003E, _X86_64_CALLS),
-    "aarch64": (0xC00000B7, _AARCH64_CALLS),
+# What no decoder tries and an intruder tries first: the process ends at once, so that it is seen.
+# In order: connect sendto sendmsg bind listen clone fork vfork execve ptrace process_vm_readv
+# process_vm_writev bpf execveat io_uring_setup pidfd_open clone3. Not abort's tgkill.
+_X86_64_ALARMS: Final = (
+    *(42, 44, 46, 49, 50, 56, 57, 58, 59, 101, 310),
+    *(311, 321, 322, 425, 434, 435),
+)
+_AARCH64_ALARMS: Final = (203, 206, 211, 200, 201, 220, 221, 117, 270, 271, 280, 281, 425, 434, 435)
+# By machine: the kernel's number for the architecture, the calls allowed, and those that alarm.
+_CALLS: Final[dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]]] = {
+    "x86_64": (0xC000003E, _X86_64_CALLS, _X86_64_ALARMS),
+    "aarch64": (0xC00000B7, _AARCH64_CALLS, _AARCH64_ALARMS),
 }
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
+# By version of Landlock's interface: how many bits of files, of the network and of scopes it has.
+_LANDLOCK_BITS: Final = ((13, 0, 0), (14, 0, 0), (15, 0, 0), (15, 2, 0), (16, 2, 0), (16, 2, 2))
 
 
 class _Instruction(ctypes.Structure):
@@ -56,6 +76,65 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_Instruction)))
 
 
+class _Seccomp:
+    """The filter of system calls, built before the fork: each page a child touches costs it time.
+
+    A listed call is allowed, any other fails with EPERM. Of mmap and mprotect, a wish for
+    executable memory fails too; a call that only an intruder makes ends the process with SIGSYS.
+    """
+
+    def __init__(self, rows: list[tuple[int, int, int, int]]) -> None:
+        self._instructions = (_Instruction * len(rows))(*(_Instruction(*row) for row in rows))
+        self._program = _Program(
+            len(rows), ctypes.cast(self._instructions, ctypes.POINTER(_Instruction))
+        )
+        self._pointer = ctypes.byref(self._program)
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        self._mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+
+    @classmethod
+    def for_this_machine(cls) -> "_Seccomp | None":
+        """The filter in this machine's numbers, or None where they are not known."""
+        known = _CALLS.get(platform.machine())
+        if sys.platform != "linux" or known is None:
+            return None
+        architecture, calls, alarms = known
+        load, jump_if_equal, jump_if_set, give = 0x20, 0x15, 0x45, 0x06
+        number, first_word_of_arg_2 = 0, 16 + 2 * 8  # in struct seccomp_data
+        mapping = (9, 10) if platform.machine() == "x86_64" else (222, 226)  # mmap, mprotect
+        others = [call for call in calls if call not in mapping]
+        end = len(others) + len(alarms)  # rows between the two lists and what they jump to
+        rows = [
+            (load, 0, 0, 4),  # seccomp_data.arch
+            (jump_if_equal, 1, 0, architecture),
+            (give, 0, 0, _RET_KILL_PROCESS),
+            (load, 0, 0, number),
+            *((jump_if_equal, end + 2 - at, 0, call) for at, call in enumerate(mapping)),
+            *((jump_if_equal, end + 3 - at, 0, call) for at, call in enumerate(others)),
+            *((jump_if_equal, len(alarms) + 4 - at, 0, call) for at, call in enumerate(alarms)),
+            (give, 0, 0, _RET_ERRNO | _EPERM),
+            (load, 0, 0, first_word_of_arg_2),
+            (jump_if_set, 0, 1, _PROT_EXEC),
+            (give, 0, 0, _RET_ERRNO | _EPERM),
+            (give, 0, 0, _RET_ALLOW),
+            (give, 0, 0, _RET_KILL_PROCESS),
+        ]
+        return cls(rows)
+
+    def install(self) -> bool:
+        """Put the filter in force for good; say whether it holds."""
+        return bool(self._prctl(_PR_SET_SECCOMP, self._mode, self._pointer) == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a template has given up already, and what it looked up for its children."""
+
+    held: dict[str, bool]
+    address_space: int | None
+    seccomp: _Seccomp | None
+
+
 def die_with_parent(parent_pid: int) -> bool:
     """Ask the kernel to kill this process when its parent ends; say whether that holds.
 
@@ -68,41 +147,99 @@ def die_with_parent(parent_pid: int) -> bool:
     return held
 
 
-def confine(memory_bytes: int) -> dict[str, bool]:
-    """Confine this process for good; return each measure and whether it holds.
+def prepare(dies_with_parent: bool) -> Prepared:
+    """Give up for good what neither this process nor its children need.
 
-    `memory_bytes` is what may be allocated beyond the address space in use now. The measures:
-    no_new_privs, not_dumpable (no core, no ptrace by the same user), memory (RLIMIT_AS), files (no
-    further descriptor, no byte written to a file, no core file), processes (RLIMIT_NPROC; root is
-    exempt), seccomp (an allow-list of system calls; verified by trying to open a file and a
-    socket). Nothing may be imported lazily afterwards.
+    The measures: no_new_privs; not_dumpable (no core, no ptrace by the same user);
+    no_capabilities (root is no more than another user); killed_first (where memory runs out, the
+    kernel ends a decoder and not the worker); landlock (a second wall before files, the network
+    and signals; see OPTIONAL). `dies_with_parent` is what `die_with_parent` said.
     """
-    posture = {
+    held = {
+        "dies_with_parent": dies_with_parent,
         "no_new_privs": _prctl(_PR_SET_NO_NEW_PRIVS, 1),
-        "not_dumpable": False,
-        "memory": False,
-        "files": False,
-        "processes": False,
-        "seccomp": False,
+        "killed_first": _be_killed_first(),
+        "no_capabilities": _drop_capabilities(),
     }
     in_use = _address_space()  # before /proc/self closes with dumpable
-    posture["not_dumpable"] = _prctl(_PR_SET_DUMPABLE, 0)
-    if in_use is not None:
-        posture["memory"] = _limit(resource.RLIMIT_AS, in_use + memory_bytes)
+    held["not_dumpable"] = _prctl(_PR_SET_DUMPABLE, 0)
+    held["landlock"] = _restrict_by_landlock()
+    return Prepared(held, in_use, _Seccomp.for_this_machine())
+
+
+def confine(prepared: Prepared, *, memory_bytes: int, cpu_s: float) -> dict[str, bool]:
+    """Confine this process for good; return each measure and whether it holds.
+
+    `memory_bytes` is what may be allocated beyond the address space of the template, `cpu_s` the
+    processor time of its whole life. The measures, beside those of `prepare`: memory (RLIMIT_AS),
+    processor_time (RLIMIT_CPU, which ends the process by SIGKILL), files (no further descriptor, no
+    byte written to a file, no core file), processes (RLIMIT_NPROC; root is exempt), seccomp (an
+    allow-list of system calls without executable memory; verified by trying to open a file and a
+    socket). Nothing may be imported lazily afterwards.
+    """
+    posture = dict(prepared.held)
+    posture["memory"] = prepared.address_space is not None and _limit(
+        resource.RLIMIT_AS, prepared.address_space + memory_bytes
+    )
+    posture["processor_time"] = _limit(resource.RLIMIT_CPU, math.ceil(cpu_s) + 1)
     files = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 3))
     held = [_limit(which, value) for which, value in files]  # each is set, even after a failure
     posture["files"] = all(held)
     posture["processes"] = _limit(resource.RLIMIT_NPROC, 0)
-    posture["seccomp"] = _allow_only_needed_calls() and _cannot_open()
+    posture["seccomp"] = (
+        prepared.seccomp is not None and prepared.seccomp.install() and _cannot_open()
+    )
     return posture
+
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def _prctl(option: int, argument: int) -> bool:
     if sys.platform != "linux":
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc
     unsigned = ctypes.c_ulong
     return bool(libc.prctl(option, unsigned(argument), unsigned(0), unsigned(0), unsigned(0)) == 0)
+
+
+def _be_killed_first() -> bool:
+    """Ask the kernel to take this process first where memory runs out; children inherit it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        return True
+    return False
+
+
+def _drop_capabilities() -> bool:
+    """Give up every capability, the effective, permitted and inheritable ones."""
+    if sys.platform != "linux":
+        return False
+    version_3, this_process = 0x20080522, 0
+    header = (ctypes.c_uint32 * 2)(version_3, this_process)
+    none = (ctypes.c_uint32 * 6)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.capset(header, none) == 0)
+
+
+def _restrict_by_landlock() -> bool:
+    """Deny every access that Landlock knows, by a ruleset without a rule; needs no_new_privs."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    size, flag = ctypes.c_size_t, ctypes.c_uint32
+    version = libc.syscall(_LANDLOCK_CREATE_RULESET, None, size(0), flag(1))
+    if version < 1:
+        return False
+    bits = _LANDLOCK_BITS[min(version, len(_LANDLOCK_BITS)) - 1]
+    handled = (ctypes.c_uint64 * 3)(*((1 << count) - 1 for count in bits))
+    used = size(8 * (3 if bits[2] else 2 if bits[1] else 1))
+    ruleset = libc.syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(handled), used, flag(0))
+    if ruleset < 0:
+        return False
+    restricted = libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, flag(0)) == 0
+    os.close(ruleset)
+    return bool(restricted)
 
 
 def _address_space() -> int | None:
@@ -124,28 +261,6 @@ def _limit(which: int, value: int) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _allow_only_needed_calls() -> bool:
-    """Install the seccomp filter: a listed call is allowed, any other fails with EPERM."""
-    if sys.platform != "linux" or platform.machine() not in _ALLOWED:
-        return False
-    architecture, calls = _ALLOWED[platform.machine()]
-    load, jump_if_equal, give = 0x20, 0x15, 0x06
-    rows = [
-        (load, 0, 0, 4),  # seccomp_data.arch
-        (jump_if_equal, 1, 0, architecture),
-        (give, 0, 0, _RET_KILL_PROCESS),
-        (load, 0, 0, 0),  # seccomp_data.nr
-        *((jump_if_equal, len(calls) - index, 0, call) for index, call in enumerate(calls)),
-        (give, 0, 0, _RET_ERRNO | _EPERM),
-        (give, 0, 0, _RET_ALLOW),
-    ]
-    instructions = (_Instruction * len(rows))(*(_Instruction(*row) for row in rows))
-    program = _Program(len(rows), ctypes.cast(instructions, ctypes.POINTER(_Instruction)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
-    return bool(libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(program)) == 0)
 
 
 def _cannot_open() -> bool:

@@ -38,8 +38,11 @@ RETRY_S = 0.5
 class Decoder(Protocol):
     """Image bytes -> crops, in a process that can do nothing else."""
 
-    def decode(self, data: bytes) -> DecodedImage:
-        """Raises RejectError; may be called from several threads."""
+    def decode(self, data: bytes, sender: str = "") -> DecodedImage:
+        """Raises RejectError, or RetryError where the image is not to blame; from any thread.
+
+        What one sender's image does to its decoder touches no other sender's.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ class WorkThreads:
                 continue
             try:
                 event = parse_image_event(admitted.record, max_image_bytes=self._max_image_bytes)
-                image = self._decode_with_retry(event.data)
+                image = self._decode_with_retry(event)
             except RejectError as error:
                 self._reject([(admitted.entry, letter_for(admitted.record, error))])
                 continue
@@ -172,7 +175,7 @@ class WorkThreads:
                 return
             self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image))
 
-    def _decode_with_retry(self, data: bytes) -> DecodedImage | None:
+    def _decode_with_retry(self, event: ImageEvent) -> DecodedImage | None:
         """Decode; a machine that cannot start a child now may recover, up to a limit.
 
         None when the stages were closed meanwhile. StopError with an exit code that a supervisor
@@ -180,13 +183,13 @@ class WorkThreads:
         """
         for attempt, pause_s in enumerate(DECODE_PAUSES_S, start=1):
             try:
-                return self._work.decoder.decode(data)
+                return self._work.decoder.decode(event.data, event.source)
             except RetryError as error:
                 self._log.warning("decode_retry", attempt=attempt, error=str(error))
                 if self._stop.wait(pause_s):
                     return None
         try:
-            return self._work.decoder.decode(data)
+            return self._work.decoder.decode(event.data, event.source)
         except RetryError as error:
             if self._stop.is_set():
                 return None

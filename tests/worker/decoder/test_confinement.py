@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,10 @@ ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these measures are Linux's")
 
 ATTEMPTS = """
-import ctypes, json, os, socket, sys
-import resource, subprocess
-from worker.decoder.confinement import confine
-posture = confine(64 * 1024 * 1024)
+import json, mmap, os, resource, signal, socket
+from worker.decoder.confinement import OPTIONAL, confine, prepare
+posture = confine(prepare(True), memory_bytes=64 * 1024 * 1024, cpu_s=60)
+posture = {name: holds for name, holds in posture.items() if name not in OPTIONAL}
 outcome = {"posture": posture}
 def attempt(name, action):
     try:
@@ -26,16 +27,12 @@ def attempt(name, action):
         outcome[name] = type(error).__name__
     else:
         outcome[name] = "done"
-libc = ctypes.CDLL(None, use_errno=True)
-def execve():
-    if libc.execve(b"/bin/true", None, None) == -1:
-        raise PermissionError(ctypes.get_errno())
 attempt("read a file", lambda: open("/etc/passwd"))
 attempt("write a file", lambda: open("/dev/shm/latentprint-escape", "w"))
 attempt("list a folder", lambda: os.listdir("/"))
 attempt("open a socket", lambda: socket.socket())
-attempt("fork", os.fork)
-attempt("execute", execve)
+attempt("make code", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))
+attempt("catch the timer", lambda: signal.signal(signal.SIGPROF, signal.SIG_IGN))
 attempt("kill its parent", lambda: os.kill(os.getppid(), 0))
 attempt("raise a limit", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
 attempt("allocate 200 MB", lambda: bytearray(200_000_000))
@@ -60,13 +57,49 @@ def test_a_confined_process_can_compute_and_nothing_else() -> None:
         "write a file": "PermissionError",
         "list a folder": "PermissionError",
         "open a socket": "PermissionError",
-        "fork": "PermissionError",
-        "execute": "PermissionError",
+        "make code": "PermissionError",
+        "catch the timer": "PermissionError",
         "kill its parent": "PermissionError",
         "raise a limit": "ValueError",
         "allocate 200 MB": "MemoryError",
         "allocate 10 MB": "done",
     }
+
+
+@pytest.mark.parametrize(
+    "attempt", ["libc.fork()", "libc.execve(b'/bin/true', None, None)", "libc.ptrace(0, 0, 0, 0)"]
+)
+def test_what_only_an_intruder_tries_ends_the_process(attempt: str) -> None:
+    code = (
+        "import ctypes; from worker.decoder.confinement import confine, prepare\n"
+        "libc = ctypes.CDLL(None)\n"
+        "assert confine(prepare(True), memory_bytes=1 << 26, cpu_s=60)['seccomp']\n"
+        f"{attempt}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == -signal.SIGSYS
+
+
+def test_processor_time_is_bounded_even_where_the_timer_is_cancelled() -> None:
+    code = (
+        "from worker.decoder.confinement import confine, prepare\n"
+        "assert confine(prepare(True), memory_bytes=1 << 26, cpu_s=0.1)['processor_time']\n"
+        "while True: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_landlock_holds_where_the_kernel_has_it() -> None:
+    code = (
+        "import os; from worker.decoder.confinement import prepare\n"
+        "held = prepare(True).held['landlock']\n"
+        "try: os.listdir('/'); seen = True\n"
+        "except PermissionError: seen = False\n"
+        "assert seen != held, (seen, held)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == 0
 
 
 def test_the_child_imports_neither_torch_nor_kafka_nor_redis() -> None:

@@ -1,16 +1,15 @@
 """One bad image never fails its neighbours, and a failure never looks like a verdict."""
 
-import queue
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
 import pytest
 from kafka.structs import TopicPartition
 
 from tests.waiting import wait_for
+from tests.worker.decoder.fake_decoder import FakeDecoder
 from worker.commands.supervisor import FINAL_EXIT_CODES
-from worker.decoder.decode import DecodedImage, ImageFacts
+from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter
@@ -27,20 +26,6 @@ from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 P0 = TopicPartition("images", 0)
 JUDGED = Judged(verdict=None, fingerprint=None, alert=None)  # type: ignore[arg-type]
-
-
-class FakeDecoder:
-    def __init__(self) -> None:
-        self.failures: queue.SimpleQueue[Exception] = queue.SimpleQueue()
-
-    def decode(self, data: bytes) -> DecodedImage:
-        if not self.failures.empty():
-            raise self.failures.get()
-        if data == b"broken":
-            raise RejectError("decode.corrupt", "it is broken", stage="decode")
-        facts = ImageFacts("0" * 64, len(data), "png", 1, 1, None, False, False, "0" * 64)
-        crops = np.zeros((1, 3, 32, 32), np.uint8)
-        return DecodedImage(facts, crops, np.zeros((1, 2), np.int32), None)
 
 
 class Bench:
@@ -123,7 +108,7 @@ def codes(answers: Sequence[Answer]) -> list[str]:
 
 def test_a_broken_image_becomes_a_dead_letter_and_its_neighbours_are_judged() -> None:
     answers = Bench(judge_all).answers(b"a", b"broken", b"b" * 1001, b"c")
-    assert codes(answers) == ["verdict", "decode.corrupt", "too_large", "verdict"]
+    assert codes(answers) == ["verdict", "decode.unsupported", "too_large", "verdict"]
     kept = answers[0]
     assert isinstance(kept, Verdicted)
     assert kept.key == b"key"
