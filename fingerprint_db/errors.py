@@ -11,6 +11,8 @@ RegistryError
     ├── IdTaken           the id belongs to another entry
     ├── NameTaken         another model that is not retired has this name
     ├── WrongStatus       the model's status does not allow this move
+    ├── RevisionMoved     the space changed since the model was judged: judge it again
+    ├── UnsignedChange    nobody, or nothing, is named as author or reason
     └── ImportConflict    the export holds other content under an id that is already here
 
 `exit_code` is what a command exits with: 1 failed, 2 wrong use, 3 out of reach, 4 refused.
@@ -91,6 +93,23 @@ class NameTaken(RegistryRefused):
 
 class WrongStatus(RegistryRefused):
     """The model's status does not allow this move."""
+
+
+class RevisionMoved(RegistryRefused):
+    """The space is no longer at the revision that the model was judged against."""
+
+    def __init__(self, name: str, seen: int, revision: int) -> None:
+        super().__init__(
+            f"{name!r} was judged against revision {seen} of the registry, which is at revision"
+            f" {revision} now: what was registered meanwhile may be its twin. Nothing was added;"
+            " run the command again"
+        )
+
+
+class UnsignedChange(RegistryRefused, ValueError):
+    """A write states no author or no reason."""
+
+    exit_code = 2
 
 
 class ImportConflict(RegistryRefused):

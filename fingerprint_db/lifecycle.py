@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from fingerprint_db.change import Action, Change
-from fingerprint_db.errors import IdTaken, NameTaken, UnknownModel, WrongStatus
+from fingerprint_db.errors import (
+    IdTaken,
+    NameTaken,
+    RevisionMoved,
+    UnknownModel,
+    UnsignedChange,
+    WrongStatus,
+)
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.snapshot import entry_digest, root_of
 
@@ -57,7 +64,7 @@ class Author:
         if self.at.tzinfo is None:
             raise ValueError(f"the clock gave {self.at.isoformat()}, a time without a zone")
         if not self.by.strip() or not self.reason.strip():
-            raise ValueError(
+            raise UnsignedChange(
                 f"a change needs an author and a reason, got by={self.by!r},"
                 f" reason={self.reason!r}; both are kept in the history"
             )
@@ -86,9 +93,20 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def register(
-    rows: Mapping[str, Row], revision: int, model: ModelFingerprint, content: str, author: Author
+    rows: Mapping[str, Row],
+    revision: int,
+    model: ModelFingerprint,
+    content: str,
+    author: Author,
+    seen: int | None = None,
 ) -> Step:
-    """Registers `model`; raises IdTaken, NameTaken, or WrongStatus when it comes retired."""
+    """Registers `model`; raises IdTaken, NameTaken, or WrongStatus when it comes retired.
+
+    `seen` is the revision that it was judged against, if it was; RevisionMoved where the space is
+    at another one.
+    """
+    if seen is not None and seen != revision:
+        raise RevisionMoved(model.name, seen, revision)
     if model.status == "retired":
         raise WrongStatus(
             f"model {model.model_id!r} comes with status 'retired'; register it as 'shadow' or"

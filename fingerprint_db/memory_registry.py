@@ -18,6 +18,7 @@ from fingerprint_db.lifecycle import (
     rows_root,
 )
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.registry import Registry
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -29,7 +30,7 @@ class _Space:
     entries: dict[str, bytes] = field(default_factory=dict)
 
 
-class MemoryRegistry:
+class MemoryRegistry(Registry):
     """Keeps every space in this process; safe to share between threads."""
 
     def __init__(self, *, clock: Clock = utc_now) -> None:
@@ -37,30 +38,27 @@ class MemoryRegistry:
         self._spaces: dict[str, _Space] = {}
         self._changed = threading.Condition()
 
-    def register(self, model: ModelFingerprint, *, by: str, reason: str) -> Change:
-        """See Registry."""
+    def register(
+        self, model: ModelFingerprint, *, by: str, reason: str, seen: int | None = None
+    ) -> Change:
         data = encode_entry(model)
         content = digest_of(data)
 
         def step(rows: Mapping[str, Row], revision: int, author: Author) -> Step:
-            return register(rows, revision, model, content, author)
+            return register(rows, revision, model, content, author, seen)
 
         return self._write(model.space, step, by, reason, {content: data})
 
     def promote(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
-        """See Registry."""
         return self._move(space, model_id, "promote", by, reason)
 
     def retire(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
-        """See Registry."""
         return self._move(space, model_id, "retire", by, reason)
 
     def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
-        """See Registry."""
         return self._move(space, model_id, "restore", by, reason)
 
     def get(self, space: str, model_id: str) -> ModelFingerprint:
-        """See Registry."""
         held = self._held(space)
         row = held.rows.get(model_id)
         if row is None:
@@ -68,22 +66,24 @@ class MemoryRegistry:
         return decode_entry(held.entries[row.content], row.status)
 
     def list(self, space: str, *, status: Status | None = None) -> tuple[ModelFingerprint, ...]:
-        """See Registry."""
         with self._changed:
             held = self._held(space)
             rows = in_order(row for row in held.rows.values() if status in (None, row.status))
         return tuple(decode_entry(held.entries[row.content], row.status) for row in rows)
 
     def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
-        """See Registry."""
         with self._changed:
             held = self._held(space)
             if model_id is not None and model_id not in held.rows:
                 raise UnknownModel(space, model_id)
             return tuple(c for c in held.history if model_id in (None, c.model_id))
 
+    def change(self, space: str, revision: int) -> Change | None:
+        with self._changed:
+            history = self._held(space).history
+            return history[revision - 1] if 1 <= revision <= len(history) else None
+
     def snapshot(self, space: str) -> Snapshot:
-        """See Registry."""
         with self._changed:
             held = self._held(space)
             rows, revision = in_order(held.rows.values()), len(held.history)
@@ -97,7 +97,6 @@ class MemoryRegistry:
     def follow(
         self, space: str, revision: int, *, block_s: float, root: str | None = None
     ) -> tuple[Change, ...]:
-        """See Registry."""
         with self._changed:
             self._changed.wait_for(
                 lambda: len(self._held(space).history) != revision, timeout=max(block_s, 0.0)
@@ -117,22 +116,18 @@ class MemoryRegistry:
             return tuple(history[revision:])
 
     def revision(self, space: str) -> int:
-        """See Registry."""
         return len(self._held(space).history)
 
     def spaces(self) -> tuple[str, ...]:
-        """See Registry."""
         with self._changed:
             return tuple(sorted(self._spaces))
 
     def contents(self, space: str) -> SpaceContents:
-        """See Registry."""
         with self._changed:
             held = self._held(space)
             return SpaceContents(space, dict(held.rows), tuple(held.history), dict(held.entries))
 
     def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
-        """See Registry."""
         with self._changed:
             held = self._held(contents.space)
             author = Author(self._clock(), by, reason)

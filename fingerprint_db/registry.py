@@ -30,8 +30,14 @@ class Registry(Protocol):
     Every method may raise RegistryUnavailable, RegistryForbidden and RegistryCorrupt.
     """
 
-    def register(self, model: ModelFingerprint, *, by: str, reason: str) -> Change:
-        """Adds a shadow or live model; raises IdTaken, NameTaken, WrongStatus (retired)."""
+    def register(
+        self, model: ModelFingerprint, *, by: str, reason: str, seen: int | None = None
+    ) -> Change:
+        """Adds a shadow or live model; raises IdTaken, NameTaken, WrongStatus (retired).
+
+        `seen` is the revision that the model was judged against: where the space has moved on
+        since, RevisionMoved, and nothing is added.
+        """
 
     def promote(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
         """Makes a shadow model live; raises UnknownModel, WrongStatus."""
@@ -50,6 +56,9 @@ class Registry(Protocol):
 
     def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
         """All changes, oldest first, or those of one model; raises UnknownModel for the latter."""
+
+    def change(self, space: str, revision: int) -> Change | None:
+        """The change that led to `revision`, from 1; None where the registry is not that far."""
 
     def snapshot(self, space: str) -> Snapshot:
         """The live and shadow models, all of one revision, whatever is written meanwhile."""

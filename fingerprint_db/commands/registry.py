@@ -20,7 +20,7 @@ from fingerprint_db.errors import RegistryCorrupt, RegistryError, UnknownModel, 
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.names import printable
 from fingerprint_db.redis_store.registry import RedisRegistry
-from fingerprint_db.settings import read_redis_settings
+from fingerprint_db.redis_store.settings import read_redis_settings
 from fingerprint_db.space_contents import contradiction
 from fingerprint_db.transfer import decode_contents, export
 

@@ -86,15 +86,18 @@ def decode_index(
 
 def decode_listed_changes(key: str, listed: Sequence[bytes]) -> tuple[Change, ...]:
     """The history from its list; raises RegistryCorrupt unless element i is revision i + 1."""
-    changes = tuple(_decoded(f"{key} element {i}", data) for i, data in enumerate(listed))
-    for position, change in enumerate(changes):
-        if change.revision != position + 1:
-            raise RegistryCorrupt(
-                f"{key} element {position}",
-                seen=f"revision {change.revision}",
-                expected=f"revision {position + 1}",
-            )
-    return changes
+    return tuple(decode_listed_change(key, i, data) for i, data in enumerate(listed, start=1))
+
+
+def decode_listed_change(key: str, revision: int, data: bytes) -> Change:
+    """The history's element of `revision`, from 1; raises RegistryCorrupt where it is another's."""
+    place = f"{key} element {revision - 1}"
+    change = _decoded(place, data)
+    if change.revision != revision:
+        raise RegistryCorrupt(
+            place, seen=f"revision {change.revision}", expected=f"revision {revision}"
+        )
+    return change
 
 
 def decode_streamed_changes(

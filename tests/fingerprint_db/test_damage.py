@@ -13,7 +13,7 @@ from fingerprint_db.transfer import export
 from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 
-WHO = {"by": "ada", "reason": "test"}
+WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 KEYS = SpaceKeys(SPACE)
 Damage = Callable[[Any, str, str], object]
 

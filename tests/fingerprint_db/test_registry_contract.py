@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from fingerprint_db.errors import (
     NameTaken,
     RegistryRefused,
     RevisionGap,
+    RevisionMoved,
     UnknownModel,
     WrongStatus,
 )
@@ -18,7 +20,7 @@ from fingerprint_db.registry import Registry
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 
-WHO = {"by": "ada", "reason": "test"}
+WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 
 
 def test_a_space_that_was_never_filled_is_valid_and_empty(registry: Registry) -> None:
@@ -94,6 +96,32 @@ def test_a_name_is_unique_among_the_models_that_are_not_retired(registry: Regist
     with pytest.raises(NameTaken, match="belongs to model 'b'"):
         registry.restore(SPACE, "a", **WHO)
     assert [entry.model_id for entry in registry.snapshot(SPACE).models] == ["b"]
+
+
+def test_a_model_judged_against_an_older_revision_is_not_added(registry: Registry) -> None:
+    registry.register(model("a"), **WHO, seen=0)
+    with pytest.raises(RevisionMoved, match=r"judged against revision 0 .* at revision 1 now"):
+        registry.register(model("twin", seed=2), **WHO, seen=0)
+    assert registry.revision(SPACE) == 1
+    registry.register(model("twin", seed=2), **WHO, seen=1)
+
+
+def test_of_two_that_were_judged_against_one_revision_one_is_added(registry: Registry) -> None:
+    def enrol(name: str) -> bool:
+        try:
+            registry.register(model(name, seed=ord(name)), **WHO, seen=0)
+        except RevisionMoved:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(enrol, "abcdefgh")) == [False] * 7 + [True]
+    assert registry.revision(SPACE) == 1
+
+
+def test_one_change_is_had_by_its_revision(registry: Registry) -> None:
+    done = [registry.register(model(name, seed=ord(name)), **WHO) for name in "ab"]
+    assert [registry.change(SPACE, revision) for revision in range(4)] == [None, *done, None]
 
 
 def test_unknown_models_are_named_in_the_error(registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from fingerprint_db.transfer import decode_contents, encode_contents, export, im
 from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.samples import SPACE, TickingClock, model
 
-WHO = {"by": "ada", "reason": "test"}
+WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 
 
 def lived_in(registry: Registry) -> Registry:

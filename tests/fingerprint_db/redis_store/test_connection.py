@@ -26,7 +26,7 @@ from tests.fingerprint_db.redis_store.test_address import self_signed
 from tests.fingerprint_db.samples import SPACE, model
 from tests.waiting import wait_for
 
-WHO = {"by": "ada", "reason": "test"}
+WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 
 
 def refusal(address: str | RedisAddress) -> RegistryError:

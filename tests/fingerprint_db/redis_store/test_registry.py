@@ -31,7 +31,7 @@ from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.samples import SPACE, model
 from tests.waiting import wait_for
 
-WHO = {"by": "ada", "reason": "test"}
+WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 KEYS = SpaceKeys(SPACE)
 # Each word of a command line that is an option, with the Redis version that brought it.
 OPTIONS = {

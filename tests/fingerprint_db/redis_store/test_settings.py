@@ -8,7 +8,11 @@ import pytest
 from deploy.services.state import state_file
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.redis_store.address import RedisAddress
-from fingerprint_db.settings import ADDRESS_SETTINGS, FOLLOWER_SETTINGS, read_redis_settings
+from fingerprint_db.redis_store.settings import (
+    ADDRESS_SETTINGS,
+    FOLLOWER_SETTINGS,
+    read_redis_settings,
+)
 from fingerprint_db.settings_sources import services_state_file
 from worker.settings import RedisSettings
 
