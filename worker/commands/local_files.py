@@ -27,6 +27,7 @@ from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
 from worker.commands.watch_lines import line
 from worker.errors import StopError
+from worker.registry.start import emptiness
 from worker.registry.view import RegistryView
 from worker.settings import Settings
 from worker.settings_sources import load_settings
@@ -122,7 +123,7 @@ def register_command(
     ):
         decode, bundle = workshop.decoder.decode, workshop.bundle
         _require_free(registry, bundle.digest, model_id, name)
-        registered = registry.snapshot(bundle.digest).models
+        seen = registry.snapshot(bundle.digest)
         sample_set = read_samples(samples, decode)
         with _progress(as_json) as progress:
             fingerprints = fingerprint_samples(
@@ -141,12 +142,14 @@ def register_command(
                 status="shadow" if shadow else "live",
             ),
             bundle.background,
-            registered,
+            seen.models,
             alpha=workshop.policy.alpha,
         )
         revision = None
         if enrolment.model is not None and not dry_run:
-            revision = registry.register(enrolment.model, by=author, reason=reason).revision
+            revision = registry.register(
+                enrolment.model, by=author, reason=reason, seen=seen.revision
+            ).revision
     _print_report(enrolment, sample_set, revision, dry_run=dry_run, as_json=as_json)
     raise typer.Exit(0 if enrolment.model is not None else GATE_REFUSED)
 
@@ -170,7 +173,10 @@ def _view(settings: Settings, bundle: "Bundle") -> RegistryView:
     with _registry_errors():
         if _redis_is_set(settings):
             with open_registry(settings.redis) as registry:
-                return RegistryView(registry.snapshot(bundle.digest), 0.0)
+                snapshot = registry.snapshot(bundle.digest)
+                if lack := emptiness(registry, bundle.digest, snapshot.revision):
+                    print(f"warning: {lack}", file=sys.stderr)
+                return RegistryView(snapshot, 0.0)
         memory = MemoryRegistry()
         if (bundle.path / ZOO_EXPORT).is_file():
             data = (bundle.path / ZOO_EXPORT).read_bytes()

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +54,7 @@ def run_command(
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
     Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
-    start-up checks, 3 Kafka out of reach, 70 unexpected error, 75 watchdog, no
+    start-up checks, 3 Kafka or Redis out of reach, 70 unexpected error, 75 watchdog, no
     decoder child, or a device that failed.
     """
     from worker.telemetry import configure_logging
@@ -91,13 +91,14 @@ def run_slot(
 ) -> None:
     """One slot with the real pipeline, on the calling thread, until `stop` is set.
 
-    Loads the bundle, proves it on its golden inputs, starts the sandboxed decoders, tries the
-    first load of the registry, then joins the group.
+    Waits for Redis, loads the bundle, proves it on its golden inputs, starts the sandboxed
+    decoders, loads the registry, then joins the group.
     """
     from worker.broker.group_floor import read_floor
     from worker.commands.workshop import open_registry, open_workshop
     from worker.metrics import Figures
     from worker.registry.follower import RegistryFollower
+    from worker.registry.start import await_redis, start_following
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
     from worker.stream.threads import Work
@@ -105,7 +106,12 @@ def run_slot(
     figures = Figures()
     if settings.metrics.listen is not None:
         figures.listen(settings.metrics.listen, settings.kafka.slot)
-    with open_workshop(settings) as workshop, open_registry(settings.redis) as registry:
+    with ExitStack() as stack:
+        registry = stack.enter_context(open_registry(settings.redis))
+        await_redis(registry, settings.redis, stop)
+        if stop.is_set():
+            return
+        workshop = stack.enter_context(open_workshop(settings))
         space = workshop.bundle.digest
         structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])
         follower = RegistryFollower(
@@ -115,7 +121,7 @@ def run_slot(
             floor=read_floor(settings.kafka, space),
             accept=accept_registry,
         )
-        follower.start()
+        start_following(follower, registry, space, settings.redis, stop)
         try:
             run(
                 settings,

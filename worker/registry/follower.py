@@ -8,11 +8,22 @@ from dataclasses import dataclass
 
 import structlog
 
-from fingerprint_db.errors import RevisionGap
+from fingerprint_db.entry_encoding import content_digest
+from fingerprint_db.errors import RegistryError, RevisionGap
+from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.registry import Registry
-from fingerprint_db.snapshot import Snapshot
+from fingerprint_db.snapshot import Snapshot, entry_digest, root_of
 from worker.registry.floor import Floor, encode_floor
 from worker.registry.view import RegistryView
+
+_SLICE_S = 1.0
+"""The longest read of the change stream, so that who is asked to stop does so soon."""
+
+
+class SnapshotRefused(RegistryError):
+    """The registry answers, and what it holds must not be judged with."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,12 @@ class RegistryFollower:
         self._floor = None if accept else floor
         self._registry = registry
         self._space = space
-        self._block_s = block_s
+        self._block_s = min(block_s, _SLICE_S)
         self._retry_s = retry_s
         self._clock = clock
         self._held = _Held(None, -math.inf)
         self._trouble: str | None = None
+        self._digested: dict[str, tuple[ModelFingerprint, str]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-follower", daemon=True)
         self._log = structlog.get_logger("registry_follower").bind(space=space[:12])
@@ -64,8 +76,15 @@ class RegistryFollower:
         self.step(block=False)
         self._thread.start()
 
+    def load(self) -> None:
+        """Load once, before `start`: what `start` passes over is raised, with its remedy.
+
+        Raises SnapshotRefused, and what the registry raises.
+        """
+        self._load(self._clock())
+
     def close(self) -> None:
-        """Stop following; returns within one blocking read."""
+        """Stop following; returns within one blocking read, about a second."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(self._block_s + 1.0)
@@ -88,6 +107,9 @@ class RegistryFollower:
         """One round: load or follow once. Returns False when the registry gave no usable answer."""
         try:
             self._advance(block=block)
+        except SnapshotRefused as refused:
+            self._report(str(refused))
+            return False
         except Exception as error:  # whatever the client raises, the snapshot held stays in use
             self._report(f"{type(error).__name__}: {error}")
             return False
@@ -124,10 +146,8 @@ class RegistryFollower:
         """Take a whole snapshot; `started` is before it was read, so the age is never too small."""
         fresh = self._registry.snapshot(self._space)
         held = self._held.snapshot
-        refusal = self._refusal(fresh, held)
-        if refusal is not None:
-            self._report(refusal)
-            return
+        if (refusal := self._refusal(fresh, held)) is not None:
+            raise SnapshotRefused(refusal)
         self._held = _Held(fresh, started)
         self._trouble = None
         if held is None or fresh.revision != held.revision:
@@ -161,17 +181,30 @@ class RegistryFollower:
                 " The last snapshot stays in use and ages. Restore the registry with `latentprint"
                 " registry import`, or start the workers with --accept-registry if it is right"
             )
-        if fresh.recomputed_root() != fresh.root:
+        if self._recomputed_root(fresh) != fresh.root:
             return f"the content of revision {fresh.revision} does not give its root; it is damaged"
         return None
 
     def _leads_over(self, seen: Floor) -> bool:
-        """Whether the registry was once in the state that was seen; its history is complete."""
+        """Whether the registry was once in the state that was seen: one change tells."""
         if seen.revision == 0:
             return True
-        history = self._registry.history(self._space)
-        then = history[seen.revision - 1] if len(history) >= seen.revision else None
+        then = self._registry.change(self._space, seen.revision)
         return then is not None and then.root.startswith(seen.root)
+
+    def _recomputed_root(self, fresh: Snapshot) -> str:
+        """The root of what `fresh` holds; only models that were not digested before are read."""
+        known = self._digested
+        self._digested = {
+            model.model_id: held
+            if (held := known.get(model.model_id)) is not None and held[0] is model
+            else (model, content_digest(model))
+            for model in fresh.models
+        }
+        return root_of(
+            entry_digest(model.model_id, model.status, digest)
+            for model, digest in self._digested.values()
+        )
 
     def _report(self, trouble: str) -> None:
         """Log a trouble once, not at every retry."""

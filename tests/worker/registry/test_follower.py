@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
+from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.errors import RegistryUnavailable
 from fingerprint_db.memory_registry import MemoryRegistry
+from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 from tests.waiting import wait_for
@@ -32,10 +35,10 @@ class Unreliable:
             raise RegistryUnavailable("connection refused")
         return self.registry.follow(space, revision, **arguments)
 
-    def history(self, space: str) -> Any:
+    def change(self, space: str, revision: int) -> Any:
         if self.away:
             raise RegistryUnavailable("connection refused")
-        return self.registry.history(space)
+        return self.registry.change(space, revision)
 
 
 class Bench:
@@ -190,6 +193,49 @@ def test_a_snapshot_of_another_space_is_not_taken_over() -> None:
     bench.registry.show = lambda _: Snapshot.empty(OTHER_SPACE)
     assert not bench.follower.step()
     assert bench.follower.view().snapshot is None
+
+
+def test_a_change_digests_what_is_new_and_reads_one_change_of_the_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`Unreliable` has no `history`: the whole of it is never asked for."""
+    bench = Bench()
+    kept: dict[str, Any] = {}
+
+    def same_objects(snapshot: Snapshot) -> Snapshot:  # as RedisRegistry gives them
+        models = tuple(kept.setdefault(model.model_id, model) for model in snapshot.models)
+        return Snapshot(snapshot.space, snapshot.revision, snapshot.root, models)
+
+    bench.registry.show = same_objects
+    digested: list[str] = []
+
+    def counting(model: ModelFingerprint) -> str:
+        digested.append(model.model_id)
+        return content_digest(model)
+
+    monkeypatch.setattr("worker.registry.follower.content_digest", counting)
+    for name in ("one", "two"):
+        bench.register(name)
+        assert bench.follower.step()
+    bench.memory.retire(SPACE, "one", by="ada", reason="false alarm")
+    assert bench.follower.step()
+    assert bench.names() == ["two"]
+    assert digested == ["one", "two"]
+
+
+def test_a_long_read_is_cut_so_that_who_is_asked_to_stop_does_so_soon() -> None:
+    asked: list[float] = []
+
+    class Recording(Unreliable):
+        def follow(self, space: str, revision: int, **arguments: Any) -> Any:
+            asked.append(arguments["block_s"])
+            return ()
+
+    registry = Recording(MemoryRegistry())
+    follower = RegistryFollower(registry, SPACE, block_s=600.0)  # type: ignore[arg-type]
+    assert follower.step()
+    assert follower.step()
+    assert asked == [1.0]
 
 
 def test_the_thread_follows_and_starts_although_the_registry_is_away() -> None:
