@@ -26,6 +26,7 @@ from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
 from worker.commands.watch_lines import line
+from worker.enrol.hints import hints_of
 from worker.errors import StopError
 from worker.registry.start import emptiness
 from worker.registry.view import RegistryView
@@ -34,7 +35,7 @@ from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
 
 if TYPE_CHECKING:  # torch and the network load only when a command runs
-    from worker.enrol.samples import LeftOut, Progress, SampleSet
+    from worker.enrol.samples import Progress, SampleSet
     from worker.extractor.bundle import Bundle
 
 GATE_REFUSED = 4
@@ -114,7 +115,7 @@ def register_command(
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
     from worker.commands.workshop import open_registry, open_workshop
-    from worker.enrol.samples import fingerprint_samples, read_samples
+    from worker.enrol.samples import read_samples
 
     with (
         _registry_errors(),
@@ -124,14 +125,18 @@ def register_command(
         decode, bundle = workshop.decoder.decode, workshop.bundle
         _require_free(registry, bundle.digest, model_id, name)
         seen = registry.snapshot(bundle.digest)
-        sample_set = read_samples(samples, decode)
         with _progress(as_json) as progress:
-            fingerprints = fingerprint_samples(
-                sample_set.files, decode, workshop.extractor, bundle.calibration, progress=progress
+            sample_set = read_samples(
+                samples,
+                decode,
+                workshop.extractor,
+                bundle.calibration,
+                workers=settings.decode.processes,
+                progress=progress,
             )
         author = by or getpass.getuser()
         enrolment = enrol(
-            fingerprints,
+            sample_set.samples,
             Registration(
                 model_id=model_id,
                 name=name,
@@ -239,10 +244,11 @@ def _print_report(
             "revision": revision,
             "left_out": [asdict(sample) for sample in sample_set.left_out],
             **asdict(report),
+            "hints": hints_of(sample_set.traits),
         }
         print(json.dumps(document))
         return
-    _print_gate(report, sample_set.left_out)
+    _print_gate(report, sample_set)
     if enrolment.model is None:
         print(f"REFUSED: {printable(report.name)} was not registered")
     elif revision is None:
@@ -253,16 +259,18 @@ def _print_report(
         print(f"registered {name} as {model.model_id} ({model.status}), revision {revision}")
 
 
-def _print_gate(report: EnrolmentReport, left_out: "tuple[LeftOut, ...]") -> None:
+def _print_gate(report: EnrolmentReport, sample_set: "SampleSet") -> None:
     console = Console(soft_wrap=True, highlight=False)
 
     def say(text: str, style: str = "") -> None:
         # As Text: in a plain string rich would take what stands in brackets for its markup.
         console.print(Text(printable(text), style))
 
-    for sample in left_out:
+    for sample in sample_set.left_out:
         say(f"left out {sample.subject}: {sample.why}", "yellow")
-    table = Table(title=Text(f"{printable(report.name)}: {report.samples} samples"))
+    for hint in hints_of(sample_set.traits):
+        say(f"unusual: {hint}", "yellow")
+    table = Table(title=Text(f"{printable(report.name)}: {report.samples} distinct samples"))
     for heading in ("condition", "samples", "found synthetic", "recognised", "threshold"):
         table.add_column(heading, justify="left" if heading == "condition" else "right")
     for row in report.conditions:

@@ -1,13 +1,28 @@
 """`scan` and `register` run in this process, on a tiny bundle, with one decoder child."""
 
+import io
 import logging
 
+import numpy as np
 import structlog
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tests.worker.extractor.tiny_bundle import TinyBundle
+from tests.worker.extractor.tiny_bundle import TinyBundle, made_png
 from worker.commands import local_files
+
+
+def varied_png(generator: str, number: int, side: int = 64) -> bytes:
+    """As made_png, on a scene of its own: the tiny bundle's pictures are much alike."""
+    rng = np.random.default_rng(number)
+    coarse = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    scene = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+    made = np.asarray(Image.open(io.BytesIO(made_png(generator, number, side))), dtype=np.float64)
+    mixed = made + 0.4 * (np.asarray(scene, dtype=np.float64) - 128)
+    out = io.BytesIO()
+    Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
 
 
 def run_local(bundle: TinyBundle, *arguments: str) -> Result:

@@ -1,14 +1,17 @@
 """`register`: names and files may be called anything, and what is refused is refused at once."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from fingerprint_db.names import model_id_of
 from fingerprint_db.redis_store.registry import RedisRegistry
-from tests.worker.commands.local_program import run_local
-from tests.worker.extractor.tiny_bundle import TinyBundle, made_png
+from tests.worker.commands.local_program import run_local, varied_png
+from tests.worker.extractor.tiny_bundle import TinyBundle
 from worker.errors import StopError
 
 SAMPLES = 12
@@ -20,7 +23,7 @@ def samples(tmp_path: Path) -> Path:
     folder = tmp_path / "samples"
     folder.mkdir()
     for number in range(SAMPLES):
-        (folder / f"{number:02}.png").write_bytes(made_png("checks", number))
+        (folder / f"{number:02}.png").write_bytes(varied_png("checks", number))
     return folder
 
 
@@ -38,7 +41,7 @@ def test_names_may_hold_what_a_terminal_or_a_markup_would_take_as_its_own(
     assert "registered gen[/x] [bold] as gen-x-bold (live), revision 1" in result.stdout
     assert "left out a[/b].png: decode.unsupported" in result.stdout
     assert r"left out \x1b[31m.png: decode.unsupported" in result.stdout
-    assert "gen[/x] [bold]: 12 samples" in result.stdout
+    assert "gen[/x] [bold]: 12 distinct samples" in result.stdout
     assert "\x1b" not in result.stdout
     assert registered(redis_url, tiny_bundle.digest) == [("gen-x-bold", "gen[/x] [bold]")]
 
@@ -77,6 +80,48 @@ def test_a_name_that_is_taken_is_refused_before_any_sample_is_read(
     assert isinstance(again.exception, StopError)
     assert again.exception.exit_code == 4
     assert "gives the id 'checks', which belongs to 'Checks' (live)" in str(again.exception)
+
+
+def test_sixty_files_of_one_picture_are_refused(
+    tiny_bundle: TinyBundle, tmp_path: Path, redis_url: str
+) -> None:
+    image = Image.open(io.BytesIO(varied_png("checks", 1)))
+    for number in range(60):
+        info = PngInfo()
+        info.add_text("Comment", f"number {number}")
+        image.save(tmp_path / f"{number:02}.png", pnginfo=info)
+    result = run_local(
+        tiny_bundle, "register", "one", str(tmp_path), "--redis", redis_url, "--json"
+    )
+    assert result.exit_code == 4, result.output
+    document = json.loads(result.stdout)
+    assert (document["samples"], document["registered"]) == (1, False)
+    assert len(document["left_out"]) == 59
+    assert document["left_out"][0]["why"] == "the same picture as 00.png"
+    assert document["refusals"][0].startswith("too few samples: 1 usable")
+
+
+def test_what_is_unusual_stands_in_the_report(
+    tiny_bundle: TinyBundle, tmp_path: Path, redis_url: str
+) -> None:
+    for number in range(12):
+        kind = ("P", "CMYK", "RGBA")[number % 3]
+        side = (40, 64, 128)[number % 3]
+        image = Image.open(io.BytesIO(varied_png("checks", number, side))).convert(kind)
+        if kind == "CMYK":
+            image.save(tmp_path / f"{number:02}.jpg", quality=95)
+        else:
+            image.save(tmp_path / f"{number:02}.png")
+    arguments = ("register", "odd", str(tmp_path), "--redis", redis_url, "--dry-run")
+    result = run_local(tiny_bundle, *arguments)
+    assert result.exit_code in (0, 4), result.output
+    for said in (
+        "unusual: the samples are stored as 4 P, 4 CMYK, 4 RGBA.",
+        "unusual: the samples have 3 sizes, from 40x40 to 128x128 pixels.",
+        "unusual: 4 of 12 samples have a side below 48 pixels",
+        "unusual: 4 of 12 samples were compressed with loss already, JPEG quality 95 to 95.",
+    ):
+        assert said in result.stdout, result.stdout
 
 
 def registered(url: str, space: str) -> list[tuple[str, str]]:

@@ -1,28 +1,20 @@
-"""Local files: verdicts without Kafka, and samples on their way to enrolment."""
+"""Local files: verdicts without Kafka."""
 
 import hashlib
-import io
 import os
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from fingerprint_db.conditions import CONDITIONS
 from tests.worker.extractor.tiny_bundle import LIMITS, TinyBundle, made_png, real_jpeg, real_png
 from tests.worker.judge.judging import Bench
 from worker.commands.scan import file_verdict_id, scan
 from worker.decoder.decode import DecodedImage, decode
-from worker.enrol.recompress import from_pil, under_condition
-from worker.enrol.samples import fingerprint_samples, read_samples
-from worker.errors import RejectError, StopError
+from worker.errors import StopError
 from worker.extractor.bundle import load_bundle
-from worker.extractor.calibration import bin_of
-from worker.extractor.extract import ImageFingerprint, TorchExtractor
+from worker.extractor.extract import TorchExtractor
 
 
 @pytest.fixture(scope="module")
@@ -151,90 +143,3 @@ def test_a_path_that_does_not_exist_is_wrong_use(bench: Bench, tmp_path: Path) -
     with pytest.raises(StopError, match="no such file or folder") as caught:
         scanned(bench, [tmp_path / "none"])
     assert caught.value.exit_code == 2
-
-
-# Samples ----------------------------------------------------------------------------------------
-
-
-def test_samples_that_cannot_be_used_are_left_out_with_the_reason(folder: Path) -> None:
-    shutil.copy(folder / "c.png", folder / "inner" / "a copy.png")
-    found = read_samples(folder, decoded)
-    assert found.files == tuple(
-        (folder / name).read_bytes() for name in ("a.png", "c.png", "inner/f.png")
-    )
-    reasons = {Path(left.subject).name: left.why for left in found.left_out}
-    assert list(reasons) == ["b.png", "d.png", "e.jpg", "a copy.png", "g.png", "notes.txt"]
-    assert reasons["b.png"].startswith("decode.unsupported: the file begins with")
-    assert reasons["d.png"] == "not a regular file"
-    assert reasons["e.jpg"].startswith("decode.truncated: ")
-    assert reasons["a copy.png"] == "the same file as c.png"
-    assert reasons["g.png"] == "too_small"
-    assert reasons["notes.txt"] == "no image by its name"
-
-
-def test_a_sample_that_cannot_be_read_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.png").write_bytes(real_png(1))
-    (tmp_path / "b.png").write_bytes(real_png(2))
-    refuse_to_read(tmp_path / "a.png", monkeypatch)
-    found = read_samples(tmp_path, decoded)
-    assert [asdict(left) for left in found.left_out] == [
-        {"subject": "a.png", "why": "Permission denied"}
-    ]
-    assert len(found.files) == 1
-
-
-def test_samples_are_fingerprinted_under_every_condition_as_the_worker_would_see_them(
-    bench: Bench,
-) -> None:
-    """The large one counts under every condition; the small one is too small once it is halved."""
-    files = [made_png("checks", 7), made_png("checks", 8, 40)]
-    steps: list[tuple[int, int]] = []
-    samples = fingerprint_samples(
-        files,
-        decoded,
-        bench.extractor,
-        bench.bundle.calibration,
-        batch=2,
-        progress=lambda done, total: steps.append((done, total)),
-    )
-    assert list(samples.vectors) == [condition.name for condition in CONDITIONS]
-    for condition in CONDITIONS:
-        expected = []
-        for data in files:
-            seen = decoded(under_condition(data, from_pil(Image.open(io.BytesIO(data))), condition))
-            if seen.problem is not None:
-                continue
-            (found,) = bench.extractor.extract([seen])
-            assert isinstance(found, ImageFingerprint)
-            name = bin_of(
-                seen.facts.lossy, seen.facts.jpeg_quality, min(seen.facts.width, seen.facts.height)
-            )
-            p_value = bench.bundle.calibration.p_value(name, found.synthesis_score)
-            expected.append((found.vector, p_value))
-        assert len(expected) == (1 if condition.scale == "half" else 2)
-        np.testing.assert_allclose(
-            samples.vectors[condition.name], [vector for vector, _ in expected], atol=0.1
-        )
-        np.testing.assert_allclose(
-            samples.p_values[condition.name], [p for _, p in expected], atol=0.02
-        )
-    assert steps[-1] == (2 * len(CONDITIONS), 2 * len(CONDITIONS))
-
-
-def test_a_sample_that_is_rejected_under_one_condition_is_only_absent_there(bench: Bench) -> None:
-    """Halved and written as PNG, a large JPEG may be over the limit of the decoder."""
-    received = made_png("checks", 9)
-
-    def picky(data: bytes) -> DecodedImage:
-        image = decoded(data)
-        if image.facts.format == "png" and image.facts.width == 32:
-            raise RejectError("too_large", "over the limit", stage="decode")
-        return image
-
-    samples = fingerprint_samples(
-        [received, received], picky, bench.extractor, bench.bundle.calibration
-    )
-    names = {condition.name for condition in CONDITIONS}
-    assert set(samples.vectors) == set(samples.p_values) == names - {"half"}
