@@ -107,7 +107,7 @@ def reject_codes() -> set[str]:
         code = call.args[0]
         if isinstance(code, ast.Constant):
             codes.add(str(code.value))
-    for call in calls("_refuse"):  # of the image header
+    for call in calls("refuse"):  # of the decoder
         if isinstance(call.args[0], ast.Constant):
             codes.add(f"decode.{call.args[0].value!s}")
     return codes

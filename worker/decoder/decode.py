@@ -24,8 +24,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from worker.decoder.completeness import check_after, check_before
 from worker.decoder.crops import carries_evidence, choose_origins
 from worker.decoder.image_header import ImageFormat, ImageHeader, pixel_bytes, read_header
 from worker.decoder.pixels import Survey, rgb, survey
@@ -48,7 +49,7 @@ class DecodeLimits:
     max_crops: int = 16
     max_image_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 100_000_000
-    max_side: int = 30_000
+    max_side: int = 65_535  # the longest that a JPEG may have
     memory_bytes: int = 1024 * 1024 * 1024
     cpu_s: float = 5.0
 
@@ -146,7 +147,9 @@ def check_header(data: bytes, limits: DecodeLimits) -> ImageHeader:
     width, height = header.width, header.height
     if width * height > limits.max_pixels or max(width, height) > limits.max_side:
         raise _dimensions(
-            header, f"at most {limits.max_pixels} pixels and {limits.max_side} a side are decoded"
+            header,
+            f"at most {limits.max_pixels} pixels (max_pixels) "
+            f"and {limits.max_side} a side are decoded",
         )
     if header.decode_bytes > limits.memory_bytes:
         raise _dimensions(
@@ -177,7 +180,9 @@ def _dimensions(header: ImageHeader, expected: str) -> RejectError:
 
 def _load(data: bytes, header: ImageHeader) -> Image.Image:
     """Return Pillow's image of the first frame, decoded whole."""
-    image = Image.open(BytesIO(pixel_bytes(data, header)), formats=(header.format.upper(),))
+    lean = pixel_bytes(data, header)
+    check_before(lean, header)
+    image = Image.open(BytesIO(lean), formats=(header.format.upper(),))
     if image.size != (header.width, header.height):
         raise RejectError(
             "decode.corrupt",
@@ -186,6 +191,7 @@ def _load(data: bytes, header: ImageHeader) -> Image.Image:
             stage="decode",
         )
     image.load()
+    check_after(lean, header, image)
     return image
 
 
@@ -204,9 +210,16 @@ def _refusing_what_pillow_cannot(header: ImageHeader) -> Iterator[None]:
         reason = "truncated" if "truncated" in str(error).lower() else "corrupt"
         raise RejectError(
             f"decode.{reason}",
-            f"Pillow cannot decode the {header.format} file: {type(error).__name__}: {error}"[:300],
+            f"Pillow cannot decode the {header.format} file: {_words(error)}"[:300],
             stage="decode",
         ) from error
+
+
+def _words(error: Exception) -> str:
+    """Return the error's type and message, without the memory address that Pillow puts into it."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its decoder does not take it for one beyond its first bytes"
+    return f"{type(error).__name__}: {error}"
 
 
 def _take_crops(

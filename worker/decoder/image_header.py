@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from worker.decoder.file_kinds import describe
 from worker.decoder.jpeg_quality import estimate_quality
 from worker.errors import RejectError
 
@@ -21,11 +22,11 @@ _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _MAX_SEGMENTS: Final = 65_536  # real files of 10 MiB stay in the low thousands
 _NOT_FILL: Final = re.compile(rb"[^\xff]")
-_JPEG_FRAMES: Final = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
+JPEG_FRAMES: Final = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _OTHER_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_START_OF_SCAN: Final = 0xDA
+START_OF_SCAN: Final = 0xDA
 _PNG_PIXEL_CHUNKS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-_PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ def read_header(data: bytes) -> ImageHeader:
         return _read_png(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _read_webp(data)
-    raise _refuse(
+    raise refuse(
         "unsupported",
-        f"the file begins with {data[:8].hex(' ') or 'nothing'}, which is not JPEG, PNG or WebP",
+        f"{describe(data)}; JPEG, PNG or WebP is expected: save it as one of them",
     )
 
 
@@ -72,90 +73,91 @@ def pixel_bytes(data: bytes, header: ImageHeader) -> bytes:
     """
     if header.format == "jpeg":
         kept = [b"\xff\xd8"]
-        for marker, start, end in _jpeg_segments(data):
-            if marker == _START_OF_SCAN:
+        for marker, start, end in jpeg_segments(data):
+            if marker == START_OF_SCAN:
                 kept.append(data[start - 4 :])
             elif not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
                 kept.append(b"\xff" + bytes([marker]) + data[start - 2 : end])
         return b"".join(kept)
     if header.format == "png":
-        chunks = _png_chunks(data, open_end=True)
+        chunks = png_chunks(data, open_end=True)
         kept = [data[s - 8 : e + 4] for kind, s, e in chunks if kind in _PNG_PIXEL_CHUNKS]
         return _PNG_MAGIC + b"".join(kept)
     return data
 
 
-def _refuse(reason: str, message: str) -> RejectError:
+def refuse(reason: str, message: str) -> RejectError:
+    """Return the refusal decode.`reason`."""
     return RejectError(f"decode.{reason}", message, stage="decode")
 
 
 def _truncated(kind: str, size: int) -> RejectError:
-    return _refuse("truncated", f"the {kind} file ends after {size} bytes, in the midst of a part")
+    return refuse("truncated", f"the {kind} file ends after {size} bytes, in the midst of a part")
 
 
 # --- JPEG -------------------------------------------------------------------------------------
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, start, end) of each segment's contents, up to and with the first scan's."""
     position = 2
     for _ in range(_MAX_SEGMENTS):
         if data[position : position + 1] not in (b"\xff", b""):
-            raise _refuse("corrupt", f"byte {position} of the JPEG file should begin a marker")
+            raise refuse("corrupt", f"byte {position} of the JPEG file should begin a marker")
         match = _NOT_FILL.search(data, position)  # any number of 0xff may precede a marker
         if match is None:
             raise _truncated("JPEG", len(data))
         marker = data[match.start()]
         position = match.start() + 1
         if marker in (0x00, 0x01, 0xD8, 0xD9) or 0xD0 <= marker <= 0xD7:
-            raise _refuse("corrupt", f"marker ff {marker:02x} stands before the first JPEG scan")
+            raise refuse("corrupt", f"marker ff {marker:02x} stands before the first JPEG scan")
         if position + 2 > len(data):
             raise _truncated("JPEG", len(data))
         length = int.from_bytes(data[position : position + 2], "big")
         if length < 2:
-            raise _refuse("corrupt", f"a JPEG segment says it is {length} bytes long, at least 2")
+            raise refuse("corrupt", f"a JPEG segment says it is {length} bytes long, at least 2")
         if position + length > len(data):
             raise _truncated("JPEG", len(data))
         yield marker, position + 2, position + length
-        if marker == _START_OF_SCAN:
+        if marker == START_OF_SCAN:
             return
         position += length
-    raise _refuse("corrupt", f"more than {_MAX_SEGMENTS} segments before the first JPEG scan")
+    raise refuse("corrupt", f"more than {_MAX_SEGMENTS} segments before the first JPEG scan")
 
 
 def _read_jpeg(data: bytes) -> ImageHeader:
     tables: dict[int, list[int]] = {}
     frame: tuple[str, bytes] | None = None
     scan_components = 0
-    for marker, start, end in _jpeg_segments(data):
+    for marker, start, end in jpeg_segments(data):
         if marker == 0xDB:
             tables.update(_quantisation_tables(data[start:end]))
         elif marker in _OTHER_FRAMES:
-            raise _refuse("unsupported", f"JPEG coding ff {marker:02x} is not read; save it anew")
-        elif marker in _JPEG_FRAMES:
+            raise refuse("unsupported", f"JPEG coding ff {marker:02x} is not read; save it anew")
+        elif marker in JPEG_FRAMES:
             if frame is not None:
-                raise _refuse("corrupt", "the JPEG file has two frame headers")
-            frame = _JPEG_FRAMES[marker], data[start:end]
-        elif marker == _START_OF_SCAN and end > start:
+                raise refuse("corrupt", "the JPEG file has two frame headers")
+            frame = JPEG_FRAMES[marker], data[start:end]
+        elif marker == START_OF_SCAN and end > start:
             scan_components = data[start]
     if frame is None:
-        raise _refuse("corrupt", "the JPEG file has no frame header before its first scan")
+        raise refuse("corrupt", "the JPEG file has no frame header before its first scan")
     coding, body = frame
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
-        raise _refuse("corrupt", "the JPEG frame header is too short for its components")
+        raise refuse("corrupt", "the JPEG frame header is too short for its components")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     if body[0] != 8 or body[5] not in (1, 3, 4):
-        raise _refuse("unsupported", f"JPEG of {body[0]} bits and {body[5]} components is not read")
+        raise refuse("unsupported", f"JPEG of {body[0]} bits and {body[5]} components is not read")
     if not width or not height:
-        raise _refuse("unsupported", f"the JPEG frame header says {width} x {height} pixels")
+        raise refuse("unsupported", f"the JPEG frame header says {width} x {height} pixels")
     samplings = [body[7 + 3 * i] for i in range(body[5])]
     areas = [(s >> 4) * (s & 15) for s in samplings]
     largest = max(s >> 4 for s in samplings) * max(s & 15 for s in samplings)
     if min(areas) == 0 or largest > 16:
-        raise _refuse("corrupt", "a JPEG component's sampling factor is outside 1 to 4")
+        raise refuse("corrupt", "a JPEG component's sampling factor is outside 1 to 4")
     luminance_table = tables.get(body[8])
     if luminance_table is None:
-        raise _refuse("corrupt", f"JPEG quantisation table {body[8]} is used but not given")
+        raise refuse("corrupt", f"JPEG quantisation table {body[8]} is used but not given")
     pixels = width * height
     decode_bytes = pixels * (1 if body[5] == 1 else 4)
     if coding == "progressive" or scan_components < body[5]:
@@ -173,7 +175,7 @@ def _quantisation_tables(body: bytes) -> dict[int, list[int]]:
         number, width = body[position] & 15, 2 if body[position] >> 4 else 1
         values = body[position + 1 : position + 1 + 64 * width]
         if len(values) < 64 * width or number > 3:
-            raise _refuse("corrupt", "a JPEG quantisation table is cut short or wrongly numbered")
+            raise refuse("corrupt", "a JPEG quantisation table is cut short or wrongly numbered")
         tables[number] = [
             int.from_bytes(values[i : i + width], "big") for i in range(0, 64 * width, width)
         ]
@@ -184,7 +186,7 @@ def _quantisation_tables(body: bytes) -> dict[int, list[int]]:
 # --- PNG --------------------------------------------------------------------------------------
 
 
-def _png_chunks(data: bytes, *, open_end: bool = False) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(data: bytes, *, open_end: bool = False) -> Iterator[tuple[bytes, int, int]]:
     """Yield (kind, start, end) of each chunk's contents until IEND.
 
     A chunk that is cut short is an error, or with `open_end` the quiet end, so that the decoder
@@ -204,15 +206,15 @@ def _png_chunks(data: bytes, *, open_end: bool = False) -> Iterator[tuple[bytes,
         if kind == b"IEND":
             return
         position = start + length + 4
-    raise _refuse("corrupt", f"more than {_MAX_SEGMENTS} chunks in the PNG file")
+    raise refuse("corrupt", f"more than {_MAX_SEGMENTS} chunks in the PNG file")
 
 
 def _read_png(data: bytes) -> ImageHeader:
     header: tuple[int, int, int, int] | None = None
-    for index, (kind, start, end) in enumerate(_png_chunks(data)):
+    for index, (kind, start, end) in enumerate(png_chunks(data)):
         if index == 0:
             if kind != b"IHDR" or end - start != 13:
-                raise _refuse("corrupt", "the PNG file does not begin with an IHDR of 13 bytes")
+                raise refuse("corrupt", "the PNG file does not begin with an IHDR of 13 bytes")
             header = (
                 int.from_bytes(data[start : start + 4], "big"),
                 int.from_bytes(data[start + 4 : start + 8], "big"),
@@ -223,11 +225,11 @@ def _read_png(data: bytes) -> ImageHeader:
             break
     assert header is not None  # the walk yields IHDR first or raises
     width, height, depth, colour = header
-    if depth not in (1, 2, 4, 8, 16) or colour not in _PNG_CHANNELS or not width or not height:
-        raise _refuse(
+    if depth not in (1, 2, 4, 8, 16) or colour not in PNG_CHANNELS or not width or not height:
+        raise refuse(
             "corrupt", f"the PNG header says {width} x {height}, depth {depth}, colour {colour}"
         )
-    channels = _PNG_CHANNELS[colour]
+    channels = PNG_CHANNELS[colour]
     per_pixel = 4 if channels > 1 else (2 if depth == 16 else 1)
     row = width * channels * 2  # the inflated row, twice, for the filters
     return ImageHeader(
@@ -249,7 +251,7 @@ def _webp_chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int
             raise _truncated("WebP", len(data))
         yield data[position : position + 4], position + 8, position + 8 + length
         position += 8 + length + length % 2
-    raise _refuse("corrupt", f"more than {_MAX_SEGMENTS} chunks in the WebP file")
+    raise refuse("corrupt", f"more than {_MAX_SEGMENTS} chunks in the WebP file")
 
 
 def _read_webp(data: bytes) -> ImageHeader:
@@ -261,7 +263,7 @@ def _read_webp(data: bytes) -> ImageHeader:
     for kind, start, stop in _webp_chunks(data, 12, end):
         if kind == b"VP8X" and canvas is None:
             if stop - start < 10:
-                raise _refuse("corrupt", "the WebP canvas chunk is shorter than 10 bytes")
+                raise refuse("corrupt", "the WebP canvas chunk is shorter than 10 bytes")
             canvas = (
                 1 + int.from_bytes(data[start + 4 : start + 7], "little"),
                 1 + int.from_bytes(data[start + 7 : start + 10], "little"),
@@ -274,7 +276,7 @@ def _read_webp(data: bytes) -> ImageHeader:
         else:
             first = first or _webp_frame(kind, data[start:stop][:10])
     if first is None:
-        raise _refuse("corrupt", "the WebP file holds no image")
+        raise refuse("corrupt", "the WebP file holds no image")
     width, height = canvas or first[:2]
     # libwebp's animation decoder: two canvases, their copy, Pillow's image, and the lossless ARGB.
     decode_bytes = width * height * (16 if first[2] else 20)
@@ -285,15 +287,15 @@ def _webp_frame(kind: bytes, body: bytes) -> tuple[int, int, bool] | None:
     """Return (width, height, lossy) if the chunk is a coded picture, else None."""
     if kind == b"VP8 ":
         if len(body) < 10 or body[3:6] != b"\x9d\x01\x2a":
-            raise _refuse("corrupt", "the WebP picture does not begin with a key frame")
+            raise refuse("corrupt", "the WebP picture does not begin with a key frame")
         width = int.from_bytes(body[6:8], "little") & 0x3FFF
         height = int.from_bytes(body[8:10], "little") & 0x3FFF
         if not width or not height:
-            raise _refuse("corrupt", f"the WebP picture says {width} x {height} pixels")
+            raise refuse("corrupt", f"the WebP picture says {width} x {height} pixels")
         return width, height, True
     if kind == b"VP8L":
         if len(body) < 5 or body[0] != 0x2F:
-            raise _refuse("corrupt", "the lossless WebP picture does not begin with its signature")
+            raise refuse("corrupt", "the lossless WebP picture does not begin with its signature")
         bits = int.from_bytes(body[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, False
     return None
