@@ -37,6 +37,7 @@ METRICS = (
     Metric("verdicts", "counter", "events", "committed with a verdict"),
     Metric("flagged", "counter", "events", "committed with a flagged verdict"),
     Metric("dead_letters", "counter", "events", "committed as dead letters"),
+    Metric("events_quarantined", "counter", "events", "of senders in quarantine"),
     Metric("batches", "counter", "batches", "judged by the inference thread"),
     Metric("judge_seconds", "counter", "s", "spent in inference and decision"),
     Metric("judge_failures", "counter", "batches", "that raised and were split"),
@@ -47,6 +48,7 @@ METRICS = (
     Metric("revocations_cut", "counter", "calls", "of revoke that ran into their deadline"),
     Metric("in_flight_records", "gauge", "events", "admitted and not yet committed"),
     Metric("in_flight_bytes", "gauge", "bytes", "held by events in flight"),
+    Metric("senders_quarantined", "gauge", "senders", "in quarantine"),
     Metric("registry_revision", "gauge", "revision", "of the snapshot in use"),
     Metric("registry_age_seconds", "gauge", "s", "since the snapshot was known current"),
 )

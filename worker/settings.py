@@ -235,16 +235,26 @@ class DeliverySettings(_Group):
         default=12.0, description="s; SIGTERM to last commit; exit 0 follows within 20 s"
     )
     max_consecutive_rejects: Count = Field(
-        default=100, description="events; so many dead letters in a row stop the worker"
+        default=100,
+        description="events; more dead letters in a row put their sender into quarantine",
     )
     max_reject_ratio: float = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="share of dead letters in the window that stops the worker",
+        description="share of dead letters in the window, above which the same is done",
     )
     reject_window: int = Field(
-        default=500, ge=10, description="events; the window of the share above"
+        default=500, ge=10, le=5000, description="events; the window of the share above"
+    )
+    quarantine_s: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="s; then one event of that sender is tried; 0: the worker stops instead",
+    )
+    max_quarantined: Count = Field(
+        default=3, description="senders; so many quarantines within an hour stop the worker"
     )
 
 

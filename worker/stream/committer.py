@@ -117,8 +117,10 @@ class CommitThread:
                     continue
                 letter = entry.result if isinstance(entry.result, DeadLetter) else None
                 self._breaker.count(
-                    rejected=letter is not None,
-                    last_reason=f"{letter.code} ({letter.message})" if letter else "",
+                    entry.sender,
+                    entry.place,
+                    code=letter.code if letter else None,
+                    reason=letter.message if letter else "",
                 )
             counted[prefix.tag.partition] = max(after, prefix.next_offset)
         self._counted = counted

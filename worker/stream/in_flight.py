@@ -40,13 +40,22 @@ class Stage(Enum):
 
 @dataclass(slots=True, eq=False)
 class InFlight(Generic[Result]):
-    """One admitted event; `size` in bytes is what it holds against the limit on bytes."""
+    """One admitted event; `size` in bytes is what it holds against the limit on bytes.
+
+    `sender` is whom the breaker counts it for; empty until that was read.
+    """
 
     tag: Tag
     offset: int
     size: int
     stage: Stage = Stage.QUEUED
+    sender: str = ""
     result: Result | None = None
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition and offset where it was read."""
+        return self.tag.partition.topic, self.tag.partition.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True)

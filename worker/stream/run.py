@@ -74,7 +74,7 @@ def run(
     max_image_bytes = settings.decode.max_image_bytes
     at_least_once = delivery.mode == "at_least_once"
     failures: list[BaseException] = []
-    watchdog = Watchdog()
+    watchdog, breaker = Watchdog(), Breaker(delivery, figures)
     ownership: Ownership[Answer] = Ownership(
         max_records=delivery.max_in_flight_records, max_bytes=delivery.max_in_flight_mib * MEBIBYTE
     )
@@ -93,6 +93,8 @@ def run(
     threads = WorkThreads(
         ownership=ownership,
         work=work,
+        breaker=breaker,
+        redrives=topics.redrives,
         decode=settings.decode,
         extract=settings.extract,
         watchdog=watchdog,
@@ -116,11 +118,7 @@ def run(
     commits = CommitThread(
         publisher=publisher,
         ownership=ownership,
-        breaker=Breaker(
-            max_consecutive=delivery.max_consecutive_rejects,
-            max_ratio=delivery.max_reject_ratio,
-            window=delivery.reject_window,
-        ),
+        breaker=breaker,
         redrives=topics.redrives,
         delivery=delivery,
         figures=figures,

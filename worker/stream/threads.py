@@ -19,6 +19,7 @@ from worker.metrics import Figures
 from worker.registry.view import RegistryView
 from worker.settings import DecodeSettings, ExtractSettings
 from worker.stream.answers import Answer, Verdicted
+from worker.stream.breaker import Breaker, sender_of, sender_of_headers
 from worker.stream.in_flight import InFlight, Ownership
 from worker.stream.log_lines import log_batch, log_rejected
 from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
@@ -104,6 +105,8 @@ class WorkThreads:
         *,
         ownership: Ownership[Answer],
         work: Work,
+        breaker: Breaker,
+        redrives: str,
         decode: DecodeSettings,
         extract: ExtractSettings,
         watchdog: Watchdog,
@@ -112,6 +115,8 @@ class WorkThreads:
     ) -> None:
         self._ownership = ownership
         self._work = work
+        self._breaker = breaker
+        self._redrives = redrives
         self._max_image_bytes = decode.max_image_bytes
         self._batch_max_images = extract.batch_max_images
         self._batch_wait_s = extract.batch_wait_ms / 1000
@@ -166,7 +171,7 @@ class WorkThreads:
             if not self._ownership.is_current(admitted.entry):
                 continue
             try:
-                event = parse_image_event(admitted.record, max_image_bytes=self._max_image_bytes)
+                event = self._parse(admitted)
                 image = self._decode_with_retry(event)
             except RejectError as error:
                 self._reject([(admitted.entry, letter_for(admitted.record, error))])
@@ -174,6 +179,22 @@ class WorkThreads:
             if image is None:
                 return
             self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image))
+
+    def _parse(self, admitted: Admitted) -> ImageEvent:
+        """The event, unless it is none, or its sender is in quarantine (then RejectError).
+
+        Redriven events are let through: a person asked for them.
+        """
+        entry = admitted.entry
+        try:
+            event = parse_image_event(admitted.record, max_image_bytes=self._max_image_bytes)
+        except RejectError:
+            entry.sender = sender_of_headers(admitted.record.headers)
+            raise
+        entry.sender = sender_of(event.source, event.subject)
+        if entry.tag.partition.topic != self._redrives:
+            self._breaker.check(entry.sender, entry.place)
+        return event
 
     def _decode_with_retry(self, event: ImageEvent) -> DecodedImage | None:
         """Decode; a machine that cannot start a child now may recover, up to a limit.

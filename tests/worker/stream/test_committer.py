@@ -55,12 +55,15 @@ class Doubtful:
 
 def test_events_that_are_judged_again_after_a_doubt_do_not_trip_the_breaker() -> None:
     doubtful, failures, figures = Doubtful(), list[BaseException](), Figures()
+    delivery = DeliverySettings(
+        commit_interval_ms=1.0, commit_records=REJECTED, max_consecutive_rejects=REJECTED + 1
+    )
     commits = CommitThread(
         publisher=cast("Publisher[Answer]", doubtful),
         ownership=doubtful.ownership,
-        breaker=Breaker(max_consecutive=REJECTED + 1, max_ratio=1.0, window=100),
+        breaker=Breaker(delivery, figures),
         redrives="redrives",
-        delivery=DeliverySettings(commit_interval_ms=1.0, commit_records=REJECTED),
+        delivery=delivery,
         figures=figures,
         fail=failures.append,
     )

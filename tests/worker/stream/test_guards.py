@@ -1,5 +1,6 @@
-"""Breaker, watchdog, failpoints and start-up checks hold the worker back in time."""
+"""Watchdog, failpoints and start-up checks hold the worker back in time."""
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -11,41 +12,9 @@ from tests.waiting import wait_for
 from worker.broker.topics import Topics, dead_letters_max_message_bytes, images_max_message_bytes
 from worker.errors import StopError
 from worker.settings import KafkaSettings, Settings
-from worker.stream.breaker import Breaker
 from worker.stream.failpoints import from_environment
 from worker.stream.start_checks import ClusterFacts, TopicFacts, check_client, check_cluster
 from worker.stream.watchdog import Watchdog
-
-
-def breaker() -> Breaker:
-    return Breaker(max_consecutive=5, max_ratio=0.5, window=20)
-
-
-def test_a_few_broken_files_among_good_ones_pass() -> None:
-    guard = breaker()
-    for number in range(200):
-        guard.count(rejected=number % 4 == 0)
-    for _ in range(5):
-        guard.count(rejected=True)
-    with pytest.raises(StopError):
-        guard.count(rejected=True)
-
-
-def test_a_run_of_rejects_names_the_last_reason_and_the_way_on() -> None:
-    guard = breaker()
-    for _ in range(5):
-        guard.count(rejected=True, last_reason="schema (not a CloudEvent)")
-    with pytest.raises(StopError, match=r"6 events in a row.*schema.*MAX_CONSECUTIVE_REJECTS"):
-        guard.count(rejected=True, last_reason="schema (not a CloudEvent)")
-
-
-def test_a_share_of_rejects_trips_only_over_a_full_window() -> None:
-    guard = breaker()
-    pattern = [True, True, False] * 7
-    for rejected in pattern[:19]:
-        guard.count(rejected=rejected)
-    with pytest.raises(StopError, match="of the last 20 events"):
-        guard.count(rejected=pattern[19])
 
 
 def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_alone() -> None:
@@ -134,8 +103,7 @@ def test_a_cluster_that_could_lose_or_block_verdicts_is_refused(
     settings = Settings(kafka=KafkaSettings(brokers="kafka.example:9092"))
     refusals, _ = check_cluster(settings, break_it(healthy()))
     assert len(refusals) == 1
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(refusals[0].replace("\n", " "))
+    assert re.search(reason, refusals[0].replace("\n", " "))
 
 
 def test_inputs_that_may_be_compressed_are_named_with_the_command_that_alters_them() -> None:

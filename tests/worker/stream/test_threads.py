@@ -17,9 +17,10 @@ from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
-from worker.settings import DecodeSettings, ExtractSettings
+from worker.settings import DecodeSettings, DeliverySettings, ExtractSettings
 from worker.stream import threads
 from worker.stream.answers import Answer, Verdicted
+from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership
 from worker.stream.threads import Admitted, Judge, Work, WorkThreads
 from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
@@ -29,21 +30,26 @@ JUDGED = Judged(verdict=None, fingerprint=None, alert=None)  # type: ignore[arg-
 
 
 class Bench:
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, partition: TopicPartition = P0) -> None:
+        self.partition = partition
         self.ownership: Ownership[Answer] = Ownership(max_records=99, max_bytes=9999)
-        self.ownership.assign([P0], "member")
+        self.ownership.assign([partition], "member")
         self.failures: list[BaseException] = []
         self.decoder = FakeDecoder()
         self.faults: list[Exception] = []
+        self.figures = Figures()
+        self.breaker = Breaker(DeliverySettings(max_consecutive_rejects=2), self.figures)
         self.threads = WorkThreads(
             ownership=self.ownership,
             work=Work(
                 self.decoder, judge, lambda: RegistryView(None, float("inf")), self._self_test
             ),
+            breaker=self.breaker,
+            redrives="redrives",
             decode=DecodeSettings.model_construct(processes=1, max_image_bytes=1000),
             extract=ExtractSettings(batch_max_images=8, batch_wait_ms=200.0, batch_deadline_s=60.0),
             watchdog=Watchdog(),
-            figures=Figures(),
+            figures=self.figures,
             fail=self.failures.append,
         )
 
@@ -56,7 +62,7 @@ class Bench:
         """The answers to these events, in order; raises what a thread failed with."""
         records = [_record(offset, value) for offset, value in enumerate(values)]
         sizes = [(record.origin.offset, 10) for record in records]
-        entries = self.ownership.admit(P0, sizes)
+        entries = self.ownership.admit(self.partition, sizes)
         self.threads.start()
         self.threads.admit([Admitted(e, r) for e, r in zip(entries, records, strict=True)])
 
@@ -115,6 +121,26 @@ def test_a_broken_image_becomes_a_dead_letter_and_its_neighbours_are_judged() ->
     letter = answers[1]
     assert isinstance(letter, DeadLetter)
     assert letter.value == b"broken"
+
+
+def test_an_event_of_a_sender_in_quarantine_is_answered_without_being_decoded() -> None:
+    bench = Bench(judge_all)
+    bench.breaker.count("/other", ("images", 0, 90), code=None)
+    for offset in range(91, 94):
+        bench.breaker.count("/test", ("images", 0, offset), code="decode.corrupt")
+    bench.decoder.failures.put(AssertionError("it was decoded"))
+    (letter,) = bench.answers(b"a")
+    assert isinstance(letter, DeadLetter)
+    assert (letter.code, letter.value) == ("quarantined", b"a")
+    assert not bench.decoder.failures.empty()
+
+
+def test_a_redriven_event_of_a_sender_in_quarantine_is_judged() -> None:
+    bench = Bench(judge_all, TopicPartition("redrives", 0))
+    bench.breaker.count("/other", ("images", 0, 90), code=None)
+    for offset in range(91, 94):
+        bench.breaker.count("/test", ("images", 0, offset), code="decode.corrupt")
+    assert codes(bench.answers(b"a")) == ["verdict"]
 
 
 def test_an_image_that_breaks_inference_is_found_by_halving_and_fails_alone() -> None:
