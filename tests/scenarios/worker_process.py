@@ -218,7 +218,7 @@ def main() -> None:
                 follower.metadata,
             ),
             stop=stop,
-            failpoint=from_environment(os.environ),
+            failpoint=from_environment(os.environ, allowed=settings.is_local),
             on_ready=say,
         )
     follower.close()

@@ -134,7 +134,7 @@ def run_slot(
                 ),
                 stop=stop,
                 figures=figures,
-                failpoint=from_environment(os.environ),
+                failpoint=from_environment(os.environ, allowed=settings.is_local),
                 on_ready=on_ready,
             )
         finally:

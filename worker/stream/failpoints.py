@@ -36,11 +36,22 @@ def _to_this_process(action: signal.Signals) -> None:
     os.kill(os.getpid(), action)
 
 
-def from_environment(environment: Mapping[str, str], send: Send = _to_this_process) -> Failpoint:
-    """The function to call at each named place; it does nothing unless a place is armed."""
+def from_environment(
+    environment: Mapping[str, str], *, allowed: bool, send: Send = _to_this_process
+) -> Failpoint:
+    """The function to call at each named place; it does nothing unless a place is armed.
+
+    Raises StopError (exit code 2) for what is armed where it is not `allowed`, or unknown.
+    """
     armed = environment.get("LATENTPRINT_FAILPOINT", "")
     if not armed:
         return lambda name: None
+    if not allowed:
+        raise StopError(
+            f"LATENTPRINT_FAILPOINT={armed!r} would kill or stop this worker on purpose, which is"
+            " for scenario tests on one machine alone; unset it (profile=local allows it)",
+            exit_code=2,
+        )
     name, _, what = armed.partition(":")
     action, _, number = what.partition("@")
     if name not in NAMES or action not in ACTIONS or not (number == "" or number.isdigit()):

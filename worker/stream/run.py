@@ -19,6 +19,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import structlog
 from kafka.errors import FencedInstanceIdError, KafkaError, RetriableError
@@ -42,6 +44,13 @@ from worker.telemetry import Log
 
 JOIN_DEADLINE_S = 60.0
 POLL_DEADLINE_S = 60.0
+CONSUMER_DEADLINE_S = 90.0
+"""Above what the consumer itself waits for brokers and topics, which ends with a better word."""
+
+FIRST_POLL_PAUSE_S, LONGEST_POLL_PAUSE_S = 0.1, 2.0
+"""Between polls that fail at once; short enough for a drain to end in time."""
+
+THREADS_CLOSE_S = 2.0
 
 RIVAL_SESSIONS = 3
 """A rival for the slot fences this worker again within so many sessions; an outage does not."""
@@ -124,8 +133,17 @@ def run(
         figures=figures,
         fail=failures.append,
     )
-    watchdog.start()
-    try:
+    with ExitStack() as ending:
+        # Carried out from the last line to the first, each one whatever became of the others.
+        ending.callback(lambda: log.info("stopped", **figures.read()))
+        closing = partial(_close, ending, log)
+        closing("watchdog", watchdog.close)  # last: what closes below may hang, too
+        closing("consumer", poller.close)  # without a LeaveGroup, so a restart moves no partition
+        closing("threads", lambda: threads.close(THREADS_CLOSE_S))
+        closing("in_flight", ownership.discard)  # or the last rebalance would wait for commits
+        closing("commits", lambda: commits.close(kafka.commit_deadline_s))  # the one under way
+        closing("calls", poller.refuse_calls)  # or a commit would wait for a poll that never comes
+        watchdog.start()
         try:
             publisher.open()
         except KafkaError as error:
@@ -133,7 +151,8 @@ def run(
                 f"the producer could not be built ({type(error).__name__}: {error}); is Kafka up?",
                 exit_code=3,
             ) from error
-        poller.open()
+        with watchdog.guard("building the consumer", CONSUMER_DEADLINE_S):
+            poller.open()
         threads.start()
         commits.start()
         _loop(
@@ -145,15 +164,20 @@ def run(
             stop=stop,
             failures=failures,
             on_ready=on_ready,
+            wait=threading.Event().wait,
         )
-    finally:
-        poller.refuse_calls()
-        commits.close(kafka.commit_deadline_s)
-        ownership.discard()  # or the consumer's last rebalance would wait for commits
-        threads.close(2.0)
-        poller.close()
-        watchdog.close()
-        log.info("stopped", **figures.read())
+
+
+def _close(ending: ExitStack, log: Log, what: str, call: Callable[[], None]) -> None:
+    """Have `call` carried out at the end; its failure is said, and hides nothing else."""
+
+    def carry_out() -> None:
+        try:
+            call()
+        except Exception as error:  # the worker's own reason to end is the one to report
+            log.error("close_failed", what=what, error=f"{type(error).__name__}: {error}")
+
+    ending.callback(carry_out)
 
 
 def _loop(
@@ -166,6 +190,7 @@ def _loop(
     stop: threading.Event,
     failures: Sequence[BaseException],
     on_ready: Callable[[], None],
+    wait: Callable[[float], object],
 ) -> None:
     """Poll until asked to stop, then drain: admit nothing more, commit what is in flight.
 
@@ -183,6 +208,7 @@ def _loop(
     ready = reopened = False
     drain_by: float | None = None
     fenced_at = -math.inf
+    pause_s = FIRST_POLL_PAUSE_S
     while True:
         if failures:
             raise failures[0]
@@ -193,13 +219,17 @@ def _loop(
             with watchdog.guard("a poll", POLL_DEADLINE_S):
                 admitted = poller.poll(admitting=drain_by is None)
             threads.admit(admitted)
+            pause_s = FIRST_POLL_PAUSE_S
         except RetriableError as away:
-            log.warning("poll", error=f"{type(away).__name__}: {away}")
+            log.warning("poll", error=f"{type(away).__name__}: {away}", pause_s=pause_s)
+            wait(pause_s)  # not on `stop`, whose signal handler runs on this very thread
+            pause_s = min(2 * pause_s, LONGEST_POLL_PAUSE_S)
         except FencedInstanceIdError as fenced:
             if time.monotonic() - fenced_at > rival_s:
                 fenced_at = time.monotonic()
                 log.warning("join_anew", reason="fenced, perhaps by a join of its own")
-                poller.reopen()
+                with watchdog.guard("building the consumer", CONSUMER_DEADLINE_S):
+                    poller.reopen()
                 continue
             raise StopError(
                 f"fenced twice within {rival_s:g} s: another process joins the group with this"
@@ -220,6 +250,7 @@ def _loop(
                     exit_code=3,
                 )
             log.warning("join_slow", seconds=JOIN_DEADLINE_S)
-            poller.reopen()
+            with watchdog.guard("building the consumer", CONSUMER_DEADLINE_S):
+                poller.reopen()
             reopened = True
             join_by = time.monotonic() + JOIN_DEADLINE_S

@@ -5,6 +5,7 @@ cannot be killed, so the process ends with its own exit code, the supervisor sta
 the successor's `init_transactions` fences what was left behind.
 """
 
+import faulthandler
 import os
 import sys
 import threading
@@ -18,14 +19,22 @@ WATCHDOG_EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: a new process may well succeed."""
 
 _TICK_S = 0.2
+_SAY_S = 5.0
+"""A reader of stderr that hangs must not keep the process alive for longer."""
 
 
 def _end_process(what: str, deadline_s: float) -> None:
+    """Say what hung and where every thread stands, then end, even where stderr takes nothing."""
+    last_resort = threading.Timer(_SAY_S, os._exit, [WATCHDOG_EXIT_CODE])
+    last_resort.daemon = True
+    last_resort.start()
     sys.stderr.write(
         f"watchdog: {what} did not return within {deadline_s:g} s; the process ends with exit code"
-        f" {WATCHDOG_EXIT_CODE} and a new one takes over\n"
+        f" {WATCHDOG_EXIT_CODE} and a new one takes over; the threads stand as"
+        " follows, the innermost call first\n"
     )
     sys.stderr.flush()
+    faulthandler.dump_traceback(all_threads=True)
     os._exit(WATCHDOG_EXIT_CODE)
 
 

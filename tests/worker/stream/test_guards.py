@@ -2,6 +2,8 @@
 
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +16,7 @@ from worker.errors import StopError
 from worker.settings import KafkaSettings, Settings
 from worker.stream.failpoints import from_environment
 from worker.stream.start_checks import ClusterFacts, TopicFacts, check_client, check_cluster
-from worker.stream.watchdog import Watchdog
+from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 
 def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_alone() -> None:
@@ -29,21 +31,49 @@ def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_
     assert set(expired) == {"hung"}
 
 
+HANGING = """
+import threading
+from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
+
+def waits_for_an_answer_that_never_comes():
+    threading.Event().wait()
+
+watchdog = Watchdog()
+watchdog.start()
+with watchdog.guard("a call", 0.3):
+    waits_for_an_answer_that_never_comes()
+"""
+
+
+def test_the_watchdog_says_where_every_thread_stands_before_it_ends_the_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == WATCHDOG_EXIT_CODE
+    assert "watchdog: a call did not return within 0.3 s" in ended.stderr
+    assert "in waits_for_an_answer_that_never_comes" in ended.stderr
+    assert ended.stderr.count("hread 0x") >= 2, "the one that hangs, and the watchdog's own"
+
+
 def test_a_failpoint_kills_at_the_named_place_and_time_only() -> None:
     sent: list[signal.Signals] = []
-    reach = from_environment({"LATENTPRINT_FAILPOINT": "after_offsets:kill@2"}, sent.append)
+    reach = from_environment(
+        {"LATENTPRINT_FAILPOINT": "after_offsets:kill@2"}, allowed=True, send=sent.append
+    )
     for name in ("after_begin", "after_offsets", "after_flush"):
         reach(name)
     assert sent == []
     reach("after_offsets")
     assert sent == [signal.SIGKILL]
-    from_environment({}, sent.append)("after_offsets")
+    from_environment({}, allowed=False, send=sent.append)("after_offsets")
     assert len(sent) == 1
 
 
 def test_a_failpoint_during_a_call_acts_while_the_call_is_under_way() -> None:
     sent: list[signal.Signals] = []
-    reach = from_environment({"LATENTPRINT_FAILPOINT": "during_commit:stop"}, sent.append)
+    reach = from_environment(
+        {"LATENTPRINT_FAILPOINT": "during_commit:stop"}, allowed=True, send=sent.append
+    )
     reach("during_commit")
     wait_for(lambda: sent, "the failpoint to act")
     assert sent == [signal.SIGSTOP]
@@ -51,7 +81,16 @@ def test_a_failpoint_during_a_call_acts_while_the_call_is_under_way() -> None:
 
 def test_an_unknown_failpoint_is_refused() -> None:
     with pytest.raises(StopError, match="expected NAME:ACTION"):
-        from_environment({"LATENTPRINT_FAILPOINT": "somewhere:kill"})
+        from_environment({"LATENTPRINT_FAILPOINT": "somewhere:kill"}, allowed=True)
+
+
+def test_an_armed_failpoint_is_refused_in_production() -> None:
+    production = Settings(profile="production")
+    with pytest.raises(
+        StopError, match="LATENTPRINT_FAILPOINT='after_begin:kill'.*unset"
+    ) as caught:
+        from_environment({"LATENTPRINT_FAILPOINT": "after_begin:kill"}, allowed=production.is_local)
+    assert caught.value.exit_code == 2
 
 
 def healthy() -> ClusterFacts:
