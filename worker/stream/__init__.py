@@ -12,7 +12,7 @@
 
 Beside the way:
 
-    breaker             stops the worker when too much is rejected
+    breaker             holds back a sender of rejects; stops where everything is rejected
     watchdog            ends the process when a call does not return
     failpoints          where the scenario tests make it fail
     log_lines           the canonical lines of batch, commit and reject

@@ -4,7 +4,7 @@ A sender is the event's `source` with the first part of its `subject`. Uploads o
 not end the service, so one sender's flood is answered by a quarantine: its further events become
 dead letters without being decoded, until one that is let through after a pause is right. Rejects
 of everybody's events are our own mistake (a bad release, a wrong topic), and the topic must not
-drain into the dead letters. Decision 0013 says why it is drawn so.
+drain into the dead letters. Decision 0018 says why it is drawn so.
 """
 
 import threading
