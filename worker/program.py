@@ -1,5 +1,9 @@
 """The command-line program: every package contributes its commands through an entry point.
 
+Each package has its own tree of errors, since none may import the one above it. What joins them is
+a contract: an error that a package raises on purpose carries `exit_code`, an int, and a sentence
+that says what to do; it is printed without a traceback. Whatever carries none is a bug.
+
 Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 a service cannot be reached, 4 refused by a
 gate, 70 an unexpected error (a bug), 75 a call that hung or no decoder
 child, 130 interrupted.
@@ -85,7 +89,7 @@ def report(error: Exception) -> int:
         show()
         return 2
     code = getattr(error, "exit_code", None)
-    if isinstance(code, int):  # the errors of the other packages carry their own
+    if isinstance(code, int):  # the contract above: an error of another package
         return _say(f"error: {error}", code)
     traceback.print_exc()
     return _say(

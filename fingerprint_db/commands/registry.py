@@ -191,7 +191,7 @@ def import_spaces(
         files = [file] if file else _contributed_exports()
         incoming = [decode_contents(path.read_bytes()) for path in files]
         reports = [
-            registry.absorb(contents, by=by or getpass.getuser(), reason=reason)
+            registry.absorb(contents, by=by or _login_name(), reason=reason)
             for contents in incoming
         ]
         documents = [
@@ -249,7 +249,7 @@ def _move(
     with _reported(as_json), _opened(redis, config) as registry:
         found = _named(registry, _chosen(registry.spaces(), space), model)
         act = {"promote": registry.promote, "retire": registry.retire, "restore": registry.restore}
-        change = act[verb](found.space, found.model_id, by=by or getpass.getuser(), reason=reason)
+        change = act[verb](found.space, found.model_id, by=by or _login_name(), reason=reason)
         text = f"{change.model_id} is {change.status} since revision {change.revision}"
         _say(as_json, {"space": found.space, **change_document(change)}, text)
 
@@ -303,6 +303,14 @@ def _status(text: str | None) -> Status | None:
     return statuses[text]
 
 
+def _login_name() -> str:
+    """Who runs the command; in a container the user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise WrongSettings("your user has no login name; give --by") from error
+
+
 @contextmanager
 def _opened(redis: str | None, config: Path | None) -> Iterator[RedisRegistry]:
     registry = RedisRegistry(read_redis_settings(redis, os.environ, config))
@@ -314,10 +322,14 @@ def _opened(redis: str | None, config: Path | None) -> Iterator[RedisRegistry]:
 
 @contextmanager
 def _reported(as_json: bool) -> Iterator[None]:
-    """Turns the registry's errors into one message and their exit code."""
+    """Turns the registry's errors, and those of files, into one message and their exit code.
+
+    Nothing else: a ValueError that the registry did not raise on purpose is a bug, and the program
+    shows it as one.
+    """
     try:
         yield
-    except (RegistryError, OSError, ValueError) as error:
+    except (RegistryError, OSError) as error:
         kind = type(error).__name__
         if as_json:
             print(json.dumps({"error": kind, "message": str(error)}))

@@ -28,7 +28,7 @@ from worker.commands.watch import Watched
 from worker.commands.watch_lines import line
 from worker.enrol.hints import hints_of
 from worker.errors import StopError
-from worker.registry.start import emptiness
+from worker.registry.start import emptiness, open_registry
 from worker.registry.view import RegistryView
 from worker.settings import Settings
 from worker.settings_sources import load_settings
@@ -114,7 +114,7 @@ def register_command(
     settings = _settings(redis, config)
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
-    from worker.commands.workshop import open_registry, open_workshop
+    from worker.commands.workshop import open_workshop
     from worker.enrol.samples import read_samples
 
     with (
@@ -172,7 +172,6 @@ def _redis_is_set(settings: Settings) -> bool:
 
 def _view(settings: Settings, bundle: "Bundle") -> RegistryView:
     """The registry as of now: Redis where one was named, else the zoo of the bundle."""
-    from worker.commands.workshop import open_registry
     from worker.extractor.bundle import ZOO_EXPORT
 
     with _registry_errors():

@@ -95,10 +95,9 @@ def run_slot(
     decoders, loads the registry, then joins the group.
     """
     from worker.broker.group_floor import read_floor
-    from worker.commands.workshop import open_registry, open_workshop
     from worker.metrics import Figures
     from worker.registry.follower import RegistryFollower
-    from worker.registry.start import await_redis, start_following
+    from worker.registry.start import await_redis, open_registry, start_following
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
     from worker.stream.threads import Work
@@ -111,6 +110,8 @@ def run_slot(
         await_redis(registry, settings.redis, stop)
         if stop.is_set():
             return
+        from worker.commands.workshop import open_workshop  # torch takes seconds to load
+
         workshop = stack.enter_context(open_workshop(settings))
         space = workshop.bundle.digest
         structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])

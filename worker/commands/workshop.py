@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from fingerprint_db.redis_store.registry import RedisRegistry
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
@@ -17,7 +16,7 @@ from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import TorchExtractor
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy
-from worker.settings import MEBIBYTE, DecisionSettings, DecodeSettings, RedisSettings, Settings
+from worker.settings import MEBIBYTE, DecisionSettings, DecodeSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +50,6 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
     with pool as decoder:
         check_posture(decoder.posture(), settings.decode.sandbox)
         yield Workshop(bundle, extractor, policy, decoder)
-
-
-@contextmanager
-def open_registry(settings: RedisSettings) -> Iterator[RedisRegistry]:
-    """The registry in Redis; no connection is made before the first call."""
-    registry = RedisRegistry(settings.address())
-    try:
-        yield registry
-    finally:
-        registry.close()
 
 
 def decision_policy(settings: DecisionSettings) -> Policy:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
@@ -29,6 +30,7 @@ from worker.errors import StopError
 from worker.extractor.architectures import ExtractorNetwork, build_network
 from worker.extractor.calibration import Calibration
 from worker.extractor.document import BundleDocument, reachable_bins
+from worker.plain_errors import sentences
 
 DOCUMENT = "bundle.json"
 WEIGHTS = "weights.safetensors"
@@ -76,7 +78,13 @@ def load_bundle(path: Path | None = None) -> Bundle:
     raw = _read_document(path)
     try:
         document = BundleDocument.model_validate(json.loads(raw))
-    except ValueError as error:  # no UTF-8, no JSON, or no bundle document
+    except ValidationError as error:
+        raise StopError(
+            f"{path / DOCUMENT} is no bundle document:"
+            f" {sentences(error, BundleDocument.model_fields)}",
+            exit_code=2,
+        ) from error
+    except ValueError as error:  # no UTF-8, or no JSON
         raise StopError(f"{path / DOCUMENT} is no bundle document: {error}", exit_code=2) from error
     if document.format != FORMAT:
         raise StopError(

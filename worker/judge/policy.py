@@ -7,9 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.errors import StopError
+from worker.plain_errors import sentences
 
 FlaggedOutcome = Literal["attributed", "unknown_generator", "undetermined"]
 
@@ -50,5 +51,9 @@ def load_policy(path: Path | None = None) -> Policy:
             " to a TOML file like worker/judge/policy.toml",
             exit_code=2,
         ) from error
-    except ValueError as error:  # no UTF-8, no TOML, or no policy
+    except ValidationError as error:
+        raise StopError(
+            f"policy file {path} is wrong: {sentences(error, Policy.model_fields)}", exit_code=2
+        ) from error
+    except ValueError as error:  # no UTF-8, or no TOML
         raise StopError(f"policy file {path} is wrong: {error}", exit_code=2) from error

@@ -6,11 +6,13 @@ What a person must mend ends the start at once; what may recover is waited for.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from fingerprint_db.errors import RegistryError, RegistryUnavailable
+from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from worker.errors import StopError
 from worker.registry.follower import RegistryFollower
@@ -19,6 +21,16 @@ from worker.settings import RedisSettings
 _ASK_AGAIN_S = 1.0
 _LOOK_S = 0.1
 """How long the main thread sleeps before it looks whether it was asked to stop."""
+
+
+@contextmanager
+def open_registry(settings: RedisSettings) -> Iterator[RedisRegistry]:
+    """The registry in Redis; no connection is made before the first call."""
+    registry = RedisRegistry(settings.address())
+    try:
+        yield registry
+    finally:
+        registry.close()
 
 
 def await_redis(

@@ -60,6 +60,17 @@ def test_an_empty_registry_lists_nothing_and_is_no_error(url: str) -> None:
     assert run_json("list") == {"space": None, "revision": 0, "models": []}
 
 
+def test_a_value_error_that_is_no_refusal_is_a_bug_and_not_wrong_use(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: RedisRegistry) -> tuple[str, ...]:
+        raise ValueError("ours")
+
+    monkeypatch.setattr(RedisRegistry, "spaces", broken)
+    with pytest.raises(ValueError, match="ours"):
+        cli.list_models(redis=url)
+
+
 def test_list_shows_each_model_once_in_order_of_registration(filled: RedisRegistry) -> None:
     lines = run("list")[0].splitlines()
     assert lines[0] == f"space {SPACE}, revision 2"

@@ -111,6 +111,12 @@ def test_a_document_that_cannot_be_read_is_refused(text: bytes, folder: Path) ->
     assert refusal(folder).startswith(f"{folder / 'bundle.json'} is no bundle document: ")
 
 
+def test_an_empty_document_is_refused_in_plain_sentences(folder: Path) -> None:
+    (folder / "bundle.json").write_text("{}")
+    assert "format is missing; architecture is missing;" in (said := refusal(folder))
+    assert "http" not in said
+
+
 @pytest.mark.parametrize("name", layout.DIGESTED)
 def test_a_file_without_a_digest_is_refused_since_it_could_be_changed_unseen(
     name: str, folder: Path

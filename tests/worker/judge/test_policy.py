@@ -99,6 +99,15 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     assert "minimum_jpeg_quality" in message
 
 
+def test_mistakes_are_plain_sentences_with_what_was_meant(tmp_path: Path) -> None:
+    text = TEXT.replace("alpha = 0.01", "alfa = 0.01").replace("= 40", "= 0")
+    path = written(tmp_path, text)
+    assert refusal(path) == (
+        f"policy file {path} is wrong: alpha is missing; minimum_jpeg_quality: expected greater"
+        " than or equal to 1; alfa is not known, did you mean alpha?"
+    )
+
+
 def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     assert refusal(path) == (

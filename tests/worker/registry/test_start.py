@@ -1,5 +1,7 @@
 """A worker starts with a registry that it can read, waits for one, or says why it does not."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -130,6 +132,12 @@ def test_judging_blind_is_a_choice(start: Any) -> None:
     registry = Failing(lambda: RegistryForbidden("WRONGPASS"))
     start(registry, RedisSettings(required=False), clock, threading.Event())
     assert clock.now == 0.0
+
+
+def test_redis_is_asked_before_torch_is_loaded() -> None:
+    """Loading it takes seconds, which a wrong password need not cost at each start."""
+    program = "import sys, worker.registry.start; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_registry_below_what_the_group_has_seen_is_refused_at_the_start() -> None:
