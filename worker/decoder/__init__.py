@@ -15,6 +15,8 @@ In the child:
     decode        from the bytes of a file to crops, step by step
     image_header  format and size, read before any pixel is decoded
     jpeg_quality  how strongly a JPEG was compressed
+    completeness  whether a file holds all of its picture
+    file_kinds    what a file is that is no JPEG, PNG or WebP, in words
     pixels        the picture as it is judged, and its digest
     crops         where crops are taken, and which carry no evidence
 """

@@ -3,6 +3,7 @@
     run                 the worker on one screen: what is built, in which order it ends
     start_checks        what makes a worker refuse to start
     poller              the consumer; admits records, pauses, seeks
+    positions           where reading begins, and what is missing there
     rebalance_listener  partitions come and go
     in_flight           what was admitted and is not committed yet, whose it is, and the one bound
     threads             decode threads and the inference thread
