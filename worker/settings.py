@@ -165,7 +165,7 @@ class DecodeSettings(_Group):
     memory_mib: Count = Field(default=1024, description="MiB; what decoding one image may allocate")
     cpu_s: Seconds = Field(default=2.0, description="s of processor time for one image")
     images_per_child: Count = Field(
-        default=8,
+        default=16,
         description="images; of one source alone; 1: no image is decoded where another was",
     )
     sandbox: Literal["required", "warn"] = Field(

@@ -49,7 +49,7 @@ class DecoderPool:
         limits: DecodeLimits,
         size: int,
         *,
-        images_per_child: int = 8,
+        images_per_child: int = 16,
         timeout_s: float | None = None,
     ) -> None:
         if size < 1 or images_per_child < 1:
@@ -65,7 +65,7 @@ class DecoderPool:
         self._failure: str | None = None
         self._failed_starts = 0
         self._changes = 0
-        self._closed = False
+        self._closed = self._all_ended = False
         self._starter: threading.Thread | None = None
 
     def start(self) -> None:
@@ -160,10 +160,12 @@ class DecoderPool:
             self._changed.notify_all()
         for decoder in idle:
             decoder.end()
-        if self._starter is not None:
-            self._starter.join()
         with self._changed:
             self._changed.wait_for(lambda: not self._all)  # those in use end in their own callers
+            self._all_ended = True
+            self._changed.notify_all()
+        if self._starter is not None:
+            self._starter.join()
 
     def __enter__(self) -> Self:
         self.start()
@@ -265,6 +267,8 @@ class DecoderPool:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._wanted)
                 if self._closed:
+                    # With this thread the templates end, and their children would be orphans.
+                    self._changed.wait_for(lambda: self._all_ended)
                     return
                 failed_before, wanted = self._failed_starts, self._wanted
             self._start_some(wanted)

@@ -247,6 +247,15 @@ def test_closing_ends_every_child_and_blames_no_image(threads: ThreadPoolExecuto
     assert not [t for t in threading.enumerate() if t.name == "decoder-starter"]
 
 
+def test_closing_an_idle_pool_reaps_every_child() -> None:
+    """A worker that is process 1 of its container would keep an orphan as a zombie."""
+    for _ in range(3):
+        with DecoderPool(LIMITS, 2) as pool:
+            pids = pool.pids()
+        assert len(pids) == 2
+        assert not [pid for pid in pids if is_alive(pid)]
+
+
 def test_a_pool_that_was_not_started_says_so() -> None:
     pool = DecoderPool(LIMITS, 1)
     with pytest.raises(StopError, match="start"):
