@@ -1,7 +1,8 @@
 """The settings: every one, in small frozen groups, each passed only to its user.
 
 `worker.settings_sources` reads them from flags, environment, file and the local services' state;
-nothing else in the worker reads the environment. `deploy/.env.example` lists them all.
+no other setting is read from the environment. What `run` takes from it besides is handed on: to the
+processes of its slots, and a failpoint of the scenario tests. `deploy/.env.example` lists them all.
 """
 
 import re

@@ -7,14 +7,14 @@ other, and a command that is interrupted may be run again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, ProducerFencedError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFencedError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
@@ -23,6 +23,7 @@ from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.image_event import MAX_IMAGE_BYTES
 
 Action = Literal["redriven", "discarded"]
 State = Literal["open", "redriven", "discarded"]
@@ -94,17 +95,27 @@ class Kept:
 
 
 def kept_letters(
-    brokers: str, topics: Topics, *, client: Mapping[str, Any] | None = None
+    brokers: str,
+    topics: Topics,
+    *,
+    places: Collection[Place] | None = None,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
+    client: Mapping[str, Any] | None = None,
 ) -> Iterator[Kept]:
     """Every dead letter that is there now, partition by partition, the oldest first.
 
+    With `places`, those alone: each is sought, and nothing else is fetched but what lies behind it.
     Records that are no dead letter are passed over. Raises StopError with exit code 3 where Kafka
     or a topic is out of reach.
     """
     with admin(brokers, client=client) as connection:
         partitions = require_topics(connection, [topics.dead_letters, topics.decisions])
     decisions = _decisions(brokers, topics, partitions[topics.decisions], client)
-    for record in _records(brokers, topics.dead_letters, partitions[topics.dead_letters], client):
+    existing = partitions[topics.dead_letters]
+    at = None if places is None else [place for place in places if place.partition in existing]
+    for record in _records(
+        brokers, topics.dead_letters, existing, client, max_image_bytes=max_image_bytes, at=at
+    ):
         place = Place(record.origin.partition, record.origin.offset)
         try:
             letter = read_dead_letter(record)
@@ -113,7 +124,7 @@ def kept_letters(
         yield Kept(place, letter, record, decisions.get(place))
 
 
-def decide(
+def settle(
     brokers: str,
     topics: Topics,
     letters: Iterable[Kept],
@@ -121,24 +132,34 @@ def decide(
     action: Action,
     by: str,
     reason: str,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
     client: Mapping[str, Any] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     done: Callable[[Kept], None] = lambda kept: None,
+    refused: Callable[[Kept, str], None] = lambda kept, why: None,
 ) -> int:
     """Redrive or discard each letter; returns how many. `done` is called once it is committed.
+
+    A letter larger than `max_image_bytes` allows is passed to `refused`, and the others go on.
 
     Raises StopError where Kafka is out of reach (3) or another person decides at the same time
     (1): what `done` was called for is decided. Of one batch more it may not be known whether it
     was; `letters` is read once no other command can decide any more.
     """
     count = 0
-    with _producer(brokers, topics, client) as producer:
+    with _producer(brokers, topics, max_image_bytes, client) as producer:
         for batch in _batches(letters):
             producer.begin_transaction()
             futures = []
+            settled: list[Kept] = []
             for kept in batch:
                 if action == "redriven":
-                    futures.append(_send_again(producer, topics, kept.record))
+                    try:
+                        futures.append(_send_again(producer, topics, kept.record))
+                    except MessageSizeTooLargeError as error:  # before anything was sent of it
+                        refused(kept, str(error))
+                        continue
+                settled.append(kept)
                 decision = Decision(
                     action=action,
                     partition=kept.place.partition,
@@ -159,8 +180,8 @@ def decide(
                 if not future.succeeded():
                     raise unreachable(brokers, future.exception or TimeoutError("no answer"))
             producer.commit_transaction(CONNECT_TIMEOUT_S)
-            count += len(batch)
-            for kept in batch:
+            count += len(settled)
+            for kept in settled:
                 done(kept)
     return count
 
@@ -186,7 +207,7 @@ def _send_again(producer: WorkerProducer, topics: Topics, record: RawRecord) -> 
 
 @contextmanager
 def _producer(
-    brokers: str, topics: Topics, client: Mapping[str, Any] | None
+    brokers: str, topics: Topics, max_image_bytes: int, client: Mapping[str, Any] | None
 ) -> Iterator[WorkerProducer]:
     timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
     try:
@@ -196,7 +217,7 @@ def _producer(
             acks="all",
             enable_idempotence=True,
             allow_auto_create_topics=False,
-            max_request_size=dead_letters_max_message_bytes(),
+            max_request_size=dead_letters_max_message_bytes(max_image_bytes),
             request_timeout_ms=timeout_ms,
             delivery_timeout_ms=timeout_ms + 1000,
             max_block_ms=timeout_ms,
@@ -237,9 +258,18 @@ def _decisions(
 
 
 def _records(
-    brokers: str, topic: str, partitions: list[int], client: Mapping[str, Any] | None
+    brokers: str,
+    topic: str,
+    partitions: list[int],
+    client: Mapping[str, Any] | None,
+    *,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
+    at: Sequence[Place] | None = None,
 ) -> Iterator[RawRecord]:
-    """The committed records of a topic up to its end when the first is asked for."""
+    """The committed records of a topic up to its end when the first is asked for.
+
+    With `at`, only those that lie at these places, in this order.
+    """
     timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
     try:
         consumer = KafkaConsumer(
@@ -251,30 +281,48 @@ def _records(
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
-            max_partition_fetch_bytes=dead_letters_max_message_bytes(),
+            max_partition_fetch_bytes=dead_letters_max_message_bytes(max_image_bytes),
             **(client or {}),
         )
     except KafkaError as error:
         raise unreachable(brokers, error) from error
     try:
         assigned = [TopicPartition(topic, number) for number in partitions]
-        for partition, end in consumer.end_offsets(assigned, timeout_ms=timeout_ms).items():
-            consumer.assign([partition])
-            consumer.seek_to_beginning(partition)
-            heard = time.monotonic()
-            while (position := consumer.position(partition, timeout_ms=timeout_ms)) < end:
-                fetched = consumer.poll(timeout_ms=_POLL_MS)
-                if fetched or consumer.position(partition, timeout_ms=timeout_ms) > position:
-                    heard = time.monotonic()
-                elif time.monotonic() - heard > CONNECT_TIMEOUT_S:
-                    raise unreachable(
-                        brokers, TimeoutError(f"{topic}-{partition.partition} gives no records")
-                    )
-                for batch in fetched.values():
-                    for r in batch:
-                        origin = Origin(r.topic, r.partition, r.offset)
-                        yield RawRecord(origin, r.key, r.value, tuple(r.headers), r.timestamp)
+        starts = consumer.beginning_offsets(assigned, timeout_ms=timeout_ms)
+        ends = consumer.end_offsets(assigned, timeout_ms=timeout_ms)
+        spans = [(partition, starts[partition], ends[partition]) for partition in assigned]
+        if at is not None:
+            sought = [(TopicPartition(topic, place.partition), place.offset) for place in at]
+            spans = [
+                (partition, offset, offset + 1)
+                for partition, offset in sought
+                if starts[partition] <= offset < ends[partition]
+            ]
+        for partition, start, end in spans:
+            yield from _span(consumer, partition, start, end, brokers)
     except KafkaError as error:
         raise unreachable(brokers, error) from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1000)
+
+
+def _span(
+    consumer: KafkaConsumer, partition: TopicPartition, start: int, end: int, brokers: str
+) -> Iterator[RawRecord]:
+    """The records of one partition from `start` up to, not including, `end`."""
+    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
+    consumer.assign([partition])
+    consumer.seek(partition, start)
+    heard = time.monotonic()
+    while (position := consumer.position(partition, timeout_ms=timeout_ms)) < end:
+        fetched = consumer.poll(timeout_ms=_POLL_MS)
+        if fetched or consumer.position(partition, timeout_ms=timeout_ms) > position:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > CONNECT_TIMEOUT_S:
+            where = f"{partition.topic}-{partition.partition}"
+            raise unreachable(brokers, TimeoutError(f"{where} gives no records"))
+        for batch in fetched.values():
+            for r in batch:
+                if r.offset < end:
+                    origin = Origin(r.topic, r.partition, r.offset)
+                    yield RawRecord(origin, r.key, r.value, tuple(r.headers), r.timestamp)

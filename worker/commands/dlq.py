@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fingerprint_db.commands.listing import columns
 from fingerprint_db.names import printable
 from worker.broker.topics import Topics
-from worker.commands.dead_letter_queue import Action, Kept, Place, State, decide, kept_letters
+from worker.commands.dead_letter_queue import Action, Kept, Place, State, kept_letters, settle
 from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
 from worker.commands.stream import client_of, settings_of
 from worker.errors import StopError
@@ -146,8 +148,10 @@ def redrive_command(
                 err=True,
             )
 
-    _decide(settings, whole(), "redriven", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
-    if incomplete:
+    unsent = _settle(
+        settings, whole(), "redriven", by=by, reason=reason, dry_run=dry_run, as_json=as_json
+    )
+    if incomplete or unsent:
         raise typer.Exit(1)
 
 
@@ -173,7 +177,7 @@ def discard_command(
     named = _check_way(places, code, every)
     settings = settings_of(brokers, prefix, config)
     chosen = _chosen(settings, named, code, every, again=False)
-    _decide(settings, chosen, "discarded", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
+    _settle(settings, chosen, "discarded", by=by, reason=reason, dry_run=dry_run, as_json=as_json)
 
 
 def _check_way(places: list[str] | None, code: str | None, every: bool) -> list[Place]:
@@ -207,14 +211,18 @@ def _chosen(
     yield from named
 
 
-def _kept(settings: Settings) -> Iterator[Kept]:
+def _kept(settings: Settings, places: list[Place] | None = None) -> Iterator[Kept]:
     return kept_letters(
-        settings.kafka.brokers, Topics(settings.kafka.prefix), client=client_of(settings)
+        settings.kafka.brokers,
+        Topics(settings.kafka.prefix),
+        places=places,
+        max_image_bytes=settings.decode.max_image_bytes,
+        client=client_of(settings),
     )
 
 
 def _named(settings: Settings, places: list[Place]) -> list[Kept]:
-    found = {kept.place: kept for kept in _kept(settings) if kept.place in places}
+    found = {kept.place: kept for kept in _kept(settings, places)}
     missing = [str(place) for place in dict.fromkeys(places) if place not in found]
     if missing:
         topic = Topics(settings.kafka.prefix).dead_letters
@@ -225,7 +233,7 @@ def _named(settings: Settings, places: list[Place]) -> list[Kept]:
     return [found[place] for place in dict.fromkeys(places)]
 
 
-def _decide(
+def _settle(
     settings: Settings,
     letters: Iterable[Kept],
     action: Action,
@@ -234,8 +242,10 @@ def _decide(
     reason: str,
     dry_run: bool,
     as_json: bool,
-) -> None:
+) -> int:
+    """Redrive or discard, and tell; returns how many could not be sent."""
     places: list[str] = []
+    unsent: list[Kept] = []
 
     def tell(kept: Kept) -> None:
         places.append(str(kept.place))
@@ -243,25 +253,38 @@ def _decide(
             doing = f"would be {action}" if dry_run else action
             typer.echo(f"{kept.place}: {doing} ({kept.letter.code}, {_subject(kept)})")
 
-    count = 0
+    def refuse(kept: Kept, why: str) -> None:
+        unsent.append(kept)
+        typer.echo(
+            f"{kept.place}: cannot be redriven, {printable(why)}; raise decode.max_image_bytes to"
+            " what the topics take, or discard it",
+            err=True,
+        )
+
     if dry_run:
         for kept in letters:
             tell(kept)
     else:
-        count = decide(
+        settle(
             settings.kafka.brokers,
             Topics(settings.kafka.prefix),
             letters,
             action=action,
             by=by or getpass.getuser(),
             reason=reason,
+            max_image_bytes=settings.decode.max_image_bytes,
             client=client_of(settings),
             done=tell,
+            refused=refuse,
         )
     if as_json:
         typer.echo(json.dumps({"action": action, "dry_run": dry_run, "places": places}))
+    elif dry_run:
+        would = "redrive" if action == "redriven" else "discard"
+        typer.echo(f"would {would} {len(places)}")
     else:
-        typer.echo(f"{count} {action}")
+        typer.echo(f"{len(places)} {action}")
+    return len(unsent)
 
 
 def _document(kept: Kept) -> dict[str, Any]:
@@ -282,8 +305,13 @@ def _document(kept: Kept) -> dict[str, Any]:
 
 
 def _print_table(letters: list[dict[str, Any]]) -> None:
+    heading = ("place", "rejected", "state", "code", "tries", "subject", "message")
+    names = ("place", "rejected_at", "state", "code", "attempts", "subject", "message")
+    if not sys.stdout.isatty():  # for programs: one line a letter, whatever its length
+        typer.echo(columns(heading, [[str(one[n] or "-") for n in names] for one in letters]))
+        return
     table = Table(box=None, pad_edge=False)
-    for name in ("place", "rejected", "state", "code", "tries", "subject", "message"):
+    for name in heading:
         table.add_column(name, overflow="fold" if name in ("subject", "message") else "ellipsis")
     for one in letters:
         table.add_row(

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -67,12 +68,15 @@ def scan_command(
     with open_workshop(settings) as workshop:
         view = _view(settings, workshop.bundle)
         unreadable = 0
+        skipped: Counter[str] = Counter()
         for document in scan(
             paths,
             workshop.decoder.decode,
             workshop.pipeline(),
             view,
             settings.extract.batch_max_images,
+            workers=settings.decode.processes,
+            skipped=lambda file: skipped.update([file.why]),
         ):
             unreadable += document["record"] == "unreadable"
             if as_json:
@@ -81,6 +85,9 @@ def scan_command(
                 print(f"unreadable         {printable(document['subject'])}: {document['message']}")
             else:
                 typer.echo(line(Watched(document["record"], document)))
+    if skipped:
+        why = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
+        print(f"left out {skipped.total()} files: {why}", file=sys.stderr)
     raise typer.Exit(1 if unreadable else 0)
 
 

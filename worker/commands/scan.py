@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 from worker.commands.watch import rejected_document
 from worker.decoder.decode import DecodedImage
-from worker.enrol.image_files import ImageFile, UnreadablePath, find_image_files
+from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
+from worker.enrol.in_order import in_order
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin, readable
 from worker.events.dead_letter import DeadLetter
@@ -24,33 +25,57 @@ SCAN_TOPIC = "scan"
 SOURCE = "/latentprint/scan"
 
 Decode = Callable[[bytes], DecodedImage]
+Read = dict[str, Any] | tuple[ImageEvent, DecodedImage | RejectError]
+"""A file as it was read and decoded, or the document that says why it could not be read."""
 
 
 def scan(
-    paths: Sequence[Path], decode: Decode, pipeline: Pipeline, view: RegistryView, batch: int
+    paths: Sequence[Path],
+    decode: Decode,
+    pipeline: Pipeline,
+    view: RegistryView,
+    batch: int,
+    *,
+    workers: int = 1,
+    skipped: Callable[[SkippedFile], None] = lambda file: None,
 ) -> Iterator[dict[str, Any]]:
-    """One document per image below `paths`, in order: as `latentprint watch --json` prints them."""
-    waiting: list[tuple[ImageEvent, DecodedImage | RejectError]] = []
-    for offset, found in enumerate(_images(paths)):
+    """One document per image below `paths`, in order: as `latentprint watch --json` prints them.
+
+    `workers` files are read and decoded at once; `decode` must bear as many callers. `skipped` is
+    told of what was found and is no image by its name.
+    """
+
+    def read(numbered: tuple[int, ImageFile | UnreadablePath]) -> Read:
+        offset, found = numbered
         event = _event(found, offset)
         if isinstance(event, dict):
+            return event
+        try:
+            return event, decode(event.data)
+        except RejectError as error:
+            return event, error
+
+    waiting: list[tuple[ImageEvent, DecodedImage | RejectError]] = []
+    for result in in_order(read, enumerate(_images(paths, skipped)), workers):
+        if isinstance(result, dict):
             yield from _judged(waiting, pipeline, view)
             waiting = []
-            yield event
+            yield result
             continue
-        try:
-            waiting.append((event, decode(event.data)))
-        except RejectError as error:
-            waiting.append((event, error))
+        waiting.append(result)
         if len(waiting) == batch:
             yield from _judged(waiting, pipeline, view)
             waiting = []
     yield from _judged(waiting, pipeline, view)
 
 
-def _images(paths: Sequence[Path]) -> Iterator[ImageFile | UnreadablePath]:
+def _images(
+    paths: Sequence[Path], skipped: Callable[[SkippedFile], None]
+) -> Iterator[ImageFile | UnreadablePath]:
     for found in find_image_files(paths):
-        if isinstance(found, ImageFile | UnreadablePath):
+        if isinstance(found, SkippedFile):
+            skipped(found)
+        else:
             yield found
 
 

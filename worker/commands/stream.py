@@ -123,6 +123,7 @@ def watch_command(
         alerts=alerts,
         from_start=from_start,
         until_idle_s=until_idle,
+        max_image_bytes=settings.decode.max_image_bytes,
         client=client_of(settings),
         ready=ready,
         still_wanted=_stdout_is_read,

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -33,7 +33,6 @@ class _Slot:
     pause_s: float = FIRST_PAUSE_S
     start_at: float = 0.0
     restarts: int = 0
-    exit_codes: list[int] = field(default_factory=list)
 
 
 class Supervisor:
@@ -84,11 +83,22 @@ class Supervisor:
         now = self._clock()
         if slot.process is None:
             if now >= slot.start_at:
-                slot.process = subprocess.Popen(
-                    self._command(slot.number, slot.restarts == 0),
-                    env=self._environment,
-                    start_new_session=True,
-                )
+                try:
+                    slot.process = subprocess.Popen(
+                        self._command(slot.number, slot.restarts == 0),
+                        env=self._environment,
+                        start_new_session=True,
+                    )
+                except OSError as error:  # no memory, no process left: the other slots go on
+                    self._log.error(
+                        "slot_not_started",
+                        slot=slot.number,
+                        reason=str(error),
+                        pause_s=slot.pause_s,
+                    )
+                    slot.start_at = now + slot.pause_s
+                    slot.pause_s = min(LONGEST_PAUSE_S, slot.pause_s * 2)
+                    return None
                 slot.started = now
                 self._log.info("slot_started", slot=slot.number, pid=slot.process.pid)
             return None

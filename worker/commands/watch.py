@@ -15,6 +15,7 @@ from worker.broker.clients import UNPACKED_TIMES
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.image_event import MAX_IMAGE_BYTES
 
 Kind = Literal["verdict", "dead_letter", "alert", "unreadable"]
 
@@ -37,6 +38,7 @@ def watch(
     alerts: bool = False,
     from_start: bool = False,
     until_idle_s: float | None = None,
+    max_image_bytes: int = MAX_IMAGE_BYTES,
     client: Mapping[str, Any] | None = None,
     ready: Callable[[int], None] = lambda partitions: None,
     still_wanted: Callable[[], bool] = lambda: True,
@@ -54,7 +56,7 @@ def watch(
     with admin(brokers, client=client) as connection:
         partitions = require_topics(connection, names)
     assigned = [TopicPartition(name, p) for name in names for p in partitions[name]]
-    consumer = _consumer(brokers, client)
+    consumer = _consumer(brokers, max_image_bytes, client)
     try:
         consumer.assign(assigned)
         _position(consumer, assigned, from_start)
@@ -104,8 +106,10 @@ def rejected_document(
     return {"record": "dead_letter", **fields, "reason": letter.code}
 
 
-def _consumer(brokers: str, client: Mapping[str, Any] | None) -> KafkaConsumer:
-    bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes())
+def _consumer(
+    brokers: str, max_image_bytes: int, client: Mapping[str, Any] | None
+) -> KafkaConsumer:
+    bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes(max_image_bytes))
     try:
         return KafkaConsumer(
             bootstrap_servers=brokers.split(","),
@@ -116,7 +120,7 @@ def _consumer(brokers: str, client: Mapping[str, Any] | None) -> KafkaConsumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # what retention deletes under a reader is skipped
             allow_auto_create_topics=False,
-            max_partition_fetch_bytes=dead_letters_max_message_bytes(),
+            max_partition_fetch_bytes=dead_letters_max_message_bytes(max_image_bytes),
             fetch_max_wait_ms=_POLL_MS,
             **(client or {}),
         )

@@ -17,6 +17,10 @@ CONTENT_TYPES = {
 """By extension, whatever its case. A broken file counts as well: the worker is the judge."""
 
 
+ANY_CONTENT = "application/octet-stream"
+"""Of a file whose name says nothing; the worker looks at the bytes, whatever this says."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFile:
     """A file to be taken. `subject` is its path relative to the folder given, as bytes on disk."""
@@ -54,7 +58,7 @@ def find_image_files(
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise StopError(
-            f"no such file or folder: {', '.join(missing)}; nothing was sent", exit_code=2
+            f"no such file or folder: {', '.join(missing)}; nothing was done", exit_code=2
         )
     return _find(paths)
 
@@ -66,7 +70,7 @@ def _find(paths: Sequence[Path]) -> Iterator[ImageFile | SkippedFile | Unreadabl
             yield from _folder(raw, b"", os.path.realpath(raw))
         else:
             # abspath gives "." and ".." their names.
-            yield _file(raw, os.path.basename(os.path.abspath(raw)))
+            yield _file(raw, os.path.basename(os.path.abspath(raw)), named=True)
 
 
 def _folder(
@@ -96,8 +100,13 @@ def _folder(
             yield _file(entry.path, inner)
 
 
-def _file(path: bytes, subject: bytes) -> ImageFile | SkippedFile | UnreadablePath:
+def _file(
+    path: bytes, subject: bytes, *, named: bool = False
+) -> ImageFile | SkippedFile | UnreadablePath:
+    """What to do with a file; one that was named itself is taken whatever its suffix."""
     content_type = CONTENT_TYPES.get(os.path.splitext(path)[1].lower())
+    if content_type is None and named:
+        content_type = ANY_CONTENT
     if content_type is None:
         return SkippedFile(path, "no image by its name")
     try:

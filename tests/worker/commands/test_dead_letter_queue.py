@@ -15,8 +15,9 @@ from deploy.services.kafka import RunningKafka
 from tests.scenarios import oracle
 from tests.topic_names import TopicNames
 from worker.broker.topics import Topics
+from worker.commands import dead_letter_queue
 from worker.commands import dlq as cli_dlq
-from worker.commands.dead_letter_queue import TRANSACTIONAL_ID, Place, decide, kept_letters
+from worker.commands.dead_letter_queue import TRANSACTIONAL_ID, Place, kept_letters, settle
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
@@ -127,6 +128,7 @@ def test_all_that_is_open_is_redriven_but_what_is_incomplete(
 ) -> None:
     dry = dlq(kafka, names, "redrive", "--all", "--dry-run")
     assert "0:2: would be redriven" in dry.stdout
+    assert dry.stdout.endswith("would redrive 2\n")
     assert raw_redrives(kafka, names) == []
     result = dlq(kafka, names, "redrive", "--all")
     assert result.exit_code == 1
@@ -164,7 +166,7 @@ def test_two_who_decide_at_once_do_not_both_write(kafka: RunningKafka, names: To
         yield letters[0]
 
     with pytest.raises(StopError, match="at the same time"):
-        decide(kafka.brokers, plain, letters_with_a_rival(), action="redriven", by="ada", reason="")
+        settle(kafka.brokers, plain, letters_with_a_rival(), action="redriven", by="ada", reason="")
     assert raw_redrives(kafka, names) == []
     assert {kept.state for kept in kept_letters(kafka.brokers, plain)} == {"open"}
 
@@ -206,3 +208,54 @@ def test_a_place_that_is_none_is_refused_before_kafka_is_asked(command: str) -> 
     assert isinstance(result.exception, StopError)
     assert result.exception.exit_code == 2
     assert "'x:y' is no place of a dead letter; expected PARTITION:OFFSET" in str(result.exception)
+
+
+def test_a_letter_above_the_limit_is_named_and_the_others_go_on(
+    kafka: RunningKafka, names: TopicNames
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=kafka.brokers, max_request_size=2**20)
+    large = letter(10, value=b"x" * 300_000).outgoing()
+    producer.send(
+        names.dead_letters, key=large.key, value=large.value, headers=list(large.headers)
+    ).get(timeout=20)
+    producer.close()
+    plain = Topics(names.prefix)
+    refused: list[str] = []
+    count = settle(
+        kafka.brokers,
+        plain,
+        [kept for kept in kept_letters(kafka.brokers, plain) if not kept.omitted],
+        action="redriven",
+        by="ada",
+        reason="",
+        max_image_bytes=1024,
+        refused=lambda kept, why: refused.append(str(kept.place)),
+    )
+    assert (count, refused) == (2, ["0:3"])
+    assert listed(kafka, names) == {"0:1": "open", "0:3": "open"}
+    assert dlq(kafka, names, "redrive", "0:3").exit_code == 0
+
+
+def test_one_letter_is_sought_and_no_other_is_read(
+    kafka: RunningKafka, names: TopicNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noting(record: RawRecord) -> DeadLetter:
+        read.append(record.origin.offset)
+        return read_dead_letter(record)
+
+    monkeypatch.setattr(dead_letter_queue, "read_dead_letter", noting)
+    found = kept_letters(kafka.brokers, Topics(names.prefix), places=[Place(0, 2), Place(7, 0)])
+    assert [(kept.place, kept.letter) for kept in found] == [(Place(0, 2), letter(9))]
+    assert read == [2]
+
+
+def test_the_list_in_a_pipe_has_one_whole_line_a_letter(
+    kafka: RunningKafka, names: TopicNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    heading, *lines = dlq(kafka, names, "ls").stdout.splitlines()
+    assert heading.split() == ["place", "rejected", "state", "code", "tries", "subject", "message"]
+    assert [line.split()[0] for line in lines] == ["0:0", "0:1", "0:2"]
+    assert all("decode.corrupt" in line or "too_large" in line for line in lines)

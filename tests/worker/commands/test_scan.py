@@ -115,7 +115,7 @@ def test_ids_follow_from_the_bytes_and_the_bundle_and_not_from_the_place_in_a_sc
 
 def test_a_rejected_file_says_why_as_a_dead_letter_does(bench: Bench, folder: Path) -> None:
     (document,) = scanned(bench, [folder / "b.png"])
-    assert document["message"].endswith("which is not JPEG, PNG or WebP")
+    assert document["message"].startswith("this is text; JPEG, PNG or WebP is expected")
     assert {k: v for k, v in document.items() if k != "message"} == {
         "record": "dead_letter",
         "subject": "b.png",
@@ -143,3 +143,29 @@ def test_a_path_that_does_not_exist_is_wrong_use(bench: Bench, tmp_path: Path) -
     with pytest.raises(StopError, match="no such file or folder") as caught:
         scanned(bench, [tmp_path / "none"])
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["x.jfif", "x.png.1", "x"])
+def test_a_file_that_is_named_is_judged_whatever_its_suffix(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(real_png(1))
+    (document,) = scanned(bench, [tmp_path / name])
+    assert (document["record"], document["subject"]) == ("verdict", name)
+    assert scanned(bench, [tmp_path]) == []
+
+
+def test_what_is_left_out_of_a_folder_is_told(bench: Bench, folder: Path) -> None:
+    told: list[str] = []
+    documents = scan(
+        [folder],
+        decoded,
+        bench.pipeline(),
+        bench.view(),
+        4,
+        workers=3,
+        skipped=lambda file: told.append(file.why),
+    )
+    subjects = [document["subject"] for document in documents]
+    assert subjects == ["a.png", "b.png", "c.png", "e.jpg", "inner/f.png", "inner/g.png"]
+    assert sorted(told) == ["no image by its name", "not a regular file"]

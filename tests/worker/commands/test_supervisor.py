@@ -1,8 +1,12 @@
 """`run --slots N`: a crashed slot is started again, a final exit ends all, SIGTERM drains all."""
 
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.waiting import wait_for
 from worker.commands.supervisor import Supervisor
@@ -75,3 +79,22 @@ def test_the_supervisor_never_waits_on_the_event_that_a_signal_handler_sets() ->
     command = [sys.executable, "-c", "import sys; sys.exit(4)"]
     supervisor = Supervisor(lambda slot, first: command, [0])
     assert supervisor.run(_HeldByTheHandler()) == 4
+
+
+def test_a_slot_whose_process_cannot_be_started_is_tried_again_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = subprocess.Popen
+    failures = [OSError(11, "Resource temporarily unavailable")]
+
+    def failing_once(command: list[str], **options: Any) -> Any:
+        if command[-2] == "0" and failures:
+            raise failures.pop()
+        return started(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", failing_once)
+    stop, codes = supervised(WAITS, tmp_path, range(2))
+    wait_for(lambda: len(list(tmp_path.glob("started-*"))) == 2, "both slots to start")
+    stop.set()
+    wait_for(lambda: codes, "the supervisor to end")
+    assert (codes, failures) == ([0], [])
