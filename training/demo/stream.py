@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 
 from training.demo.accounting import Account, Answer, Place, read_answer
 from training.demo.plan import PlannedEvent
-from worker.broker.admin import CONNECT_TIMEOUT_S, unreachable
+from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
 from worker.broker.clients import WorkerProducer
 from worker.broker.topics import Topics, images_max_message_bytes
 from worker.commands.watch import Watched, watch
@@ -31,7 +31,7 @@ class EventSender:
         self._pending: list[Any] = []
         try:
             self._producer = WorkerProducer(
-                bootstrap_servers=brokers.split(","),
+                bootstrap_servers=addresses(brokers),
                 bootstrap_timeout_ms=round(CONNECT_TIMEOUT_S * 1000),
                 acks="all",
                 enable_idempotence=True,

@@ -1,21 +1,46 @@
 """Reaching Kafka for a command: one administrative connection, and plain words when it fails."""
 
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, RetriableError, for_code
 
+from worker.broker.refusals import Who, denied, refusal_of, trouble_kept
 from worker.errors import StopError
+
+Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT_S = 10.0
 """A broker in the same data centre answers in milliseconds; a person waits ten seconds at most."""
+
+FIRST_TRY_S = 3.0
+"""Long enough to hear why a broker refuses."""
+
+RETRY_S = 0.2
 
 UNREACHABLE_EXIT_CODE = 3
 
 _UNKNOWN_TOPIC = 3
 """UNKNOWN_TOPIC_OR_PARTITION in Kafka's table of error codes."""
+
+_TOPIC_DENIED = 29
+"""TOPIC_AUTHORIZATION_FAILED there."""
+
+
+class _Admin(KafkaAdminClient):  # type: ignore[misc]
+    """An administrative client that leaves no thread behind where it could not connect."""
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except KafkaError:
+            self._metrics.close()
+            self._client.close()
+            self._net.stop()
+            raise
 
 
 @contextmanager
@@ -23,58 +48,126 @@ def admin(
     brokers: str,
     *,
     client: Mapping[str, Any] | None = None,
+    who: Who | None = None,
     timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> Iterator[KafkaAdminClient]:
     """An administrative connection, closed at the end. `client` holds TLS and SASL options.
 
-    Raises StopError with exit code 3 where no broker answers, in the body too.
+    Raises StopError with exit code 3 where no broker answers, in the body too, and with 2 where
+    the brokers refuse: a password, a certificate, a right.
     """
-    timeout_ms = int(timeout_s * 1000)
-    try:
-        connection = KafkaAdminClient(
-            bootstrap_servers=brokers.split(","),
-            bootstrap_timeout_ms=timeout_ms,
-            request_timeout_ms=timeout_ms,
-            **(client or {}),
-        )
-    except (KafkaError, OSError) as error:
-        raise unreachable(brokers, error) from error
-    except ValueError as error:
-        raise StopError(
-            f"brokers {brokers!r} cannot be read: {error}; expected HOST:PORT, several separated"
-            " by commas",
-            exit_code=2,
-        ) from error
+    connection = _connect(brokers, client, timeout_s)
     try:
         yield connection
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        refusal = refusal_of(error, who or Who.by(brokers, client))
+        raise refusal or _away(brokers, str(error)) from error
     finally:
         connection.close()
 
 
-def unreachable(brokers: str, error: Exception) -> StopError:
-    """What to say when no broker answers."""
+def _connect(brokers: str, client: Mapping[str, Any] | None, timeout_s: float) -> KafkaAdminClient:
+    """Connect in two tries: the client would go on with a wrong password until the time is over."""
+    who = Who.by(brokers, client)
+    first_s = min(FIRST_TRY_S, timeout_s)
+    with trouble_kept() as trouble:
+        for try_s in (first_s, timeout_s - first_s):
+            try:
+                return _Admin(
+                    bootstrap_servers=addresses(brokers),
+                    bootstrap_timeout_ms=int(try_s * 1000),
+                    request_timeout_ms=int(timeout_s * 1000),
+                    **(client or {}),
+                )
+            except (KafkaError, OSError) as error:
+                last: Exception = error
+                refusal = refusal_of(error, who) or trouble.refusal(who)
+                if refusal is not None:
+                    raise refusal from error
+            except ValueError as error:
+                raise StopError(
+                    f"brokers {brokers!r} cannot be read: {error}; expected HOST:PORT, several"
+                    " separated by commas",
+                    exit_code=2,
+                ) from error
+    raise _away(brokers, trouble.reason() or str(last)) from last
+
+
+def addresses(brokers: str) -> list[str]:
+    """The addresses in a list with commas, as every client takes them."""
+    return [address.strip() for address in brokers.split(",")]
+
+
+def until_answered(call: Callable[[], Answer], timeout_s: float = CONNECT_TIMEOUT_S) -> Answer:
+    """Ask again where the client says that it may: of another node, or of a coordinator to come.
+
+    The offsets' topic of a new cluster is made at the first question, and a broker that has just
+    died is still asked for a while.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            return call()
+        except RetriableError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(RETRY_S)
+
+
+def unreachable(
+    brokers: str, error: BaseException, client: Mapping[str, Any] | None = None
+) -> StopError:
+    """What to say when the brokers do not answer (3), or refuse (2)."""
+    return refusal_of(error, Who.by(brokers, client)) or _away(brokers, str(error))
+
+
+def _away(brokers: str, reason: str) -> StopError:
+    hosts = [address.rpartition(":")[0].strip("[]") for address in addresses(brokers)]
+    local = all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
+    start = "Start a local one with `latentprint services up`, or name" if local else "Name"
     return StopError(
-        f"Kafka at {brokers} gave no answer that helps ({error}). Start a local one with"
-        " `latentprint services up`, or name yours with --brokers HOST:PORT.",
+        f"Kafka at {brokers} gave no answer that helps ({reason}). {start} yours with"
+        " --brokers HOST:PORT.",
         exit_code=UNREACHABLE_EXIT_CODE,
     )
 
 
-def partitions_of(connection: KafkaAdminClient, names: Collection[str]) -> dict[str, list[int]]:
-    """The partitions of each topic that exists. Raises KafkaError for any other answer."""
-    described = connection.describe_topics(list(names))
-    return {
-        topic["name"]: sorted(p["partition_index"] for p in topic["partitions"])
-        for topic in described
-        if topic["error_code"] != _UNKNOWN_TOPIC
-    }
+def described(
+    connection: KafkaAdminClient, names: Mapping[str, str], who: Who
+) -> dict[str, Mapping[str, Any]]:
+    """What the cluster says of each topic that exists; `names` gives the operation each is for.
+
+    Raises StopError (2) for a topic that this user may not describe: it is not missing. Raises
+    KafkaError for any other answer.
+    """
+    found = {topic["name"]: topic for topic in until_answered(lambda: _describe(connection, names))}
+    hidden = [name for name, topic in found.items() if topic["error_code"] == _TOPIC_DENIED]
+    if hidden:
+        lines = "; ".join(denied(who, names[name], "topic", name) for name in sorted(hidden))
+        raise StopError(f"Kafka at {who.brokers} refuses: {lines}", exit_code=2)
+    return {name: topic for name, topic in found.items() if not topic["error_code"]}
 
 
-def require_topics(connection: KafkaAdminClient, names: Collection[str]) -> dict[str, list[int]]:
-    """The partitions of all these topics. Raises StopError with exit code 3 if one is missing."""
-    found = partitions_of(connection, names)
+def _describe(connection: KafkaAdminClient, names: Collection[str]) -> list[Mapping[str, Any]]:
+    topics: list[Mapping[str, Any]] = connection.describe_topics(list(names))
+    for topic in topics:
+        code = topic["error_code"]
+        if code not in (0, _UNKNOWN_TOPIC, _TOPIC_DENIED):
+            raise for_code(code)(topic["name"])
+    return topics
+
+
+def require_topics(
+    connection: KafkaAdminClient,
+    names: Collection[str],
+    who: Who,
+    operation: Literal["READ", "WRITE", "DESCRIBE"],
+) -> dict[str, list[int]]:
+    """The partitions of all these topics, in each of which this user may do `operation`.
+
+    Raises StopError: exit code 3 if one is missing, 2 if a right is.
+    """
+    found = described(connection, dict.fromkeys(names, operation), who)
     missing = sorted(set(names) - set(found))
     if missing:
         raise StopError(
@@ -82,4 +175,25 @@ def require_topics(connection: KafkaAdminClient, names: Collection[str]) -> dict
             " `latentprint topics create`, or give the right --prefix; nothing was sent or read.",
             exit_code=UNREACHABLE_EXIT_CODE,
         )
-    return found
+    lacking = lacking_rights(found, dict.fromkeys(names, operation), who)
+    if lacking:
+        raise StopError(f"Kafka at {who.brokers} refuses: {'; '.join(lacking)}", exit_code=2)
+    return {
+        name: sorted(p["partition_index"] for p in topic["partitions"])
+        for name, topic in found.items()
+    }
+
+
+def lacking_rights(
+    found: Mapping[str, Mapping[str, Any]], needed: Mapping[str, str], who: Who
+) -> list[str]:
+    """What to say of each operation that the cluster does not list among those allowed.
+
+    A broker that does not say what is allowed is taken to allow it; it will say no by itself.
+    """
+    lacking = []
+    for name, operation in needed.items():
+        allowed = found[name].get("authorized_operations") if name in found else None
+        if allowed is not None and operation not in allowed:
+            lacking.append(denied(who, operation, "topic", name))
+    return lacking

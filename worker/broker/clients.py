@@ -11,6 +11,7 @@ from kafka.coordinator.assignors.cooperative_sticky import (
 from kafka.errors import KafkaTimeoutError
 from kafka.metrics.stats import Total
 
+from worker.broker.admin import addresses
 from worker.broker.batches import bound_batches
 from worker.broker.topics import dead_letters_max_message_bytes
 from worker.errors import StopError
@@ -29,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """The arguments that every client of the cluster shares."""
     arguments: dict[str, Any] = {
-        "bootstrap_servers": [a.strip() for a in settings.brokers.split(",")],
+        "bootstrap_servers": addresses(settings.brokers),
         "security_protocol": settings.security,
         "reconnect_backoff_max_ms": 1000,
     }

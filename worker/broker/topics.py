@@ -86,10 +86,14 @@ class Topics:
         """What a worker reads."""
         return self.images, self.redrives
 
+    @property
+    def outputs(self) -> tuple[str, str, str, str]:
+        """What a worker writes."""
+        return self.verdicts, self.alerts, self.dead_letters, self.fingerprints
+
     def all(self) -> tuple[str, ...]:
         """All seven, the first input first."""
-        outputs = (self.verdicts, self.alerts, self.dead_letters, self.fingerprints)
-        return (self.images, *outputs, self.redrives, self.decisions)
+        return (self.images, *self.outputs, self.redrives, self.decisions)
 
 
 def images_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> int:

@@ -17,8 +17,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFencedError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
 from worker.broker.clients import WorkerProducer
+from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord
@@ -109,7 +110,9 @@ def kept_letters(
     or a topic is out of reach.
     """
     with admin(brokers, client=client) as connection:
-        partitions = require_topics(connection, [topics.dead_letters, topics.decisions])
+        partitions = require_topics(
+            connection, [topics.dead_letters, topics.decisions], Who.by(brokers, client), "READ"
+        )
     decisions = _decisions(brokers, topics, partitions[topics.decisions], client)
     existing = partitions[topics.dead_letters]
     at = None if places is None else [place for place in places if place.partition in existing]
@@ -212,7 +215,7 @@ def _producer(
     timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
     try:
         producer = WorkerProducer(
-            bootstrap_servers=brokers.split(","),
+            bootstrap_servers=addresses(brokers),
             transactional_id=f"{topics.prefix}{TRANSACTIONAL_ID}",
             acks="all",
             enable_idempotence=True,
@@ -226,7 +229,7 @@ def _producer(
             **(client or {}),
         )
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     try:
         producer.init_transactions()
         yield producer
@@ -238,7 +241,7 @@ def _producer(
                 " stopped. Look with `latentprint dlq ls` at what is open still, and run it again"
                 " when the other has ended"
             ) from error
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     finally:
         producer.discard(1.0)
 
@@ -273,7 +276,7 @@ def _records(
     timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=brokers.split(","),
+            bootstrap_servers=addresses(brokers),
             bootstrap_timeout_ms=timeout_ms,
             request_timeout_ms=timeout_ms,
             group_id=None,
@@ -285,7 +288,7 @@ def _records(
             **(client or {}),
         )
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     try:
         assigned = [TopicPartition(topic, number) for number in partitions]
         starts = consumer.beginning_offsets(assigned, timeout_ms=timeout_ms)
@@ -301,7 +304,7 @@ def _records(
         for partition, start, end in spans:
             yield from _span(consumer, partition, start, end, brokers)
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1000)
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
 from worker.broker.clients import WorkerProducer
+from worker.broker.refusals import Who
 from worker.broker.topics import images_max_message_bytes
 from worker.commands.pace import Pace
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
@@ -170,10 +171,10 @@ def submit(
     """
     files = find_image_files(paths)
     with admin(brokers, client=client) as connection:
-        require_topics(connection, [topic])
+        require_topics(connection, [topic], Who.by(brokers, client), "WRITE")
     try:
         producer = WorkerProducer(
-            bootstrap_servers=brokers.split(","),
+            bootstrap_servers=addresses(brokers),
             bootstrap_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
             acks="all",
             enable_idempotence=True,
@@ -187,7 +188,7 @@ def submit(
             **(client or {}),
         )
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     summary = Summary(topic=topic)
     delivery = Delivery(summary, answer_timeout_s=delivery_timeout_s + 5.0)
     started = time.monotonic()

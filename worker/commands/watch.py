@@ -9,9 +9,10 @@ from typing import Any, Literal
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
 from worker.broker.batches import bound_batches
 from worker.broker.clients import UNPACKED_TIMES
+from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
@@ -54,7 +55,7 @@ def watch(
     """
     names = [topics.alerts] if alerts else [topics.verdicts, topics.dead_letters]
     with admin(brokers, client=client) as connection:
-        partitions = require_topics(connection, names)
+        partitions = require_topics(connection, names, Who.by(brokers, client), "READ")
     assigned = [TopicPartition(name, p) for name in names for p in partitions[name]]
     consumer = _consumer(brokers, max_image_bytes, client)
     try:
@@ -63,7 +64,7 @@ def watch(
         ready(len(assigned))
         yield from _follow(consumer, topics, until_idle_s, still_wanted, monotonic)
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1000)
 
@@ -112,7 +113,7 @@ def _consumer(
     bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes(max_image_bytes))
     try:
         return KafkaConsumer(
-            bootstrap_servers=brokers.split(","),
+            bootstrap_servers=addresses(brokers),
             bootstrap_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
             request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
             group_id=None,
@@ -125,7 +126,7 @@ def _consumer(
             **(client or {}),
         )
     except KafkaError as error:
-        raise unreachable(brokers, error) from error
+        raise unreachable(brokers, error, client) from error
 
 
 def _position(consumer: KafkaConsumer, assigned: list[TopicPartition], from_start: bool) -> None:

@@ -61,7 +61,9 @@ class Poller:
         on_lost_records: OnLostRecords = "stop",
         at_least_once: bool = False,
         failpoint: Failpoint = lambda name: None,
+        refusal_of: Callable[[BaseException], StopError | None] = lambda error: None,
     ) -> None:
+        self._refusal_of = refusal_of
         self._new_consumer = new_consumer
         self._topics = topics
         self._ownership = ownership
@@ -98,6 +100,9 @@ class Poller:
             self._consumer = self._new_consumer()
             self._subscribe()
         except KafkaError as error:
+            refusal = self._refusal_of(error)
+            if refusal is not None:
+                raise refusal from error
             raise StopError(
                 f"the consumer could not be built ({type(error).__name__}: {error}); is Kafka up?",
                 exit_code=3,

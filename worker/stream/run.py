@@ -26,6 +26,7 @@ import structlog
 from kafka.errors import FencedInstanceIdError, KafkaError, RetriableError
 
 from worker.broker.clients import new_consumer, new_producer
+from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.metrics import Figures
@@ -82,6 +83,7 @@ def run(
     letter_bytes = facts.topics[topics.dead_letters].max_message_bytes
     max_image_bytes = settings.decode.max_image_bytes
     at_least_once = delivery.mode == "at_least_once"
+    refusal = partial(refusal_of, who=Who.of(kafka))
     failures: list[BaseException] = []
     watchdog, breaker = Watchdog(), Breaker(delivery, figures)
     ownership: Ownership[Answer] = Ownership(
@@ -98,6 +100,7 @@ def run(
         on_lost_records=delivery.on_lost_records,
         at_least_once=at_least_once,
         failpoint=failpoint,
+        refusal_of=refusal,
     )
     threads = WorkThreads(
         ownership=ownership,
@@ -123,6 +126,7 @@ def run(
         txn_safety=kafka.txn_safety,
         offset_metadata=work.registry_metadata,
         failpoint=failpoint,
+        refusal_of=refusal,
     )
     commits = CommitThread(
         publisher=publisher,
@@ -147,7 +151,7 @@ def run(
         try:
             publisher.open()
         except KafkaError as error:
-            raise StopError(
+            raise refusal(error) or StopError(
                 f"the producer could not be built ({type(error).__name__}: {error}); is Kafka up?",
                 exit_code=3,
             ) from error
@@ -235,6 +239,8 @@ def _loop(
                 f"fenced twice within {rival_s:g} s: another process joins the group with this"
                 " slot; give every worker its own --slot"
             ) from fenced
+        except KafkaError as error:
+            raise refusal_of(error, Who.of(settings.kafka)) or error from error
         if drain_by is not None and (ownership.in_flight[0] == 0 or time.monotonic() > drain_by):
             log.info("drained", left=ownership.in_flight[0])
             return

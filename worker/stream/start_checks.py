@@ -8,8 +8,9 @@ from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from worker.broker.admin import admin
+from worker.broker.admin import admin, described, lacking_rights, until_answered
 from worker.broker.clients import client_version, connection
+from worker.broker.refusals import Who, denied
 from worker.broker.topics import (
     UNCOMPRESSED,
     Topics,
@@ -47,6 +48,14 @@ class ClusterFacts:
 
     topics: Mapping[str, TopicFacts]
     max_transaction_timeout_ms: int
+    there: tuple[str, ...] = ()
+    """Topics that exist, also those whose configs this user may not see."""
+
+    lacking: tuple[str, ...] = ()
+    """Rights that this user needs and has not, each with the command that gives it."""
+
+    unseen: tuple[str, ...] = ()
+    """What could not be checked, because this user may not see it or it is not there yet."""
 
 
 def check_client() -> list[str]:
@@ -72,7 +81,8 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
     refusals: list[str] = []
     warnings: list[str] = []
     names = topics.all()
-    missing = [name for name in names if name not in facts.topics]
+    refusals.extend(facts.lacking)
+    missing = [name for name in names if name not in {*facts.topics, *facts.there}]
     if missing:
         refusals.append(
             f"topics are missing: {', '.join(missing)}. A worker never creates topics; run"
@@ -122,6 +132,12 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
             f"unclean leader election is allowed: {', '.join(unclean)}; it can lose committed"
             " verdicts"
         )
+    if facts.unseen:
+        warnings.append(
+            f"not checked: {', '.join(facts.unseen)}; not there yet, or this user may not see it"
+            " (DESCRIBE and DESCRIBE_CONFIGS). See that there are 3 replicas with"
+            " min.insync.replicas of 2, and that kafka.transaction_timeout_s is below the limit"
+        )
     for name in topics.inputs:
         topic = facts.topics.get(name)
         if topic is None:
@@ -147,19 +163,42 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
 def read_cluster(settings: Settings) -> ClusterFacts:
     """Ask the cluster; raises StopError (exit code 3) when it cannot be reached."""
     topics = Topics(prefix=settings.kafka.prefix)
-    names = [*topics.all(), *INTERNAL]
+    who = Who.of(settings.kafka)
+    needed = dict.fromkeys(topics.inputs, "READ") | dict.fromkeys(topics.outputs, "WRITE")
     client = connection(settings.kafka)
     del client["bootstrap_servers"]
-    with admin(settings.kafka.brokers, client=client) as cluster:
-        described = {t["name"]: t for t in cluster.describe_topics(names) if not t["error_code"]}
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
-        brokers = cluster.describe_cluster()["brokers"]
+    with admin(settings.kafka.brokers, client=client, who=who) as cluster:
+        found = dict(described(cluster, needed | {topics.decisions: "DESCRIBE"}, who))
+        internal = until_answered(lambda: cluster.describe_topics(list(INTERNAL)))
+        found |= {topic["name"]: topic for topic in internal if not topic["error_code"]}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
+        brokers = until_answered(cluster.describe_cluster)["brokers"]
         node = str(brokers[0].get("broker_id", brokers[0].get("node_id")))
         resources.append(ConfigResource(ConfigResourceType.BROKER, node))
-        configs = cluster.describe_configs(resources, config_filter="all")
-    facts = {name: _topic_facts(topic, configs["topic"][name]) for name, topic in described.items()}
+        configs = until_answered(lambda: cluster.describe_configs(resources, config_filter="all"))
+        until_answered(lambda: cluster.list_group_offsets(settings.kafka.group))
+    lacking = lacking_rights(found, needed, who)
+    lacking += [
+        denied(who, "DESCRIBE_CONFIGS", "topic", name)
+        for name in found
+        if name not in INTERNAL and _value(configs["topic"][name], "max.message.bytes") is None
+    ]
+    unseen = [name for name in INTERNAL if name not in found or not _seen(configs["topic"][name])]
+    facts = {
+        name: _topic_facts(topic, configs["topic"][name])
+        for name, topic in found.items()
+        if _seen(configs["topic"][name])
+    }
     limit = _value(configs["broker"][node], "transaction.max.timeout.ms")
-    return ClusterFacts(facts, int(limit) if limit else DEFAULT_MAX_TRANSACTION_TIMEOUT_MS)
+    if not limit:
+        unseen.append("the broker's transaction.max.timeout.ms")
+    return ClusterFacts(
+        facts,
+        int(limit) if limit else DEFAULT_MAX_TRANSACTION_TIMEOUT_MS,
+        there=tuple(found),
+        lacking=tuple(lacking),
+        unseen=tuple(unseen),
+    )
 
 
 def check_start(settings: Settings, warn: Callable[[str], None]) -> ClusterFacts:
@@ -174,6 +213,10 @@ def check_start(settings: Settings, warn: Callable[[str], None]) -> ClusterFacts
         lines = "\n".join(f"  {reason}" for reason in refusals)
         raise StopError(f"the worker refuses to start\n{lines}", exit_code=2)
     return facts
+
+
+def _seen(config: Mapping[str, Any]) -> bool:
+    return _value(config, "max.message.bytes") is not None
 
 
 def _value(config: Mapping[str, Any], name: str) -> Any:

@@ -147,7 +147,9 @@ class Publisher(Generic[Result]):
         txn_safety: TxnSafety = "on_ambiguity",
         offset_metadata: Callable[[], str] = lambda: "",
         failpoint: Failpoint = lambda name: None,
+        refusal_of: Callable[[BaseException], StopError | None] = lambda error: None,
     ) -> None:
+        self._refusal_of = refusal_of
         self._offset_metadata = offset_metadata
         self._new_producer = new_producer
         self._membership = membership
@@ -188,9 +190,10 @@ class Publisher(Generic[Result]):
         try:
             with self._watchdog.guard("a commit", self._deadlines.commit_s):
                 records = self._publish(owned, metadata, topic_ids)
-        except RetryError:
+        except (RetryError, StopError):
             raise
         except Exception as error:  # whatever it was, the transaction is in doubt
+            self._raise_refusal(error)
             raise RetryError(f"the commit failed: {type(error).__name__}: {error}") from error
         seconds = time.monotonic() - started
         if self._transactional and seconds > self._deadlines.slow_s:
@@ -235,6 +238,7 @@ class Publisher(Generic[Result]):
             except StopError:
                 raise
             except Exception as error:  # brokers away; the deadline bounds the tries
+                self._raise_refusal(error)
                 if should_stop():
                     return
                 say_away(f"{type(error).__name__}: {error}")
@@ -253,6 +257,12 @@ class Publisher(Generic[Result]):
         if self._producer is not None:
             self._producer.discard(1.0)
             self._producer = None
+
+    def _raise_refusal(self, error: BaseException) -> None:
+        """A right that was withdrawn does not come back by trying again."""
+        refusal = self._refusal_of(error)
+        if refusal is not None:
+            raise refusal from error
 
     def _replace_producer(self) -> None:
         self.close()
@@ -292,6 +302,8 @@ class Publisher(Generic[Result]):
         for future in futures:
             if not future.succeeded():
                 error = future.exception or "it is still not acknowledged"
+                if future.exception is not None:
+                    self._raise_refusal(future.exception)
                 raise RetryError(f"a record was not published: {error}")
         self._failpoint("after_flush")
         note = self._offset_metadata()
