@@ -85,7 +85,7 @@ class KafkaSettings(_Group):
     def _addresses(cls, value: str) -> str:
         for address in value.split(","):
             host, _, port = address.strip().rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            if "/" in host or not host or not port.isdigit() or not 0 < int(port) < 65536:
                 shown = masked(address.strip()) if "@" in value else address.strip()
                 raise ValueError(f"expected host:port[,host:port…], {shown!r} is none")
         return value
@@ -116,8 +116,10 @@ class RedisSettings(_Group):
     tls_key_file: Path | None = Field(
         default=None, description="PEM of its key; empty: in the file of the certificate"
     )
-    poll_s: Seconds = Field(
+    poll_s: float = Field(
         default=1.0,
+        gt=0,
+        le=5,
         description="s; how long one read of the change stream blocks; above 1 it counts as 1",
     )
     start_wait_s: float = Field(
@@ -160,10 +162,12 @@ class DecodeSettings(_Group):
         ge=1024,
         description="bytes; the one size limit, held by the topics too",
     )
-    max_pixels: Count = Field(
-        default=100_000_000, description="pixels; larger images are refused unread"
+    max_pixels: int = Field(
+        default=100_000_000, ge=65_536, description="pixels; larger images are refused unread"
     )
-    memory_mib: Count = Field(default=1024, description="MiB; what decoding one image may allocate")
+    memory_mib: int = Field(
+        default=1024, ge=64, description="MiB; what decoding one image may allocate"
+    )
     cpu_s: Seconds = Field(default=2.0, description="s of processor time for one image")
     images_per_child: Count = Field(
         default=16,
@@ -188,7 +192,10 @@ class ExtractSettings(_Group):
         default=16, ge=1, le=1024, description="images in one micro-batch"
     )
     batch_wait_ms: float = Field(
-        default=20.0, ge=0, description="ms; how long a batch waits to fill; adds to every latency"
+        default=20.0,
+        ge=0,
+        le=10_000,
+        description="ms; how long a batch waits to fill; adds to every latency",
     )
     batch_deadline_s: Seconds = Field(
         default=120.0, description="s; a batch that takes longer ends the process"
@@ -217,6 +224,7 @@ class DeliverySettings(_Group):
     commit_interval_ms: float = Field(
         default=100.0,
         ge=1,
+        le=10_000,
         description="ms; a transaction costs about 25 ms; adds to every latency",
     )
     commit_records: Count = Field(
@@ -317,6 +325,7 @@ class Settings(_Group):
 def contradictions(settings: Settings) -> list[str]:
     """The inequalities between settings that do not hold, each with what follows from it."""
     kafka, delivery, extract = settings.kafka, settings.delivery, settings.extract
+    max_age_s = settings.decision.max_registry_age_s
     rules = [
         (
             kafka.heartbeat_interval_s * 3 <= kafka.session_timeout_s,
@@ -361,6 +370,21 @@ def contradictions(settings: Settings) -> list[str]:
             not kafka.security.startswith("SASL")
             or (kafka.sasl_username is not None and kafka.sasl_password is not None),
             f"kafka.security={kafka.security} needs kafka.sasl_username and kafka.sasl_password",
+        ),
+        (
+            kafka.security.startswith("SASL") or kafka.sasl_username is None,
+            f"kafka.sasl_username is set but kafka.security={kafka.security} sends no name; set"
+            " SASL_SSL, or unset the name",
+        ),
+        (
+            kafka.security.endswith("SSL") or kafka.tls_ca_file is None,
+            f"kafka.tls_ca_file is set but kafka.security={kafka.security} does not encrypt; set"
+            " SSL or SASL_SSL, or unset the file",
+        ),
+        (
+            max_age_s is None or max_age_s >= 2 * settings.redis.poll_s,
+            f"decision.max_registry_age_s={max_age_s} must be at least twice redis.poll_s="
+            f"{settings.redis.poll_s:g}, or a registry in good order counts as stale",
         ),
     ]
     return [text for holds, text in rules if not holds] + settings.redis.address().problems()

@@ -164,12 +164,35 @@ def test_secrets_are_masked_in_messages_and_in_repr(tmp_path: Path) -> None:
         ({"DELIVERY__COMMIT_RECORDS": "2000"}, "must not exceed"),
         ({"DELIVERY__MAX_IN_FLIGHT_MIB": "10"}, "must hold two images"),
         ({"KAFKA__SECURITY": "SASL_SSL"}, "needs kafka.sasl_username"),
+        ({"KAFKA__SASL_USERNAME": "me"}, "kafka.security=PLAINTEXT sends no name"),
+        ({"KAFKA__SECURITY": "SSL", "KAFKA__SASL_USERNAME": "me"}, "kafka.security=SSL sends no"),
+        ({"KAFKA__TLS_CA_FILE": "/ca.pem"}, "kafka.security=PLAINTEXT does not encrypt"),
+        ({"DECISION__MAX_REGISTRY_AGE_S": "1.9"}, "at least twice redis.poll_s=1"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused_with_the_consequence(
     tmp_path: Path, values: dict[str, str], expected: str
 ) -> None:
     assert any(expected in mistake for mistake in mistakes(environment(tmp_path, **values)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("EXTRACT__BATCH_WAIT_MS", "1e9", "10000"),
+        ("DELIVERY__COMMIT_INTERVAL_MS", "1e9", "10000"),
+        ("REDIS__POLL_S", "20", "5"),
+        ("DECODE__MEMORY_MIB", "1", "64"),
+        ("DECODE__MAX_PIXELS", "1", "65536"),
+        ("KAFKA__BROKERS", "kafka://host:9092", "expected host:port"),
+    ],
+)
+def test_a_value_with_which_nothing_would_be_judged_is_refused(
+    tmp_path: Path, name: str, value: str, expected: str
+) -> None:
+    (mistake,) = mistakes(environment(tmp_path, **{name: value}))
+    assert mistake.startswith(f"LATENTPRINT_{name}='{value}' (environment): ")
+    assert expected in mistake
 
 
 def test_variables_that_others_read_are_no_mistakes(tmp_path: Path) -> None:

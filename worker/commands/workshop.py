@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import structlog
+
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import TorchExtractor
 from worker.judge.pipeline import Pipeline
-from worker.judge.policy import Policy, load_policy
+from worker.judge.policy import Policy, load_policy, undecidable
 from worker.settings import MEBIBYTE, DecisionSettings, DecodeSettings, Settings
 
 
@@ -43,6 +45,7 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
     extractor = TorchExtractor(bundle, settings.extract.device)
     extractor.self_test()
     policy = decision_policy(settings.decision)
+    _check_policy(policy, bundle)
     limits = decode_limits(settings.decode, extractor.limits)
     pool = DecoderPool(
         limits, settings.decode.processes, images_per_child=settings.decode.images_per_child
@@ -50,6 +53,18 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
     with pool as decoder:
         check_posture(decoder.posture(), settings.decode.sandbox)
         yield Workshop(bundle, extractor, policy, decoder)
+
+
+def _check_policy(policy: Policy, bundle: Bundle) -> None:
+    """Refuse a policy that decides nothing with this bundle; warn where it decides little."""
+    log = structlog.get_logger("worker")
+    small = undecidable(
+        policy, {n: bundle.calibration.count(n) for n in bundle.calibration.reference}
+    )
+    if small:
+        log.warning("undecidable_bins", bins=small, alpha=policy.alpha)
+    if not policy.flag:
+        log.warning("nothing_is_flagged", reason="flag=[] in the policy: no alert will be raised")
 
 
 def decision_policy(settings: DecisionSettings) -> Policy:

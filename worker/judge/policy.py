@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,6 +39,24 @@ class Policy(BaseModel):
         """SHA-256 of the policy's canonical JSON; stands in every verdict."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def undecidable(policy: Policy, counts: Mapping[str, int]) -> tuple[str, ...]:
+    """The calibration bins whose images can never pass the real test at `alpha`.
+
+    `counts` is how many real images each bin holds: the least p-value is 1 / (count + 1). Raises
+    StopError (exit code 2) where that holds for every bin, so that nothing could be decided.
+    """
+    small = tuple(name for name, count in counts.items() if count + 1 < 1 / policy.alpha)
+    if len(small) == len(counts):
+        most = max(counts.values(), default=0)
+        raise StopError(
+            f"with alpha={policy.alpha:g} of the policy no image could ever be decided: the bundle"
+            f" was calibrated on at most {most} real images a bin, which allows alpha"
+            f" {1 / (most + 1):.3g} or more; raise alpha, or calibrate on more images",
+            exit_code=2,
+        )
+    return small
 
 
 def load_policy(path: Path | None = None) -> Policy:

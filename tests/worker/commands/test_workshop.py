@@ -21,13 +21,13 @@ def test_the_age_in_the_settings_is_the_policys() -> None:
 
 
 def test_the_limits_of_the_settings_hold_for_the_crops_of_the_bundle() -> None:
-    settings = DecodeSettings(max_image_bytes=2048, max_pixels=99, memory_mib=3, cpu_s=0.5)
+    settings = DecodeSettings(max_image_bytes=2048, max_pixels=99_999, memory_mib=64, cpu_s=0.5)
     assert decode_limits(settings, DecodeLimits(crop_size=64, max_crops=5)) == DecodeLimits(
         crop_size=64,
         max_crops=5,
         max_image_bytes=2048,
-        max_pixels=99,
-        memory_bytes=3 * 1024 * 1024,
+        max_pixels=99_999,
+        memory_bytes=64 * 1024 * 1024,
         cpu_s=0.5,
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import StopError
-from worker.judge.policy import Policy, load_policy
+from worker.judge.policy import Policy, load_policy, undecidable
 
 TEXT = """
 alpha = 0.01
@@ -120,3 +120,15 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_bytes(b"alpha = \xff\xfe")
     assert refusal(path).startswith(f"policy file {path} is wrong: ")
+
+
+def test_a_level_that_no_calibration_reaches_is_refused_and_some_bins_are_named() -> None:
+    """The least p-value of n real images is 1 / (n + 1)."""
+    policy = load_policy().model_copy(update={"alpha": 0.005})
+    assert undecidable(policy, {"png": 199, "jpeg_small": 198}) == ("jpeg_small",)
+    assert undecidable(policy, {"png": 199}) == ()
+    with pytest.raises(
+        StopError, match=r"at most 198 real images.*alpha 0\.00503 or more"
+    ) as caught:
+        undecidable(policy, {"png": 198, "jpeg": 10})
+    assert caught.value.exit_code == 2
