@@ -6,6 +6,7 @@ processes of its slots, and a failpoint of the scenario tests. `deploy/.env.exam
 """
 
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -88,6 +89,17 @@ class KafkaSettings(_Group):
             if "/" in host or not host or not port.isdigit() or not 0 < int(port) < 65536:
                 shown = masked(address.strip()) if "@" in value else address.strip()
                 raise ValueError(f"expected host:port[,host:port…], {shown!r} is none")
+        return value
+
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _authority(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        try:
+            ssl.create_default_context(cafile=str(value))
+        except OSError as error:
+            raise ValueError(f"expected a PEM file of certificates ({error})") from None
         return value
 
     @field_validator("group", "prefix")

@@ -91,8 +91,8 @@ def run_slot(
 ) -> None:
     """One slot with the real pipeline, on the calling thread, until `stop` is set.
 
-    Waits for Redis, loads the bundle, proves it on its golden inputs, starts the sandboxed
-    decoders, loads the registry, then joins the group.
+    Looks at Kafka, waits for Redis, loads the bundle, proves it on its golden inputs, starts the
+    sandboxed decoders, loads the registry, then joins the group.
     """
     from worker.broker.group_floor import read_floor
     from worker.metrics import Figures
@@ -100,8 +100,11 @@ def run_slot(
     from worker.registry.start import await_redis, open_registry, start_following
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
+    from worker.stream.start_checks import check_start
     from worker.stream.threads import Work
 
+    # Before what takes long to load: most starts that fail, fail here. `run` asks again, and warns.
+    check_start(settings, lambda warning: None)
     figures = Figures()
     if settings.metrics.listen is not None:
         figures.listen(settings.metrics.listen, settings.kafka.slot)

@@ -354,3 +354,11 @@ def test_a_closed_port_says_so_and_advises_local_services_only_on_this_machine()
     ):
         pass
     assert "services up" not in str(away.value)
+
+
+def test_a_file_that_is_no_authority_is_refused_when_settings_are_loaded(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+    for path in (tmp_path / "none.pem", junk):
+        with pytest.raises(ValueError, match="expected a PEM file of certificates"):
+            KafkaSettings(tls_ca_file=path)
