@@ -94,10 +94,8 @@ class KafkaSettings(_Group):
     @field_validator("tls_ca_file")
     @classmethod
     def _authority(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
         try:
-            ssl.create_default_context(cafile=str(value))
+            ssl.create_default_context(cafile=value)
         except OSError as error:
             raise ValueError(f"expected a PEM file of certificates ({error})") from None
         return value
@@ -249,7 +247,7 @@ class DeliverySettings(_Group):
         default=24, description="MiB of images; above it partitions pause"
     )
     on_lost_records: Literal["stop", "continue"] = Field(
-        default="stop",
+        "stop",
         description="when records were deleted before they were judged: stop, or count and go on",
     )
     drain_deadline_s: Seconds = Field(
