@@ -247,7 +247,7 @@ class DeliverySettings(_Group):
         default=24, description="MiB of images; above it partitions pause"
     )
     on_lost_records: Literal["stop", "continue"] = Field(
-        "stop",
+        default="stop",
         description="when records were deleted before they were judged: stop, or count and go on",
     )
     drain_deadline_s: Seconds = Field(

@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import certifi
 import pytest
 
 from worker.settings import Settings
@@ -166,7 +167,7 @@ def test_secrets_are_masked_in_messages_and_in_repr(tmp_path: Path) -> None:
         ({"KAFKA__SECURITY": "SASL_SSL"}, "needs kafka.sasl_username"),
         ({"KAFKA__SASL_USERNAME": "me"}, "kafka.security=PLAINTEXT sends no name"),
         ({"KAFKA__SECURITY": "SSL", "KAFKA__SASL_USERNAME": "me"}, "kafka.security=SSL sends no"),
-        ({"KAFKA__TLS_CA_FILE": "/ca.pem"}, "kafka.security=PLAINTEXT does not encrypt"),
+        ({"KAFKA__TLS_CA_FILE": certifi.where()}, "kafka.security=PLAINTEXT does not encrypt"),
         ({"DECISION__MAX_REGISTRY_AGE_S": "1.9"}, "at least twice redis.poll_s=1"),
     ],
 )
