@@ -67,7 +67,7 @@ def test_a_pause_of_the_whole_machine_rejects_no_image(run: Run) -> None:
         everyone[-1].suspend()
         wait_for(lambda: all(_is_stopped(p) for p in everyone), "all to stop")
         pause(PAUSE_S)
-        for process in everyone:
+        for process in reversed(everyone):  # the worker first, before its child can have answered
             process.resume()
         run.wait_drained()
         found = run.check()
