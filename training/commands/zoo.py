@@ -4,11 +4,11 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
-from training.data.manifest import fetch_all, load_manifest
+from training.data.manifest import Split, fetch_all, load_manifest
 from training.zoo.sizes import SIDES, Content, SetName, Size
 from worker.errors import StopError
 
@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 def data(as_json: Json = False) -> None:
     """Fetch the photographs and the ready-made generators, and print the counts per split.
 
-    About 400 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
+    About 500 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
     pinned digests. Exit codes: 0 all there, 1 not what was pinned, 3 an index cannot be reached.
     """
     manifest = fetch_all()
@@ -26,10 +26,10 @@ def data(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"folder": str(manifest.root), "counts": counts}))
         return
-    typer.echo(f"{'package':<28}{'train':>8}{'validation':>12}{'test':>8}")
+    splits = get_args(Split)
+    typer.echo(f"{'package':<28}" + "".join(f"{split:>12}" for split in splits))
     for package, by_split in counts.items():
-        train, validation, test = by_split["train"], by_split["validation"], by_split["test"]
-        typer.echo(f"{package:<28}{train:>8}{validation:>12}{test:>8}")
+        typer.echo(f"{package:<28}" + "".join(f"{by_split[split]:>12}" for split in splits))
     typer.echo(f"in {manifest.root}")
 
 

@@ -113,6 +113,14 @@ PHOTOS = (
     ),
 )
 
+CALIBRATION_PHOTOS = Package(
+    "endless-sky-high-dpi",
+    "0.9.8-1",
+    "endless-sky-high-dpi_0.9.8-1_all.deb",
+    "44170b9aad0ecc8f5a39d8c6b1af233100cfc6bc0bab2352d62fb014b5099164",
+)
+"""Photographs for calibration alone: no part of the three splits, which they leave as they are."""
+
 
 def cache_folder() -> Path:
     """$LATENTPRINT_CACHE, or ~/.cache/latentprint; read at each call, created by its users."""

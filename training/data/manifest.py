@@ -2,11 +2,12 @@
 
 `fetch_all` fills the cache folder; `load_manifest` finds it filled. Both give the `Manifest`, the
 only place that knows the splits: everything that learns takes "train", everything that is tuned
-or calibrated takes "validation", and "test" is for the final figures.
+or calibrated takes "validation", and "test" is for the final figures. "calibration" holds further
+photographs, of one package, that only the test against real photos is calibrated on.
 
     cache/downloads/                     packages as fetched
     cache/faces/000001.jpg ...           999 CelebA faces, original bytes
-    cache/photos/PACKAGE/NAME.jpg ...    173 photographs, original bytes
+    cache/photos/PACKAGE/NAME.jpg ...    173 photographs and 159 for calibration, original bytes
     cache/upscalers/PACKAGE/NAME.param   super-resolution networks, with .bin
     cache/manifest.json
 """
@@ -21,7 +22,12 @@ from typing import Literal, get_args
 
 from training.data import fetch
 from training.data.faces import FACE_COUNT, face_64, face_128, face_name, split_of_face
-from training.data.photos import PHOTOS_PER_PACKAGE, photos_in
+from training.data.photos import (
+    CALIBRATION_PHOTO_COUNT,
+    PHOTOS_PER_PACKAGE,
+    calibration_photos_in,
+    photos_in,
+)
 from worker.errors import StopError
 
 __all__ = [
@@ -35,7 +41,7 @@ __all__ = [
     "split_photos",
 ]
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "calibration"]
 Kind = Literal["face", "photo"]
 
 HELD_OUT_PHOTOS = 26
@@ -101,7 +107,7 @@ class Manifest:
 def fetch_all(cache: Path | None = None) -> Manifest:
     """Fetch what is missing, extract it, write the manifest; quick when all is there."""
     root = cache or fetch.cache_folder()
-    entries = [*_extract_faces(root), *_extract_photos(root)]
+    entries = [*_extract_faces(root), *_extract_photos(root), *_extract_calibration(root)]
     _extract_upscalers(root)
     manifest = Manifest(root, tuple(sorted(entries, key=lambda entry: entry.file)))
     _write(root / "manifest.json", _encode(manifest))
@@ -173,6 +179,16 @@ def _extract_photos(root: Path) -> list[Entry]:
     return [
         _keep(root, f"photos/{package}/{name}", data, "photo", package, splits[package, name])
         for package, photos in found.items()
+        for name, data in photos.items()
+    ]
+
+
+def _extract_calibration(root: Path) -> list[Entry]:
+    package = fetch.CALIBRATION_PHOTOS
+    photos = dict(calibration_photos_in(fetch.deb_members(fetch.fetch(package, root))))
+    _expect(package.name, len(photos), CALIBRATION_PHOTO_COUNT)
+    return [
+        _keep(root, f"photos/{package.name}/{name}", data, "photo", package.name, "calibration")
         for name, data in photos.items()
     ]
 

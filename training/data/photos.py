@@ -49,6 +49,15 @@ PHOTOS_PER_PACKAGE = {
 }
 """How many photographs the pinned versions hold; a different count is a mistake of ours."""
 
+CALIBRATION_PHOTO_COUNT = 159
+"""How many photographs of `endless-sky-high-dpi` are taken, of the pinned version."""
+
+_LANDSCAPES = ("games", "endless-sky", "plugins", "endless-sky-high-dpi", "images", "land")
+# Of authors whose licence wants them named with every copy, and so left for other uses.
+_LEFT_OUT_AUTHORS = ("-sfiera", "-harro", "bwerner", "myrabella", "mfield", "dmottl")
+# Of space, of Mars, or of space stations: no everyday photographs.
+_LEFT_OUT_PLACES = ("nasa", "space", "station", "earthrise", "canyon0", "desert0")
+
 
 def photos_in(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     """The photographs among (path below usr/share, bytes): (file name to keep, original bytes)."""
@@ -67,6 +76,24 @@ def photos_in(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes
                 yield file, data
             case ("wallpapers", title, "contents", "images", _) if title in PLASMA_NAMES:
                 yield f"{title}{path.suffix}", data
+
+
+def calibration_photos_in(members: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """The photographs of `endless-sky-high-dpi`: landscapes, towns and interiors of many authors.
+
+    They are 1440x720, toned and saved once as JPEG; their places were looked at one by one.
+    `canyon0` alone is a photograph of the Earth; canyon01 to canyon05 are not.
+    """
+    for name, data in members:
+        path = PurePosixPath(name)
+        title = path.name.removesuffix("@2x.jpg")
+        if path.parts[:-1] != _LANDSCAPES or title == path.name:
+            continue
+        if any(author in title for author in _LEFT_OUT_AUTHORS):
+            continue
+        if title.startswith(_LEFT_OUT_PLACES) and title != "canyon0":
+            continue
+        yield f"{title}.jpg", data
 
 
 def webp_in_bundle(data: bytes) -> Iterator[bytes]:

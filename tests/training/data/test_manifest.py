@@ -12,7 +12,12 @@ from PIL import Image
 from training.data import fetch
 from training.data.faces import FACE_COUNT, face_64, face_128, split_of_face
 from training.data.manifest import Entry, Manifest, load_manifest, split_photos
-from training.data.photos import PHOTOS_PER_PACKAGE, photos_in, webp_in_bundle
+from training.data.photos import (
+    PHOTOS_PER_PACKAGE,
+    calibration_photos_in,
+    photos_in,
+    webp_in_bundle,
+)
 from worker.errors import StopError
 
 NAMES = {
@@ -90,7 +95,12 @@ def test_a_manifest_gives_the_files_of_a_split_and_of_nothing_else() -> None:
     assert manifest.faces("train") == [Path("cache/faces/000001.jpg")]
     assert manifest.photos("train") == [Path("cache/photos/a/x.jpg"), Path("cache/photos/b/y.jpg")]
     assert manifest.photos("test", "b") == [Path("cache/photos/b/z.jpg")]
-    assert manifest.counts()["b"] == {"train": 1, "validation": 0, "test": 1}
+    assert manifest.counts()["b"] == {
+        "train": 1,
+        "validation": 0,
+        "test": 1,
+        "calibration": 0,
+    }
 
 
 def test_a_missing_manifest_names_the_command_that_makes_it(tmp_path: Path) -> None:
@@ -133,6 +143,16 @@ def test_only_listed_files_are_photographs() -> None:
         "Kite.jpg": b"kite",
         "erase-00.webp": photo,
     }
+
+
+def test_calibration_photographs_are_of_the_earth_and_free_of_conditions() -> None:
+    folder = "games/endless-sky/plugins/endless-sky-high-dpi/images"
+    kept = ["canyon0", "canyon1", "city18-iridium", "sea2"]
+    left = ["canyon01", "desert0", "nasa3", "space0", "station1", "city13-sfiera", "bwerner2"]
+    members = [(f"{folder}/land/{name}@2x.jpg", name.encode()) for name in [*kept, *left]]
+    members += [(f"{folder}/land/sea3.jpg", b"small"), (f"{folder}/scene/loc7@2x.jpg", b"scene")]
+    found = dict(calibration_photos_in(members))
+    assert found == {f"{name}.jpg": name.encode() for name in kept}
 
 
 def test_faces_are_cropped_at_the_paper_s_box_and_halved_by_means(tmp_path: Path) -> None:
