@@ -1,8 +1,8 @@
 """Views: one picture as it may arrive, after the same random chain for every class.
 
 Codec and size must say nothing about the class, so real photos, zoo images and simulated
-generators all pass through `encode_randomly`, and real photos are also shown at reduced sizes and
-as small tiles. The result is a file; it is read back by the worker's own decoder.
+generators all pass through `shared_chain` and `random_encoding`, and real photos are also shown at
+reduced sizes and as small tiles. The result is a file; it is read back by the worker's own decoder.
 """
 
 import io

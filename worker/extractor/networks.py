@@ -4,8 +4,9 @@ Letters for axes: N crops in a batch (of several images), B images, S crop side,
 size, F raw features. All arithmetic that decides a verdict runs in float32; only the
 convolutions of the residual branch may run in bfloat16.
 
-The three branches and why they are these (measured: shared experience that clean closed-set
-accuracy comes from absolute colour power, and accuracy after JPEG from residual statistics):
+The three branches and why they are these (in trials before this code, whose scripts were not kept,
+closed-set accuracy came from absolute colour power on clean images and from residual statistics
+after JPEG):
 
 - spectrum: log of the mean power of Y, Cb and Cr over the crops, not normalised per channel;
 - co-occurrence: joint histograms of quantised pixel differences (after Fridrich and Kodovsky,
@@ -40,13 +41,6 @@ class NetworkSizes(NamedTuple):
     residual_width: int = 24
     residual_features: int = 64
     dimension: int = 96
-
-
-class Fingerprints(NamedTuple):
-    """`vectors` (B, D) float32; `scores` (B,) float32, rising with evidence of synthesis."""
-
-    vectors: Tensor
-    scores: Tensor
 
 
 def to_ycbcr(crops: Tensor) -> Tensor:
@@ -161,8 +155,7 @@ class FingerprintNetwork(nn.Module):
     """All branches, the linear map to the fingerprint, and the score of the real test.
 
     `crop_features` works on each crop; `pool` makes one row of raw features per image;
-    `fingerprint` maps rows to fingerprints; `forward` is the three in order. An `ExtractorNetwork`
-    (architectures.py).
+    `fingerprint` maps rows to fingerprints. An `ExtractorNetwork` (architectures.py).
     """
 
     architecture = "spectrum-cooccurrence-residual"
@@ -240,14 +233,6 @@ class FingerprintNetwork(nn.Module):
         """Fingerprints (B, D) to the evidence of synthesis (B,), a log-odds that rises."""
         scores: Tensor = self.score_head(fingerprints / _SCORE_INPUT_SCALE)
         return scores.squeeze(1)
-
-    def forward(
-        self, crops: Tensor, image_of_crop: Tensor, images: int, *, autocast_bf16: bool = False
-    ) -> Fingerprints:
-        """uint8 crops (N, 3, S, S) of B images to their fingerprints and scores."""
-        parts = self.crop_features(crops, autocast_bf16=autocast_bf16)
-        vectors = self.fingerprint(self.pool(parts, image_of_crop, images))
-        return Fingerprints(vectors, self.score(vectors))
 
 
 def mean_by_image(rows: Tensor, image_of_crop: Tensor, images: int) -> Tensor:
