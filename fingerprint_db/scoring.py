@@ -1,15 +1,19 @@
 """Distances and likelihood ratios between image fingerprints and model fingerprints.
 
+And the quantile of Student's t that thresholds are set by, without scipy, which this package does
+not need otherwise.
+
 Letters: B images, N samples, D fingerprint size. Under one condition an image of a model is taken
 as normal around the model's mean with the model's covariance C, and any picture at all as normal
 with the background's total covariance T (two-covariance model; Brummer and de Villiers, "The
 speaker partitioning problem", Odyssey 2010, of which this is the case of known class means).
 
 C is the model's own scatter S of N samples, shrunk towards the background's within-class
-covariance W as if W had been seen in PRIOR_SAMPLES samples (the mean of an inverse-Wishart
-posterior): C = (PRIOR_SAMPLES W + S) / (PRIOR_SAMPLES + N - 1).
+covariance W as if W had been seen in P samples, the bundle's `prior_samples` (the mean of an
+inverse-Wishart posterior): C = (P W + S) / (P + N - 1).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +24,6 @@ from fingerprint_db.model_fingerprint import ConditionStatistics
 
 Doubles = NDArray[np.float64]
 Vectors = NDArray[np.floating]
-
-# Of 5, 15, 30, 100 and the shared W alone, 15 to 30 told two seeds of one GAN apart best without
-# losing the model's own images (docs/decisions/0002-own-covariance.md).
-PRIOR_SAMPLES = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,8 @@ class Alternative:
 def model_metric(background: Background, condition: str, scatter: Vectors, count: int) -> Metric:
     """The metric of a model with `scatter` (D, D) over `count` samples; see the module."""
     within = background.within[background.index(condition)].astype(np.float64)
-    return Metric.of((PRIOR_SAMPLES * within + scatter) / (PRIOR_SAMPLES + count - 1))
+    prior = background.constants.prior_samples
+    return Metric.of((prior * within + scatter) / (prior + count - 1))
 
 
 def squared_distances(metric: Metric, vectors: Vectors, entry: ConditionStatistics) -> Doubles:
@@ -104,7 +105,46 @@ def leave_one_out_distances(background: Background, condition: str, vectors: Vec
     metric = model_metric(background, condition, deviations.T @ deviations, count)
     lengths = metric.squares(deviations)
     grown = count / (count - 1)
-    samples = PRIOR_SAMPLES + count - 1
+    samples = background.constants.prior_samples + count - 1
     without = lengths / (1 - grown / samples * lengths) * (samples - 1) / samples
     distances: Doubles = without * grown**2 / (1 + 1 / (count - 1))
     return distances
+
+
+def t_quantile(beyond: float, degrees: int) -> float:
+    """The value that a t with `degrees` of freedom exceeds with probability `beyond` (0 to 0.5).
+
+    The distribution function has a closed form for whole degrees of freedom (Abramowitz and Stegun,
+    "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4); the quantile is found by
+    halving. Raises ValueError for other arguments.
+    """
+    if degrees < 1 or not 0 < beyond < 0.5:
+        raise ValueError(
+            f"a t of {degrees} degrees of freedom exceeded with probability {beyond:g}: expected"
+            " at least 1 degree and a probability between 0 and 0.5"
+        )
+    low, high = 0.0, math.pi / 2  # the angle whose tangent is t over the root of the degrees
+    for _ in range(60):  # halving 60 times exhausts float64
+        middle = (low + high) / 2
+        if _beyond(middle, degrees) > beyond:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(degrees) * math.tan((low + high) / 2)
+
+
+def _beyond(angle: float, degrees: int) -> float:
+    """P(T > sqrt(degrees) tan(angle))."""
+    steps = np.arange(1, degrees // 2)
+    if degrees % 2:
+        # The terms cos, 2/3 cos^3, (2*4)/(3*5) cos^5, ...
+        ratios = 2 * steps / (2 * steps + 1)
+        terms = np.cumprod(np.append(1.0, ratios * math.cos(angle) ** 2))
+        series = math.cos(angle) * float(terms.sum()) if degrees > 1 else 0.0
+        inside = 2 / math.pi * (angle + math.sin(angle) * series)
+    else:
+        # The terms 1, 1/2 cos^2, (1*3)/(2*4) cos^4, ...
+        ratios = (2 * steps - 1) / (2 * steps)
+        terms = np.cumprod(np.append(1.0, ratios * math.cos(angle) ** 2))
+        inside = math.sin(angle) * float(terms.sum())
+    return (1 - inside) / 2

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint_db.background import Background
+from fingerprint_db.background import Background, DecisionConstants
 from fingerprint_db.enrolment import Registration, Samples
 
 SPACE = "c3" * 32
@@ -14,6 +14,12 @@ CONDITIONS = ("as_received", "jpeg75")
 DIMENSION = 4
 REAL_MEAN = np.array([-12.0, 0.0, 0.0, 0.0])
 REAL_PHOTOS = 400
+CONSTANTS = DecisionConstants(
+    prior_samples=15.0,
+    halved_penalty_per_number=10.0,
+    beyond_as_received=0.005,
+    beyond_reencoded=0.025,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +66,7 @@ def small_background() -> Background:
         numbers.normal(size=(len(CONDITIONS), DIMENSION)).astype(np.float32),
         total.astype(np.float32),
         reals.astype(np.float32),
+        CONSTANTS,
     )
 
 

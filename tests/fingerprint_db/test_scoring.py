@@ -1,23 +1,27 @@
 """Distances and likelihood ratios equal what slow loops and textbook densities give."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
+from scipy.stats import t as student
 
 from fingerprint_db.model_fingerprint import ConditionStatistics
 from fingerprint_db.scoring import (
-    PRIOR_SAMPLES,
     Alternative,
     Metric,
     leave_one_out_distances,
     log_likelihood_ratios,
     model_metric,
     squared_distances,
+    t_quantile,
 )
 from tests.fingerprint_db.spaces import CONDITIONS, DIMENSION, covariance, small_background
 
 BACKGROUND = small_background()
+PRIOR_SAMPLES = BACKGROUND.constants.prior_samples
 COUNTS = (2, 10, 50, 100_000)
 
 
@@ -33,7 +37,7 @@ def entry_of(condition: str, count: int, seed: int) -> ConditionStatistics:
 
 
 def own_covariance(entry: ConditionStatistics) -> NDArray[np.float64]:
-    """The scatter, shrunk towards the background as if that had been seen in PRIOR_SAMPLES."""
+    """The scatter, shrunk towards the background as if that had been seen in so many samples."""
     within = BACKGROUND.within[BACKGROUND.index(entry.condition)].astype(np.float64)
     total = PRIOR_SAMPLES * within + entry.scatter
     return np.asarray(total / (PRIOR_SAMPLES + entry.count - 1), np.float64)
@@ -128,3 +132,19 @@ def test_a_metric_inverts_its_covariance_and_knows_its_determinant() -> None:
     metric = Metric.of(given)
     np.testing.assert_allclose(metric.root.T @ metric.root, np.linalg.inv(given), rtol=1e-9)
     assert metric.log_det == pytest.approx(float(np.log(np.linalg.det(given))))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "beyond"),
+    product((1, 2, 3, 4, 5, 8, 9, 10, 49, 50, 199, 499, 5000), (0.4, 0.1, 0.025, 0.005, 0.0001)),
+)
+def test_the_quantile_is_that_of_scipy(degrees: int, beyond: float) -> None:
+    assert t_quantile(beyond, degrees) == pytest.approx(
+        float(student.isf(beyond, degrees)), rel=1e-8
+    )
+
+
+@pytest.mark.parametrize(("beyond", "degrees"), [(0.005, 0), (0.0, 9), (0.5, 9), (float("nan"), 9)])
+def test_what_has_no_quantile_is_refused(beyond: float, degrees: int) -> None:
+    with pytest.raises(ValueError, match="expected at least 1 degree"):
+        t_quantile(beyond, degrees)

@@ -22,6 +22,7 @@ def contribute(app: typer.Typer) -> None:
     train.command("data")(zoo.data)
     train.command("zoo")(zoo.zoo)
     train.command("extractor")(extractor.extractor)
+    train.command("constants")(extractor.constants)
     train.command("export")(extractor.export)
     train.command("evaluate")(extractor.evaluate)
     train.command("reproduce")(paper.reproduce)

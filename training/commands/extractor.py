@@ -43,8 +43,41 @@ def extractor(
     print(json.dumps(facts) if as_json else f"trained: {target}")
 
 
+def constants(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Whose network and statistics; default: the package's own.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Choose the constants of the decision on seeds of SNGAN, and measure them on other seeds.
+
+    Writes training/extractor/constants.json, which `latentprint train export` puts into a bundle.
+    """
+    from training.extractor.choose_constants import RESULT, choose_constants
+    from worker.extractor.bundle import DOCUMENT, default_bundle_path, sha256_of
+
+    folder = bundle or default_bundle_path()
+    result = choose_constants(folder, _say)
+    made_by = {
+        "command": "latentprint train constants",
+        "network_and_statistics_of": sha256_of(folder / DOCUMENT),
+        "commit": _commit(),
+    }
+    stated = {**made_by, "date": datetime.now(UTC).date().isoformat(), **result}
+    RESULT.write_text(json.dumps(stated, indent=1) + "\n")
+    print(json.dumps(stated) if as_json else f"chosen constants in {RESULT}")
+
+
 def export(
     folder: Folder = None,
+    network_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--network-of",
+            metavar="BUNDLE",
+            help="Take the network of this bundle, of whatever format, and calibrate it anew.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The bundle's folder; default: the package's own.")
     ] = None,
@@ -72,8 +105,10 @@ def export(
         measure_background,
         measure_calibration,
     )
+    from training.extractor.choose_constants import load_constants
+    from training.extractor.earlier import network_of as read_network
     from training.extractor.export import ZooGenerator, enrol_zoo, write_bundle
-    from training.extractor.sources import TRAINING_SEED, load_real, real_sources
+    from training.extractor.sources import TRAINING_SEED, load_photographs, load_real
     from training.extractor.train import (
         ExtractorRecipe,
         limits_of,
@@ -86,18 +121,22 @@ def export(
     from worker.extractor.bundle import default_bundle_path
 
     recipe, sizes, manifest = ExtractorRecipe(), CalibrationSizes(), load_manifest()
-    network, facts = load_network(recipe, folder or cache_folder() / "extractor")
+    if network_of is None:
+        network, facts = load_network(recipe, folder or cache_folder() / "extractor")
+    else:
+        network, facts = read_network(network_of)
     limits = limits_of(recipe)
-    train, validation, test = (load_real(manifest, s) for s in ("train", "validation", "test"))
-    _say("measuring the background under every condition")
+    _say("reading the photographs")
+    reference = load_photographs(manifest, "validation", "calibration")
+    held_out = load_photographs(manifest, "test")
+    _say(f"measuring the background under every condition, {len(reference)} photographs")
+    train = load_real(manifest, "train")
     made = made_sources_for_background(train, range(40), TRAINING_SEED, sizes.per_made_source)
     background = measure_background(
-        network, made, real_sources(validation), limits, sizes, recipe.seed
+        network, made, reference, load_constants(), limits, sizes, recipe.seed
     )
-    _say("scoring real pictures of the validation and test splits")
-    calibration = measure_calibration(
-        network, real_sources(validation), real_sources(test), limits, sizes, recipe.seed
-    )
+    _say(f"scoring their views, and those of {len(held_out)} held-out photographs")
+    calibration = measure_calibration(network, reference, held_out, limits, recipe.seed)
     first = training_models()[0]
     golden = generate(load_generator(first), 4, TRAINING_SEED)
     target = output or default_bundle_path()

@@ -7,29 +7,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fingerprint_db.background import Background
+from fingerprint_db.background import Background, DecisionConstants
 from fingerprint_db.conditions import CONDITIONS, JPEG_QUALITIES
 from training.extractor.cohort import Source, features_of
 from training.extractor.fit import scatter_matrices
+from training.extractor.sources import Photograph
 from training.extractor.views import KERNELS, Encoding, read_back, resize, shared_chain, tile, write
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import Picture, under_condition
 from worker.extractor.architectures import ExtractorNetwork
-from worker.extractor.calibration import SMALL_SIDE, TINY_SIDE, Calibration, bin_of
+from worker.extractor.calibration import (
+    BINS,
+    SMALL_SIDE,
+    TINY_SIDE,
+    Calibration,
+    PhotographScores,
+    bin_of,
+)
 from worker.extractor.document import reachable_bins
 
 _SHRINKAGE = 0.1  # of the within-class covariance towards its mean variance
+_TRIES_PER_VIEW = 8
 _JPEG_OF_GROUP = {"jpeg_high": (87, 99), "jpeg_middle": (70, 87), "jpeg_low": (40, 69)}
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSizes:
-    """How many pictures: per made source and per real source for the background, views per bin."""
+    """How many pictures: per made source and per photograph for the background.
+
+    `real_vectors` is how many of the photographs the enrolment gate gets, at most. How many views
+    a bin has of a photograph is the photograph's own (training/extractor/sources.py).
+    """
 
     per_made_source: int = 12
-    per_real_source: int = 40
-    reference_per_bin: int = 600
-    held_out_per_bin: int = 300
+    per_photograph: int = 1
     real_vectors: int = 300
 
 
@@ -45,7 +56,8 @@ def vectors_of(
 def measure_background(
     network: ExtractorNetwork,
     made: Sequence[Source],
-    real: Sequence[Source],
+    real: Sequence[Photograph],
+    constants: DecisionConstants,
     limits: DecodeLimits,
     sizes: CalibrationSizes,
     seed: int,
@@ -55,8 +67,8 @@ def measure_background(
     Where halving leaves fewer than half of the made pictures large enough for the crops, a halved
     condition takes the statistics of its codec at full size: nearly no image can be enrolled there.
     """
-    pictures = _pictures(made, sizes.per_made_source, seed)
-    pictures += _pictures(real, sizes.per_real_source, seed + 1)
+    pictures = _made_pictures(made, sizes.per_made_source, seed)
+    pictures += _real_pictures(real, sizes.per_photograph, seed + 1)
     made_names = {source.name for source in made}
     measured: dict[str, _Statistics] = {}
     for condition in CONDITIONS:
@@ -71,21 +83,23 @@ def measure_background(
             measured[condition.name] = measured[condition.codec]
             continue
         vectors, _ = vectors_of(network, crops)
-        measured[condition.name] = _statistics(vectors, np.array(owners), is_made, sizes, seed)
+        measured[condition.name] = _statistics(vectors, np.array(owners), is_made)
     rows = [measured[condition.name] for condition in CONDITIONS]
+    count = min(sizes.real_vectors, *(len(row.real_vectors) for row in rows))
     return Background(
         "0" * 64,
         tuple(condition.name for condition in CONDITIONS),
         np.stack([row.within for row in rows]).astype(np.float32),
         np.stack([row.total_mean for row in rows]).astype(np.float32),
         np.stack([row.total for row in rows]).astype(np.float32),
-        np.stack([row.real_vectors for row in rows]).astype(np.float32),
+        np.stack([_some(row.real_vectors, count, seed) for row in rows]).astype(np.float32),
+        constants,
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Statistics:
-    """A row of `Background`: what it holds of one condition."""
+    """A row of `Background`; `real_vectors` (M, D) of all photographs that have a view here."""
 
     within: NDArray[np.float64]
     total_mean: NDArray[np.float64]
@@ -94,13 +108,9 @@ class _Statistics:
 
 
 def _statistics(
-    vectors: NDArray[np.float32],
-    names: NDArray[np.str_],
-    is_made: NDArray[np.bool_],
-    sizes: CalibrationSizes,
-    seed: int,
+    vectors: NDArray[np.float32], names: NDArray[np.str_], is_made: NDArray[np.bool_]
 ) -> _Statistics:
-    """Of fingerprints (N, D) with the name of each one's source (N,) and whether it is made (N,).
+    """Of fingerprints (N, D) with the name of each one's origin (N,) and whether it is made (N,).
 
     Made and real pictures weigh half each. Both covariances are shrunk, so that they have an
     inverse with fewer pictures than D as well.
@@ -112,20 +122,42 @@ def _statistics(
     )
     mean = weight @ vectors.astype(np.float64)
     centred = vectors - mean
-    chosen = vectors[~is_made]
-    rows = np.random.default_rng(seed).choice(len(chosen), sizes.real_vectors)
+    _, first = np.unique(names[~is_made], return_index=True)
     return _Statistics(
-        _shrunk(covariance), mean, _shrunk((centred * weight[:, None]).T @ centred), chosen[rows]
+        _shrunk(covariance),
+        mean,
+        _shrunk((centred * weight[:, None]).T @ centred),
+        vectors[~is_made][np.sort(first)],
     )
 
 
-def _pictures(sources: Sequence[Source], count: int, seed: int) -> list[tuple[str, Picture, bytes]]:
+def _some(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
+    """`count` different ones of `rows` (M, D)."""
+    return rows[np.random.default_rng(seed).choice(len(rows), count, replace=False)]
+
+
+def _made_pictures(
+    sources: Sequence[Source], count: int, seed: int
+) -> list[tuple[str, Picture, bytes]]:
     drawn = []
     for index, source in enumerate(sources):
         rng = np.random.default_rng([seed, index])
         for number in range(count):
             picture = source.draw(number, rng)
             drawn.append((source.name, picture, write(picture, Encoding("png", 0, 0))))
+    return drawn
+
+
+def _real_pictures(
+    photographs: Sequence[Photograph], count: int, seed: int
+) -> list[tuple[str, Picture, bytes]]:
+    drawn = []
+    for photograph in photographs:
+        rng = np.random.default_rng([seed, photograph.identity])
+        for _ in range(count):
+            picture = photograph.draw(rng)
+            name = f"photograph.{photograph.identity}"
+            drawn.append((name, picture, write(picture, Encoding("png", 0, 0))))
     return drawn
 
 
@@ -138,50 +170,66 @@ def _shrunk(covariance: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def measure_calibration(
     network: ExtractorNetwork,
-    reference: Sequence[Source],
-    held_out: Sequence[Source],
+    reference: Sequence[Photograph],
+    held_out: Sequence[Photograph],
     limits: DecodeLimits,
-    sizes: CalibrationSizes,
     seed: int,
 ) -> Calibration:
-    """Scores of real pictures per bin that an image may fall into, for crops of this size.
+    """Scores of real photographs per bin that an image may fall into, for crops of this size.
 
-    The two lists must come from disjoint splits.
+    ValueError where a photograph is in both lists, which must come from disjoint splits.
     """
+    if both := {one.identity for one in reference} & {one.identity for one in held_out}:
+        raise ValueError(
+            f"{len(both)} photographs are both reference and held out, expected none: the stated"
+            " rate would be of photographs that the p-values know"
+        )
     return Calibration(
-        _scores_per_bin(network, reference, sizes.reference_per_bin, limits, seed),
-        _scores_per_bin(network, held_out, sizes.held_out_per_bin, limits, seed + 1),
+        _scores_per_bin(network, reference, limits, seed),
+        _scores_per_bin(network, held_out, limits, seed + 1),
     )
 
 
 def _scores_per_bin(
-    network: ExtractorNetwork,
-    sources: Sequence[Source],
-    count: int,
-    limits: DecodeLimits,
-    seed: int,
-) -> dict[str, NDArray[np.float32]]:
-    """`count` scores in each reachable bin, sources in turn; photos twice, since they vary most."""
-    rng = np.random.default_rng(seed)
-    turns = (sources[0], *sources)
+    network: ExtractorNetwork, photographs: Sequence[Photograph], limits: DecodeLimits, seed: int
+) -> dict[str, PhotographScores]:
+    """Scores of each photograph's views in each reachable bin.
+
+    A photograph is left out of a bin where none of a few tries gives a view that falls into it:
+    a picture cut to a few pixels may be flat.
+    """
     scores = {}
     for name in reachable_bins(limits.crop_size):
-        group, size = name.rsplit("_", 1)
         crops: list[NDArray[np.uint8]] = []
-        number = 0
-        while len(crops) < count:
-            source = turns[number % len(turns)]
-            number += 1
-            picture = _of_size(shared_chain(source.draw(number, rng), rng), size, rng)
-            view = read_back(write(picture, _encoding(group, rng)), limits)
-            if view is None:
-                continue
-            facts = view.facts
-            side = min(facts.height, facts.width)
-            if bin_of(facts.lossy, facts.jpeg_quality, side) == name:
-                crops.append(view.crops)
-        scores[name] = vectors_of(network, crops)[1]
+        owners: list[int] = []
+        for photograph in photographs:
+            rng = np.random.default_rng([seed, BINS.index(name), photograph.identity])
+            views = _views_in(name, photograph, limits, rng)
+            crops += views
+            owners += [photograph.identity] * len(views)
+        scored = vectors_of(network, crops)[1]
+        scores[name] = PhotographScores.of(scored, np.array(owners, np.int64))
     return scores
+
+
+def _views_in(
+    name: str, photograph: Photograph, limits: DecodeLimits, rng: np.random.Generator
+) -> list[NDArray[np.uint8]]:
+    """Crops of the views of a photograph that fall into bin `name`: as many as it shall have."""
+    group, size = name.rsplit("_", 1)
+    crops: list[NDArray[np.uint8]] = []
+    for _ in range(_TRIES_PER_VIEW * photograph.views):
+        if len(crops) == photograph.views:
+            break
+        picture = _of_size(shared_chain(photograph.draw(rng), rng), size, rng)
+        view = read_back(write(picture, _encoding(group, rng)), limits)
+        if view is None:
+            continue
+        facts = view.facts
+        side = min(facts.height, facts.width)
+        if bin_of(facts.lossy, facts.jpeg_quality, side) == name:
+            crops.append(view.crops)
+    return crops
 
 
 def _of_size(picture: Picture, size: str, rng: np.random.Generator) -> Picture:

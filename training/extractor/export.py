@@ -19,6 +19,7 @@ from fingerprint_db.transfer import export
 from training.extractor.sources import ENROLMENT_SEED
 from training.extractor.views import Encoding, read_back, write
 from training.zoo.generate import generate, load_generator
+from worker.decoder.crops import CROP_RULE
 from worker.decoder.decode import DecodeLimits, decode
 from worker.enrol.recompress import Picture
 from worker.enrol.samples import fingerprint_samples
@@ -72,24 +73,20 @@ def write_bundle(
         },
         folder / layout.BACKGROUND,
     )
-    save_arrays(
-        {
-            **{f"reference.{name}": np.sort(calibration.reference[name]) for name in bins},
-            **{f"held_out.{name}": calibration.held_out[name] for name in bins},
-        },
-        folder / layout.CALIBRATION,
-    )
+    save_arrays(calibration.arrays(), folder / layout.CALIBRATION)
     save_tensors(_golden(network, golden, limits), folder / layout.GOLDEN)
     document = BundleDocument(
         format=layout.FORMAT,
         architecture=network.architecture,
         crop_size=network.crop_size,
         max_crops=limits.max_crops,
+        crop_rule=CROP_RULE,
         dimension=network.dimension,
         **network.further_sizes(),
         sources=sources,
         vector_spread=vector_spread,
         score_spread=score_spread,
+        decision=background.constants,
         conditions=background.conditions,
         calibration_bins=bins,
         provenance=provenance,

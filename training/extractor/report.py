@@ -1,9 +1,12 @@
 """The evaluation as a page: tables, bounds and plots, with the command that made them."""
 
 import json
+import math
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -43,18 +46,18 @@ def _page(result: Evaluation, command: str, commit: str) -> str:
         "## False positives on real pictures",
         "",
         "Flagged means any outcome that raises an alert."
-        " The bound is the one-sided 95 % Clopper-Pearson limit;"
-        " tiles of one photo are not independent, so the row per photo is the honest one.",
+        " Rate and bound are of photographs, not of pictures: the rate is the mean, over"
+        " photographs, of the share of a photograph's pictures that was flagged, and the bound"
+        " the one-sided 95 % Clopper-Pearson limit for as many trials as there are photographs,"
+        " with the sum of these shares rounded up.",
         "",
-        "| source | condition | pictures | flagged | rate | bound | undetermined |",
-        "|---|---|---|---|---|---|---|",
+        "| source | condition | pictures | flagged | photographs | rate | bound | undetermined |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     real = [row for row in result.rows if row.truth == "real"]
     for row in real:
         lines.append(_false_positive_line(row))
-    for label, _ in MEASURED:
-        rows = [row for row in real if row.condition == label]
-        lines.append(_false_positive_line(_sum_of(rows, label)))
+    lines += [_false_positive_line(row) for row in result.all_real]
     lines += [
         "",
         "## Right attribution",
@@ -83,6 +86,17 @@ def _page(result: Evaluation, command: str, commit: str) -> str:
         f" {enrolment.real_inside:.1%}, nearest model {enrolment.nearest_model}"
         f" ({enrolment.nearest_confusion:.0%} confused),"
         f" refusals: {'; '.join(enrolment.refusals) or 'none'}.",
+        "What the gate found under every condition, with the confusion with the nearest model:",
+        "",
+        "| condition | recognised | spread | real photos inside | nearest model | confused |"
+        " expect little, because |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {row.condition} | {row.recognised:.0%} | {row.spread:.2f} | {row.real_inside:.1%} |"
+            f" {row.nearest_model or 'none'} | {row.nearest_confusion:.0%} |"
+            f" {'; '.join(row.limits)} |"
+            for row in enrolment.conditions
+        ),
         "",
         "![share right per source](accuracy.svg)",
         "",
@@ -93,25 +107,54 @@ def _page(result: Evaluation, command: str, commit: str) -> str:
 
 
 def _false_positive_line(row: Row) -> str:
-    bound = clopper_pearson_upper(row.flagged, row.images)
+    rate, bound = rate_of_photographs(row.flagged_photographs, row.photographs)
     return (
-        f"| {row.source} | {row.condition} | {row.images} | {row.flagged} |"
-        f" {row.flagged / row.images:.2%} | {bound:.2%} | {row.outcomes.get('undetermined', 0)} |"
+        f"| {row.source} | {row.condition} | {row.images} | {row.flagged} | {row.photographs} |"
+        f" {rate:.2%} | {bound:.2%} | {row.outcomes.get('undetermined', 0)} |"
     )
 
 
-def _sum_of(rows: list[Row], label: str) -> Row:
-    outcomes = {name: sum(row.outcomes.get(name, 0) for row in rows) for name in OUTCOMES}
-    return Row(
-        "**all real**",
-        "real",
-        label,
-        sum(row.images for row in rows),
-        sum(row.right for row in rows),
-        sum(row.wrong_name for row in rows),
-        sum(row.flagged for row in rows),
-        outcomes,
-    )
+def rate_of_photographs(flagged: float, photographs: int) -> tuple[float, float]:
+    """The rate of a sum of shares among photographs, and its upper bound."""
+    rounded = math.ceil(round(flagged, 9))
+    return flagged / photographs, clopper_pearson_upper(rounded, photographs)
+
+
+def readme_table(document: Mapping[str, Any]) -> str:
+    """The table of the project's README, from results.json: one column for each condition."""
+    labels = [label for label, _ in MEASURED]
+    real = {row["condition"]: row for row in document["all_real"]}
+    rates = [
+        rate_of_photographs(real[name]["flagged_photographs"], real[name]["photographs"])
+        for name in labels
+    ]
+    count = real[labels[0]]["photographs"]
+    lines = [
+        "| | " + " | ".join(labels) + " |",
+        "|---" * (len(labels) + 1) + "|",
+        f"| held-out real photographs flagged, of {count} | "
+        + " | ".join(f"{100 * rate:.2f} %" for rate, _ in rates)
+        + " |",
+        "| upper bound of that rate (95 %) | "
+        + " | ".join(f"{100 * bound:.2f} %" for _, bound in rates)
+        + " |",
+    ]
+    made = [row for row in document["rows"] if row["truth"] != "real"]
+    for source in dict.fromkeys(row["source"] for row in made):
+        of_source = {row["condition"]: row for row in made if row["source"] == source}
+        shares = [of_source[name]["right"] / of_source[name]["images"] for name in labels]
+        cells = " | ".join(f"{100 * share:.1f} %" for share in shares)
+        lines.append(f"| {_due(source)} | {cells} |")
+    return "\n".join(lines)
+
+
+def _due(source: str) -> str:
+    """What is right of a made source, in the words of the README."""
+    name, _, how = source.partition(", ")
+    if how.startswith("not"):
+        return f"`{name}` found to be unregistered"
+    after = how.replace("registered from ", " after registration from ") + " images" if how else ""
+    return f"`{name}` named right{after}"
 
 
 def _plot_accuracy(result: Evaluation, path: Path) -> None:

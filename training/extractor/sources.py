@@ -1,11 +1,12 @@
 """The sources that the extractor learns from and is measured on, per split.
 
 Real pictures: photos and faces at native and reduced sizes. Made pictures: simulated generators
-over real ones, and the zoo's models. The generator that plays the unknown never enters here:
-`ZOO_FOR_TRAINING` is all that the extractor and its calibration see.
+over real ones, and the zoo's models. The generator that plays the unknown never enters here: the
+extractor and its calibration see those of `training_models` (training/extractor/train.py) alone.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +14,19 @@ import numpy as np
 from PIL import Image
 
 from training.data.faces import face_64, face_128
-from training.data.manifest import Manifest
+from training.data.manifest import Manifest, Split
 from training.extractor.cohort import Source
 from training.extractor.simulate import SimulatedGenerator
 from training.extractor.views import real_view, resize, tile
 from training.zoo.generate import generate, load_generator
 from worker.enrol.recompress import Picture, from_pil
 
-# Seeds of zoo images: disjoint ranges for training, enrolment and evaluation. Those from 300,000 on
-# chose the covariance prior and the thresholds, so the evaluation does not use them.
-TRAINING_SEED, ENROLMENT_SEED, EVALUATION_SEED = 100_000, 200_000, 400_000
+# Seeds of zoo images: disjoint ranges for training, enrolment, choosing the decision's constants
+# (training/extractor/choose_constants.py) and evaluation.
+TRAINING_SEED, ENROLMENT_SEED, CHOOSING_SEED, EVALUATION_SEED = 100_000, 200_000, 300_000, 400_000
 # Numbers of simulated generators for training; measuring uses numbers from 1,000 on.
 MEASURED_SIMULATIONS = 1_000
+VIEWS_OF_A_PHOTO, VIEWS_OF_A_FACE = 3, 1
 _LARGEST_SIDE = 2_600  # photos are cut to this: memory, not science
 
 
@@ -36,10 +38,10 @@ class RealPictures:
     faces: tuple[Path, ...]
 
 
-def load_real(manifest: Manifest, split: str) -> RealPictures:
+def load_real(manifest: Manifest, split: Split) -> RealPictures:
     """Decode the photos of a split once; faces are read when needed (they are small)."""
-    photos = tuple(_photo(path) for path in manifest.photos(split))  # type: ignore[arg-type]
-    return RealPictures(photos, tuple(manifest.faces(split)))  # type: ignore[arg-type]
+    photos = tuple(_photo(path) for path in manifest.photos(split))
+    return RealPictures(photos, tuple(manifest.faces(split)))
 
 
 def _photo(path: Path) -> Picture:
@@ -47,6 +49,52 @@ def _photo(path: Path) -> Picture:
     _, height, width = picture.shape
     top, left = max(0, height - _LARGEST_SIDE) // 2, max(0, width - _LARGEST_SIDE) // 2
     return picture[:, top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE].copy()
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """One real picture: `identity` names its file, `draw` gives a view of it (3, H, W).
+
+    `views` is how many of its views stand in a calibration bin: more of a scene, whose tiles and
+    reductions differ, than of a face.
+    """
+
+    identity: int
+    views: int
+    draw: Callable[[np.random.Generator], Picture]
+
+
+def load_photographs(manifest: Manifest, *splits: Split) -> list[Photograph]:
+    """Every photograph and face of the splits, photos decoded once."""
+    found = []
+    for split in splits:
+        for path in manifest.photos(split):
+            found.append(_of_photo(_identity(manifest, path), _photo(path)))
+        for path in manifest.faces(split):
+            found.append(_of_face(_identity(manifest, path), path))
+    return found
+
+
+def _identity(manifest: Manifest, path: Path) -> int:
+    """63 bits of the SHA-256 of the file's name below the cache folder."""
+    name = path.relative_to(manifest.root).as_posix().encode()
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
+
+
+def _of_photo(identity: int, picture: Picture) -> Photograph:
+    return Photograph(identity, VIEWS_OF_A_PHOTO, lambda rng: real_view(picture, rng))
+
+
+def _of_face(identity: int, path: Path) -> Photograph:
+    def draw(rng: np.random.Generator) -> Picture:
+        kind = int(rng.integers(4))
+        if kind == 0:
+            return real_view(_read(path), rng)
+        if kind == 1:
+            return _read(path)
+        return face_128(path) if kind == 2 else face_64(path)
+
+    return Photograph(identity, VIEWS_OF_A_FACE, draw)
 
 
 def real_sources(pictures: RealPictures) -> list[Source]:

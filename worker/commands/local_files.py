@@ -293,6 +293,11 @@ def _print_gate(report: EnrolmentReport, sample_set: "SampleSet") -> None:
         f" nearest registered model: {report.nearest_model or 'none'}"
         f" ({report.nearest_confusion:.0%} confused)"
     )
+    for worst in report.worst:
+        say(f"worst {worst.measure}: {worst.value:.3g} under {worst.condition}")
+    for row in report.conditions[1:]:  # the first is what the gate refuses by
+        for limit in row.limits:
+            say(f"expect little under {row.condition}: {limit}", "yellow")
     if report.provisional:
         say("provisional: below 50 samples, verdicts name the family only")
     for refusal in report.refusals:

@@ -111,17 +111,23 @@ class Candidate(_Record):
 
 
 class RealTest(_Record):
-    """The test against real photos, and how far its stated error can be trusted."""
+    """The test against real photos, and how far its stated error can be trusted.
+
+    Distinct photographs are counted; several views of one count as one.
+    """
 
     p_value: Probability
     alpha: Probability
     false_positive_rate: Annotated[
-        Probability, Field(description="measured on held-out real photos")
+        Probability, Field(description="measured on held-out real photographs")
     ]
     false_positive_bound: Annotated[
-        Probability, Field(description="one-sided 95 % Clopper-Pearson upper bound of the rate")
+        Probability,
+        Field(description="one-sided 95 % Clopper-Pearson upper bound of the rate, by photographs"),
     ]
-    calibration_count: Annotated[int, Field(ge=0)]
+    calibration_count: Annotated[
+        int, Field(ge=0, description="distinct real photographs behind p_value")
+    ]
     calibration_bin: str
 
 

@@ -1,10 +1,11 @@
 """The extractor bundle: the one thing that training hands to the worker.
 
 A folder of
-- bundle.json           architecture sizes, crops, training provenance, digests of the other files
+- bundle.json           architecture sizes, rule of the crops, constants of the decision, training
+                        provenance, digests of the other files
 - weights.safetensors   the network (worker/extractor/architectures.py builds it by code)
 - background.safetensors   per-condition statistics that enrolment and attribution need
-- calibration.safetensors  scores of real photos, for the p-values and the stated error rate
+- calibration.safetensors  scores of real photos and whose they are: p-values, stated error rate
 - golden.safetensors    a few inputs and their outputs, for a self-test before readiness
 - registry.export       the zoo's entries, for `latentprint registry import`
 
@@ -26,6 +27,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
 
 from fingerprint_db.background import Background
+from worker.decoder.crops import CROP_RULE
 from worker.errors import StopError
 from worker.extractor.architectures import ExtractorNetwork, build_network
 from worker.extractor.calibration import Calibration
@@ -39,7 +41,7 @@ CALIBRATION = "calibration.safetensors"
 GOLDEN = "golden.safetensors"
 DIGESTED = (WEIGHTS, BACKGROUND, CALIBRATION, GOLDEN)
 ZOO_EXPORT = "registry.export"
-FORMAT = "latentprint-bundle-1"
+FORMAT = "latentprint-bundle-2"
 # Golden fingerprints and scores may differ by this share of a deviation between machines and number
 # types, far below any decision; bundle.json names what a deviation is where it is not 1.
 GOLDEN_TOLERANCE = 0.15
@@ -77,7 +79,16 @@ def load_bundle(path: Path | None = None) -> Bundle:
     path = path or default_bundle_path()
     raw = _read_document(path)
     try:
-        document = BundleDocument.model_validate(json.loads(raw))
+        stated = json.loads(raw)
+        # The format first: a document of another format may lack what this one must have.
+        seen = stated.get("format", FORMAT) if isinstance(stated, dict) else FORMAT
+        if seen != FORMAT:
+            raise StopError(
+                f"{path} has format {seen!r}, this version reads {FORMAT!r}; export the"
+                " bundle again or install the version that wrote it",
+                exit_code=2,
+            )
+        document = BundleDocument.model_validate(stated)
     except ValidationError as error:
         raise StopError(
             f"{path / DOCUMENT} is no bundle document:"
@@ -86,10 +97,11 @@ def load_bundle(path: Path | None = None) -> Bundle:
         ) from error
     except ValueError as error:  # no UTF-8, or no JSON
         raise StopError(f"{path / DOCUMENT} is no bundle document: {error}", exit_code=2) from error
-    if document.format != FORMAT:
+    if document.crop_rule != CROP_RULE:
         raise StopError(
-            f"{path} has format {document.format!r}, this version reads {FORMAT!r}; export the"
-            " bundle again or install the version that wrote it",
+            f"{path / DOCUMENT} was measured on crops chosen by rule {document.crop_rule!r}, this"
+            f" version chooses them by {CROP_RULE!r}, so that its calibration would not hold;"
+            " export the bundle again or install the version that wrote it",
             exit_code=2,
         )
     if set(document.files) != set(DIGESTED):
@@ -152,6 +164,7 @@ def _background(arrays: dict[str, np.ndarray], digest: str, document: BundleDocu
         arrays["total_mean"].astype(np.float32),
         arrays["total"].astype(np.float32),
         arrays["real_vectors"].astype(np.float32),
+        document.decision,
     )
 
 

@@ -1,14 +1,22 @@
 """The test against real photos: conformal p-values and the error rate that can be stated.
 
-Scores of real photos are kept per bin (codec and size of the file, both known from its header),
-since a clean thumbnail and a recompressed photo do not score alike. p = (1 + #{s_i >= s})/(n + 1)
-is valid for exchangeable photos (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
-World", 2005). A second, disjoint set of photos states the rate that was really measured.
+Scores of views of real photographs are kept per bin (codec and size of the file, both known from
+its header), since a clean thumbnail and a recompressed photo do not score alike. Views of one
+photograph are alike, so that photographs are counted and not views: with K photographs of which
+the k-th has n_k views,
+
+    p = (1 + sum_k (1/n_k) #{i: s_ki >= s}) / (K + 1),
+
+valid for one view of a further photograph that is exchangeable with them (Dunn, Wasserman and
+Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2018; Lee, Barber
+and Willett, "Distribution-free inference with hierarchical data", 2023). A second, disjoint set of
+photographs states the rate that was really measured.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,41 +53,99 @@ def bin_of(lossy: bool, jpeg_quality: int | None, smaller_side: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """Scores of real photos per bin: `reference` sorted ascending, `held_out` disjoint from it."""
+class PhotographScores:
+    """Scores (N,) float32 of views, ascending, and which photograph each shows, (N,) int64.
 
-    reference: Mapping[str, Scores]
-    held_out: Mapping[str, Scores]
+    `count` is the number of distinct photographs; `as_high` (N + 1,) the sum, over the views from
+    the i-th on, of one over the number of views of the same photograph: in photographs.
+    """
+
+    scores: Scores
+    photographs: NDArray[np.int64]
+    count: int
+    as_high: NDArray[np.float64]
 
     @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, NDArray[np.generic]], bins: tuple[str, ...]
-    ) -> "Calibration":
-        """From the arrays of calibration.safetensors, `reference.<bin>` and `held_out.<bin>`."""
+    def of(cls, scores: NDArray[np.generic], photographs: NDArray[np.generic]) -> Self:
+        """From N scores and as many photographs, in any order; ValueError where N differs."""
+        if scores.ndim != 1 or scores.shape != photographs.shape:
+            raise ValueError(
+                f"{scores.shape} scores of views come with {photographs.shape} photographs;"
+                " expected one photograph for each score"
+            )
+        order = np.lexsort((photographs, scores))
+        _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
+        share = 1 / views[position[order]]
+        # Rounded, so that a photograph whose views all score higher counts as exactly one.
+        as_high = np.append(share[::-1].cumsum()[::-1], 0.0).round(9)
         return cls(
-            {name: np.sort(arrays[f"reference.{name}"].astype(np.float32)) for name in bins},
-            {name: arrays[f"held_out.{name}"].astype(np.float32) for name in bins},
+            scores[order].astype(np.float32),
+            photographs[order].astype(np.int64),
+            len(views),
+            as_high,
         )
 
+    def photographs_as_high(self, score: float) -> float:
+        """How many photographs score at least as high, one with some such views in part."""
+        return float(self.as_high[np.searchsorted(self.scores, score, side="left")])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Scores of real photographs per bin; those of `held_out` are none of `reference`."""
+
+    reference: Mapping[str, PhotographScores]
+    held_out: Mapping[str, PhotographScores]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], bins: tuple[str, ...]) -> Self:
+        """From the arrays of calibration.safetensors; see `arrays`."""
+        reference, held_out = (
+            {
+                name: PhotographScores.of(
+                    arrays[f"{part}.{name}"], arrays[f"{part}_photographs.{name}"]
+                )
+                for name in bins
+            }
+            for part in ("reference", "held_out")
+        )
+        return cls(reference, held_out)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As calibration.safetensors holds them, per bin and part (`reference`, `held_out`).
+
+        `<part>.<bin>` (N,) float32 are scores and `<part>_photographs.<bin>` (N,) int64 name the
+        photograph of each.
+        """
+        found: dict[str, NDArray[np.generic]] = {}
+        for part, bins in (("reference", self.reference), ("held_out", self.held_out)):
+            for name, scored in bins.items():
+                found[f"{part}.{name}"] = scored.scores
+                found[f"{part}_photographs.{name}"] = scored.photographs
+        return found
+
     def count(self, bin_name: str) -> int:
-        """How many reference photos a bin holds."""
-        return len(self.reference[bin_name])
+        """How many distinct reference photographs a bin holds."""
+        return self.reference[bin_name].count
 
     def p_value(self, bin_name: str, score: float) -> float:
-        """The conformal p-value of a score: small where few real photos score as high."""
+        """The conformal p-value of a score: small where few real photographs score as high."""
         reference = self.reference[bin_name]
-        as_high = len(reference) - int(np.searchsorted(reference, score, side="left"))
-        return (1 + as_high) / (len(reference) + 1)
+        return (1 + reference.photographs_as_high(score)) / (reference.count + 1)
 
     def stated_rate(self, bin_name: str, alpha: float) -> tuple[float, float]:
-        """The false-positive rate measured on held-out photos at `alpha`, and its upper bound.
+        """The false-positive rate measured on held-out photographs at `alpha`, and a bound of it.
 
-        The bound is the one-sided 95 % limit of Clopper and Pearson (1934). Views of one photo
-        are not independent, so with few photos the bound is optimistic; the report says so.
+        The rate is the mean, over photographs, of the share of a photograph's views that pass. The
+        bound is the one-sided 95 % limit of Clopper and Pearson (1934) for as many trials as there
+        are photographs, with the sum of these shares rounded up to whole photographs.
         """
         held_out = self.held_out[bin_name]
-        exceed = sum(self.p_value(bin_name, float(score)) <= alpha for score in held_out)
-        return exceed / max(1, len(held_out)), clopper_pearson_upper(exceed, len(held_out))
+        passing = [self.p_value(bin_name, float(score)) <= alpha for score in held_out.scores]
+        first = passing.index(True) if True in passing else len(passing)
+        flagged = float(held_out.as_high[first])  # p falls as the score rises
+        bound = clopper_pearson_upper(math.ceil(flagged), held_out.count)
+        return flagged / max(1, held_out.count), bound
 
 
 def clopper_pearson_upper(events: int, trials: int, confidence: float = 0.95) -> float:

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fingerprint_db.background import DecisionConstants
 from worker.extractor.calibration import BINS, SMALL_SIDE, TINY_SIDE
 
 
@@ -12,6 +13,8 @@ class BundleDocument(BaseModel):
     `NetworkSizes`; `sources` are the classes of an attribution network in the order of its logits,
     real first. `vector_spread` and `score_spread` are what one deviation of a fingerprint's number
     (within one generator) and of a real photo's score comes to, the units of the self-test.
+    `crop_rule` names how the worker chose the crops that all this was measured on
+    (worker/decoder/crops.py); `decision` are the constants of enrolment and attribution.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,12 +23,14 @@ class BundleDocument(BaseModel):
     architecture: str
     crop_size: int
     max_crops: int
+    crop_rule: str
     residual_width: int = 0
     residual_features: int = 0
     dimension: int
     sources: tuple[str, ...] = ()
     vector_spread: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     score_spread: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    decision: DecisionConstants
     conditions: tuple[str, ...]
     calibration_bins: tuple[str, ...]
     provenance: dict[str, str | int | float]

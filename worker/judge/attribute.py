@@ -21,11 +21,6 @@ from fingerprint_db.scoring import (
 )
 from fingerprint_db.snapshot import Snapshot
 
-# Nats by which "it was halved" must explain an image better than "it was not", a prior: most images
-# are not. On zoo images from 0 to 40 no truly halved one was lost, and of JPEGs of an unregistered
-# seed those taken for its sibling fell from 45 to 6 in 100 (training/LOG.md).
-HALVED_PENALTY = 40.0
-
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -97,7 +92,7 @@ class Matcher:
             self._enrolled[condition] = _enrolled(self._snapshot, self._background, condition)
             self._alternatives[condition] = Alternative.of(self._background, condition)
         alternative = self._alternatives[condition]
-        penalty = HALVED_PENALTY if condition.startswith("half") else 0.0
+        penalty = self._background.halved_penalty if condition.startswith("half") else 0.0
         rows: list[list[_Scored]] = [[] for _ in range(len(vectors))]
         for known in self._enrolled[condition]:
             entry = known.entry

@@ -13,7 +13,6 @@ The registry is asked before the real test: a verdict from a stale registry must
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fingerprint_db.enrolment import STANDARD_SAMPLES
 from worker.decoder.decode import ImageFacts
 from worker.events.records import Outcome
 from worker.judge.attribute import Match
@@ -29,7 +28,10 @@ class RegistryState:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the stages measured of one image that could be fingerprinted."""
+    """What the stages measured of one image that could be fingerprinted.
+
+    `calibration_count` is how many distinct real photographs stand behind `p_value`.
+    """
 
     p_value: float
     calibration_count: int
@@ -85,7 +87,7 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         return Decision(
             "unknown_generator", ("models_of_one_family_tie", *shadow), family=best.model.family
         )
-    if best.model.sample_count < STANDARD_SAMPLES:
+    if best.model.sample_count < policy.minimum_samples_to_name:
         return Decision(
             "unknown_generator", ("provisional_model", *shadow), family=best.model.family
         )

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fingerprint_db.enrolment import STANDARD_SAMPLES
 from worker.errors import StopError
 from worker.plain_errors import sentences
 
@@ -21,6 +22,7 @@ class Policy(BaseModel):
 
     `alpha` is the level of the test against real photos; `minimum_margin` how much better, in
     nats, the best accepted model must be than the next for its name to be given;
+    `minimum_samples_to_name` of how many samples at least, or only its family is;
     `minimum_jpeg_quality` below which nothing is decided; `maximum_registry_age_s` the age past
     which the registry copy is too old to decide by; `flag` the outcomes that raise an alert.
     """
@@ -29,6 +31,7 @@ class Policy(BaseModel):
 
     alpha: Annotated[float, Field(gt=0, lt=1)]
     minimum_margin: Annotated[float, Field(ge=0)]
+    minimum_samples_to_name: Annotated[int, Field(ge=1)] = STANDARD_SAMPLES
     minimum_jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     maximum_registry_age_s: Annotated[float, Field(gt=0)]
     candidates_shown: Annotated[int, Field(ge=1, le=50)]

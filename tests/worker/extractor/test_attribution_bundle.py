@@ -25,6 +25,8 @@ from training.data.manifest import Manifest
 from training.extractor import export
 from training.extractor.calibrate import CalibrationSizes
 from training.extractor.cohort import Source
+from training.extractor.sources import Photograph
+from training.extractor.views import tile
 from training.paper.networks.attribution_bundle import (
     Material,
     bundle_from,
@@ -52,11 +54,9 @@ from worker.registry.view import RegistryView
 
 SIDE = 64
 SOURCES = ("real", "checks", "rows")
-SIZES = CalibrationSizes(
-    per_made_source=3, per_real_source=4, reference_per_bin=3, held_out_per_bin=2, real_vectors=5
-)
+SIZES = CalibrationSizes(per_made_source=3, per_photograph=2, real_vectors=3)
 FACTS: dict[str, object] = {"setup": "a test", "steps": 0, "betas": [0.0, 0.99]}
-DEFAULT_DIGEST = "2fb9ec614195de3be2adaa957072ef6ea4f926a230c2dbbb3c822037ee2c5e03"
+DEFAULT_DIGEST = "c9bb7220fef42009b0f39b28335c42bccc7ef5fe856b3222e3579d71348a0300"
 
 
 def real_picture(number: int, side: int = 112) -> Picture:
@@ -84,6 +84,16 @@ def source(name: str, first: int) -> Source:
     if name == "real":
         return Source("real.photo", True, lambda number, _: real_picture(first + number))
     return Source(f"zoo.{name}", False, lambda number, _: made_picture(name, first + number))
+
+
+def photographs(first: int, count: int) -> list[Photograph]:
+    """Real photographs, two views of each: cuts at random places."""
+
+    def of(number: int) -> Photograph:
+        whole = real_picture(number, 128)
+        return Photograph(number, 2, lambda rng: tile(whole, 112, 112, rng))
+
+    return [of(first + number) for number in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +131,7 @@ def written(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
     made = [source(name, 100) for name in SOURCES[1:]]
     golden = [made_picture(name, 90, 96) for name in SOURCES[1:]]
     zoo = [export.ZooGenerator("rows", "a family", folder / "not read")]
-    material = Material(made, [source("real", 200)], [source("real", 300)], golden, zoo)
+    material = Material(made, photographs(200, 4), photographs(300, 3), golden, zoo)
     drawn = [made_picture("rows", 700 + number) for number in range(11)]
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.worker.extractor.tiny_bundle import SIZES, TinyBundle, write_tiny_bundle
+from worker.decoder.crops import CROP_RULE
 from worker.errors import StopError
 from worker.extractor import bundle as layout
 from worker.extractor.bundle import load_bundle, sha256_of
@@ -52,7 +53,7 @@ def flip_a_byte(path: Path) -> None:
 def test_a_bundle_loads_as_it_was_written(tiny_bundle: TinyBundle) -> None:
     bundle = load_bundle(tiny_bundle.path)
     assert bundle.digest == tiny_bundle.digest == bundle.background.space
-    assert bundle.document.format == "latentprint-bundle-1"
+    assert bundle.document.format == "latentprint-bundle-2"
     assert bundle.document.provenance == {"made_by": "the tests"}
     assert isinstance(bundle.network, FingerprintNetwork)
     assert bundle.network.sizes == SIZES
@@ -100,9 +101,40 @@ def test_a_folder_without_a_bundle_is_refused_with_what_to_do(tmp_path: Path) ->
 def test_another_format_is_refused(folder: Path) -> None:
     rewrite(folder, format="latentprint-bundle-9")
     assert refusal(folder) == (
-        f"{folder} has format 'latentprint-bundle-9', this version reads 'latentprint-bundle-1';"
+        f"{folder} has format 'latentprint-bundle-9', this version reads 'latentprint-bundle-2';"
         " export the bundle again or install the version that wrote it"
     )
+
+
+def test_a_bundle_of_an_earlier_format_is_told_by_its_format_and_not_by_what_it_lacks(
+    folder: Path,
+) -> None:
+    document = json.loads((folder / layout.DOCUMENT).read_text())
+    for name in ("crop_rule", "decision"):
+        del document[name]
+    (folder / layout.DOCUMENT).write_text(json.dumps(document | {"format": "latentprint-bundle-1"}))
+    assert "has format 'latentprint-bundle-1'" in refusal(folder)
+
+
+def test_a_bundle_measured_on_crops_by_another_rule_is_refused(folder: Path) -> None:
+    rewrite(folder, crop_rule="file-1")
+    assert refusal(folder) == (
+        f"{folder / 'bundle.json'} was measured on crops chosen by rule 'file-1', this version"
+        f" chooses them by {CROP_RULE!r}, so that its calibration would not hold; export the bundle"
+        " again or install the version that wrote it"
+    )
+
+
+def test_the_constants_of_the_decision_are_covered_by_the_digest(folder: Path) -> None:
+    before = load_bundle(folder)
+    assert before.document.decision == before.background.constants
+    stated = json.loads((folder / layout.DOCUMENT).read_text())["decision"]
+    rewrite(folder, decision=stated | {"halved_penalty_per_number": 0.25})
+    after = load_bundle(folder)
+    assert after.digest != before.digest
+    assert after.background.halved_penalty == 0.25 * SIZES.dimension
+    rewrite(folder, decision=stated | {"prior_samples": 0})
+    assert "expected a prior above 0 samples" in refusal(folder)
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b"{}", b'{"format": "\xff"}', b"\xff\xfe\x00"])
@@ -149,6 +181,12 @@ def without_a_bin(folder: Path) -> None:
     save_file(arrays, folder / layout.CALIBRATION)
 
 
+def without_whose_views_they_are(folder: Path) -> None:
+    arrays = load_file(folder / layout.CALIBRATION)
+    arrays["reference_photographs.webp_large"] = torch.zeros(3, dtype=torch.int64)
+    save_file(arrays, folder / layout.CALIBRATION)
+
+
 def with_another_dimension(folder: Path) -> None:
     arrays = load_file(folder / layout.BACKGROUND)
     save_file(arrays | {"total_mean": torch.zeros(14, 5)}, folder / layout.BACKGROUND)
@@ -168,6 +206,7 @@ def impossible_width(folder: Path) -> None:
         truncated,
         without_a_tensor,
         without_a_bin,
+        without_whose_views_they_are,
         with_another_dimension,
         smaller_crops,
         impossible_width,

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from fingerprint_db.background import Background
+from fingerprint_db.background import Background, DecisionConstants
 from fingerprint_db.conditions import CONDITIONS
 from fingerprint_db.enrolment import Registration
 from tests.worker.decoder.image_samples import picture
 from training.extractor.export import write_bundle
 from worker.decoder.decode import DecodeLimits, decode
-from worker.extractor.calibration import BINS, Calibration
+from worker.extractor.calibration import BINS, Calibration, PhotographScores
 from worker.extractor.networks import FingerprintNetwork, NetworkSizes
 
 LIMITS = DecodeLimits(crop_size=32, max_crops=3)
@@ -92,8 +92,11 @@ def _parts() -> tuple[FingerprintNetwork, Background, Calibration]:
     vectors = network.fingerprint(reals)
     scores = network.score(vectors).numpy()
     reference, held_out = scores[:REFERENCE], scores[REFERENCE:]
+    # Each picture is one view of a photograph of its own.
+    photographs = np.array(numbers)
     calibration = Calibration(
-        {name: np.sort(reference) for name in BINS}, dict.fromkeys(BINS, held_out)
+        dict.fromkeys(BINS, PhotographScores.of(reference, photographs[:REFERENCE])),
+        dict.fromkeys(BINS, PhotographScores.of(held_out, photographs[REFERENCE:])),
     )
     background = _background(
         vectors.numpy(), {name: network.fingerprint(rows).numpy() for name, rows in made.items()}
@@ -179,4 +182,5 @@ def _background(reals: NDArray[np.float32], made: dict[str, NDArray[np.float32]]
         np.stack([everything.mean(0)] * count).astype(np.float32),
         np.stack([np.cov(everything.T)] * count).astype(np.float32),
         np.stack([reals[:60]] * count).astype(np.float32),
+        DecisionConstants(15.0, 40.0 / 96, 0.005, 0.025),
     )

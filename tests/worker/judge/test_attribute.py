@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
-from fingerprint_db.scoring import PRIOR_SAMPLES
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
 from tests.fingerprint_db.spaces import (
     DIMENSION,
@@ -18,10 +17,12 @@ from tests.fingerprint_db.spaces import (
     registration,
     small_background,
 )
-from worker.judge.attribute import HALVED_PENALTY, Match, Matcher
+from worker.judge.attribute import Match, Matcher
 
 BOTH = ("as_received", "half")
 BACKGROUND = replace(small_background(), conditions=BOTH)
+PRIOR_SAMPLES = BACKGROUND.constants.prior_samples
+HALVED_PENALTY = 10.0 * DIMENSION  # nats a number of the fingerprint (tests/fingerprint_db/spaces)
 
 
 def statistics(condition: str, seed: int, count: int, threshold: float) -> ConditionStatistics:

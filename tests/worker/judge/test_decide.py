@@ -136,6 +136,14 @@ def test_a_model_of_few_samples_names_its_family_only() -> None:
     assert decided(match("one", samples=50)).outcome == "attributed"
 
 
+def test_how_many_samples_name_a_model_is_the_policy_s_to_say_and_in_its_digest() -> None:
+    strict = POLICY.model_copy(update={"minimum_samples_to_name": 61})
+    found = decide(Evidence(0.001, 600, (match("one", samples=60),)), strict)
+    assert found.reasons == ("provisional_model",)
+    assert POLICY.minimum_samples_to_name == 50
+    assert strict.digest != POLICY.digest
+
+
 def test_a_shadow_model_is_reported_and_never_named() -> None:
     shadow = match("watched", 99.0, status="shadow")
     assert decided(shadow) == Decision(

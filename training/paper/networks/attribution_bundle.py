@@ -16,12 +16,14 @@ import numpy as np
 from fingerprint_db.background import Background
 from training.data.manifest import Manifest
 from training.extractor.calibrate import CalibrationSizes, measure_background, measure_calibration
+from training.extractor.choose_constants import load_constants
 from training.extractor.cohort import Source
 from training.extractor.export import ZooGenerator, enrol_zoo, write_bundle
 from training.extractor.sources import (
     TRAINING_SEED,
+    Photograph,
+    load_photographs,
     load_real,
-    real_sources,
     simulated_source,
     zoo_source,
 )
@@ -37,9 +39,9 @@ from worker.extractor.calibration import Calibration
 # A crop of 64 costs 0.46 GMAC, some 15 times one of the other architecture's, so there are fewer.
 MAX_CROPS = 4
 SIMULATIONS = 20
-# D = 512: with about 25 sources and five real ones some 600 made and 500 real pictures for each
-# covariance, a little over D, and both are shrunk besides. The rest as for the other architecture.
-SIZES = CalibrationSizes(per_made_source=24, per_real_source=100)
+# D = 512: with about 25 sources some 600 made pictures, and two views of each of some 330
+# photographs, for each covariance, a little over D, and both are shrunk besides.
+SIZES = CalibrationSizes(per_made_source=24, per_photograph=2)
 _GOLDEN = 4
 _FAMILIES = {"progan": "ProGAN", "sngan": "SNGAN", "cramergan": "CramerGAN", "mmdgan": "MMDGAN"}
 _SEED = 1
@@ -56,8 +58,8 @@ class Material:
     """
 
     made: Sequence[Source]
-    validation: Sequence[Source]
-    test: Sequence[Source]
+    validation: Sequence[Photograph]
+    test: Sequence[Photograph]
     golden: Sequence[Picture]
     zoo: Sequence[ZooGenerator]
 
@@ -94,13 +96,13 @@ def zoo_generators(sources: Sequence[str]) -> list[ZooGenerator]:
 
 def _material(generators: Sequence[ZooGenerator], manifest: Manifest) -> Material:
     zoo = [zoo_source(g.name, g.weights, SIZES.per_made_source, TRAINING_SEED) for g in generators]
-    train, validation, test = (load_real(manifest, s) for s in ("train", "validation", "test"))
+    train = load_real(manifest, "train")
     made = [*zoo, *(simulated_source(number, train) for number in range(SIMULATIONS))]
     rng = np.random.default_rng(_SEED)
     return Material(
         made,
-        real_sources(validation),
-        real_sources(test),
+        load_photographs(manifest, "validation", "calibration"),
+        load_photographs(manifest, "test"),
         [made[number % len(made)].draw(number, rng) for number in range(_GOLDEN)],
         generators,
     )
@@ -122,12 +124,10 @@ def bundle_from(
     limits = DecodeLimits(crop_size=network.side, max_crops=MAX_CROPS)
     say("measuring the background under every condition")
     background = measure_background(
-        network, material.made, material.validation, limits, sizes, _SEED
+        network, material.made, material.validation, load_constants(), limits, sizes, _SEED
     )
     say("scoring real pictures of the validation and test splits")
-    calibration = measure_calibration(
-        network, material.validation, material.test, limits, sizes, _SEED
-    )
+    calibration = measure_calibration(network, material.validation, material.test, limits, _SEED)
     digest = write_bundle(
         folder,
         network,
@@ -163,4 +163,4 @@ def _vector_spread(background: Background) -> float:
 
 def _score_spread(calibration: Calibration) -> float:
     """The deviation of real pictures' scores within a bin, the middle one of all bins."""
-    return float(np.median([scores.std() for scores in calibration.reference.values()]))
+    return float(np.median([scored.scores.std() for scored in calibration.reference.values()]))
