@@ -2,6 +2,7 @@
 
 clients      consumers and producers, with the library's traps disarmed
 batches      a batch of records costs no more memory than it may
+refusals     what Kafka refuses: settings told from outages
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made
 group_floor  what the group's committed offsets say of the registry
