@@ -6,24 +6,20 @@ registry may be decided by at all is the worker's own decision, with a shorter a
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
 
 from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
-from worker.events.records import (
-    Alert,
-    FingerprintRecord,
-    ImageRecord,
-    Outcome,
-    Verdict,
-    alert_id,
-    encode_fingerprint,
-    verdict_id,
-)
-from worker.judge.decide import RegistryState, before_extraction
+from worker.judge.attribute import Match
+from worker.judge.decide import Decision, RegistryState, before_extraction
 from worker.judge.judged import Judged
 from worker.judge.policy import load_policy
+from worker.judge.verdicts import Findings, judged
 from worker.registry.view import RegistryView
 
 SPACE = "5c" * 32
@@ -47,86 +43,35 @@ def judge(
 
 
 def _judge_one(event: ImageEvent, image: DecodedImage, view: RegistryView) -> Judged:
-    mean = float(image.crops.mean()) if len(image.crops) else 0.0
-    models = view.snapshot.models if view.snapshot is not None else ()
     age_s = view.age_s if view.snapshot is not None else None
-    doubt = before_extraction(image.facts, None, RegistryState(age_s), POLICY)
-    flagged = mean >= BRIGHT and doubt is None
-    model = models[0] if flagged and models else None
-    outcome: Outcome = "no_evidence"
-    if flagged:
-        outcome = "attributed" if model else "unknown_generator"
-    elif doubt is not None:
-        outcome = "undetermined"
-    facts = image.facts
-    verdict = Verdict(
-        verdict_id=verdict_id(event.origin, SPACE),
-        event_id=event.event_id,
-        source=event.source,
-        subject=event.subject,
-        topic=event.origin.topic,
-        partition=event.origin.partition,
-        offset=event.origin.offset,
-        topic_id=event.origin.topic_id,
-        created_at=datetime.now(UTC),
-        outcome=outcome,
-        flagged=flagged,
-        model=model.name if model else None,
-        model_id=model.model_id if model else None,
-        family=model.family if model else None,
-        candidates=(),
-        real_test=None,
-        condition=None,
-        reasons=doubt.reasons if doubt is not None else (),
-        image=ImageRecord(
-            sha256=facts.sha256,
-            byte_size=facts.byte_size,
-            format=facts.format,
-            width=facts.width,
-            height=facts.height,
-            jpeg_quality=facts.jpeg_quality,
-        ),
-        crop_count=len(image.crops),
-        crop_agreement=None,
-        bundle_digest=SPACE,
-        registry_revision=view.snapshot.revision if view.snapshot else None,
-        registry_root=view.snapshot.root if view.snapshot else None,
-        registry_age_s=view.age_s if view.snapshot else None,
-        policy_digest="small",
-    )
-    return Judged(verdict, _fingerprint(verdict, image), _alert(verdict) if flagged else None)
+    decision = before_extraction(image.facts, None, RegistryState(age_s), POLICY)
+    findings = Findings(decision or _decide(image, view), _fingerprint(image))
+    return judged(event, image, findings, view, space=SPACE, policy=POLICY, at=datetime.now(UTC))
 
 
-def _fingerprint(verdict: Verdict, image: DecodedImage) -> FingerprintRecord | None:
+def _decide(image: DecodedImage, view: RegistryView) -> Decision:
+    mean = float(image.crops.mean()) if len(image.crops) else 0.0
+    if mean < BRIGHT:
+        return Decision("no_evidence", ())
+    models = view.snapshot.models if view.snapshot is not None else ()
+    if not models:
+        return Decision("unknown_generator", ())
+    match = Match(models[0], "as_received", 0.0, 0.0, 0.0, 0, accepted=True)
+    return Decision("attributed", (), match=match, family=models[0].family)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fingerprint:
+    """The mean of each channel, (3,)."""
+
+    vector: NDArray[np.float32]
+    crop_count: int
+    synthesis_score: float = 0.0
+    crop_agreement: float = 1.0
+
+
+def _fingerprint(image: DecodedImage) -> _Fingerprint | None:
     if not len(image.crops):
         return None
-    vector = image.crops.mean(axis=(0, 2, 3)).astype("float32")  # (3,)
-    return FingerprintRecord(
-        verdict_id=verdict.verdict_id,
-        space=SPACE,
-        fingerprint=encode_fingerprint(vector),
-        dimension=len(vector),
-        synthesis_score=0.0,
-        condition=None,
-        jpeg_quality=None,
-        width=verdict.image.width,
-        height=verdict.image.height,
-        crop_count=len(image.crops),
-    )
-
-
-def _alert(verdict: Verdict) -> Alert:
-    return Alert(
-        alert_id=alert_id(verdict.verdict_id),
-        verdict_id=verdict.verdict_id,
-        event_id=verdict.event_id,
-        source=verdict.source,
-        subject=verdict.subject,
-        outcome=verdict.outcome,
-        model=verdict.model,
-        model_id=verdict.model_id,
-        family=verdict.family,
-        reasons=verdict.reasons,
-        image_sha256=verdict.image.sha256,
-        created_at=verdict.created_at,
-    )
+    vector = image.crops.mean(axis=(0, 2, 3)).astype(np.float32)  # (3,)
+    return _Fingerprint(vector, len(image.crops))

@@ -42,11 +42,6 @@ def verdict_id(origin: Origin, bundle_digest: str) -> UUID:
     return uuid5(PROJECT_NAMESPACE, name)
 
 
-def revision_id(revised: UUID, registry_revision: int) -> UUID:
-    """The id of a verdict that replaces `revised` in the light of a newer registry."""
-    return uuid5(revised, f"registry revision {registry_revision}")
-
-
 def alert_id(verdict: UUID) -> UUID:
     """The id of the alert that this verdict raises; a verdict raises one at most."""
     return uuid5(verdict, "alert")
@@ -173,7 +168,21 @@ class Verdict(_AboutEvent):
     registry_root: str | None
     registry_age_s: float | None
     policy_digest: str
-    revises: UUID | None = None
+    revises: Annotated[
+        UUID | None,
+        Field(
+            description="the verdict that this one replaces; always null until there is a command"
+            " that judges old images again, and kept because fields are never removed"
+        ),
+    ] = None
+    worker_version: Annotated[
+        str | None,
+        Field(description="program and version that judged; null before this field was there"),
+    ] = None
+    decoder_version: Annotated[
+        str | None,
+        Field(description="library and version that decoded; null before this field was there"),
+    ] = None
 
     @model_validator(mode="after")
     def _outcome_is_backed(self) -> "Verdict":

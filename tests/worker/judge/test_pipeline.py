@@ -1,9 +1,11 @@
 """The stages on real files: the right verdict for each, alone or among bad neighbours."""
 
 from collections.abc import Sequence
+from importlib import metadata
 from uuid import uuid5
 
 import numpy as np
+import PIL
 import pytest
 
 from tests.worker.extractor.tiny_bundle import TinyBundle, made_png, real_jpeg, real_png
@@ -72,6 +74,8 @@ def test_a_verdict_carries_what_makes_it_reproducible(bench: Bench) -> None:
     assert verdict.condition == "as_received"
     assert verdict.family == "family of checks"
     assert verdict.model_id == "checks"
+    assert verdict.worker_version == f"latentprint/{metadata.version('latentprint')}"
+    assert verdict.decoder_version == f"pillow/{PIL.__version__}"
     assert verdict.revises is None
 
 

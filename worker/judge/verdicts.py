@@ -1,0 +1,168 @@
+"""What was found of one image, as the records that leave: verdict, fingerprint record, alert."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import metadata
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.decoder.decode import DecodedImage
+from worker.events.image_event import ImageEvent
+from worker.events.records import (
+    Alert,
+    Candidate,
+    FingerprintRecord,
+    ImageRecord,
+    RealTest,
+    Verdict,
+    alert_id,
+    encode_fingerprint,
+    verdict_id,
+)
+from worker.judge.attribute import Match
+from worker.judge.decide import Decision
+from worker.judge.judged import Judged
+from worker.judge.policy import Policy
+from worker.registry.view import RegistryView
+
+
+class Fingerprint(Protocol):
+    """What is kept of ImageFingerprint, without the library that computes it.
+
+    `vector` is (D,) float32.
+    """
+
+    @property
+    def vector(self) -> NDArray[np.float32]: ...
+    @property
+    def synthesis_score(self) -> float: ...
+    @property
+    def crop_count(self) -> int: ...
+    @property
+    def crop_agreement(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the stages found of one image, before it becomes a verdict."""
+
+    decision: Decision
+    fingerprint: Fingerprint | None = None
+    real_test: RealTest | None = None
+    matches: tuple[Match, ...] = ()
+    condition: str | None = None
+
+
+def judged(
+    event: ImageEvent,
+    image: DecodedImage,
+    findings: Findings,
+    view: RegistryView,
+    *,
+    space: str,
+    policy: Policy,
+    at: datetime,
+) -> Judged:
+    """The records of one image; whoever judges builds them here, so that none lacks a field."""
+    decision, fingerprint, facts = findings.decision, findings.fingerprint, image.facts
+    named = decision.match.model if decision.match else None
+    snapshot = view.snapshot
+    verdict = Verdict(
+        verdict_id=verdict_id(event.origin, space),
+        event_id=event.event_id,
+        source=event.source,
+        subject=event.subject,
+        topic=event.origin.topic,
+        partition=event.origin.partition,
+        offset=event.origin.offset,
+        topic_id=event.origin.topic_id,
+        created_at=at,
+        outcome=decision.outcome,
+        flagged=decision.outcome in policy.flag,
+        model=named.name if named else None,
+        model_id=named.model_id if named else None,
+        family=decision.family,
+        candidates=_candidates(findings.matches, policy.candidates_shown),
+        real_test=findings.real_test,
+        condition=findings.condition,
+        reasons=decision.reasons,
+        image=ImageRecord(
+            sha256=facts.sha256,
+            byte_size=facts.byte_size,
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            jpeg_quality=facts.jpeg_quality,
+        ),
+        crop_count=len(image.crops),
+        crop_agreement=fingerprint.crop_agreement if fingerprint else None,
+        bundle_digest=space,
+        registry_revision=snapshot.revision if snapshot else None,
+        registry_root=snapshot.root if snapshot else None,
+        registry_age_s=round(view.age_s, 3) if snapshot else None,
+        policy_digest=policy.digest,
+        worker_version=version_of("latentprint"),
+        decoder_version=version_of("pillow"),
+    )
+    record = _fingerprint_record(verdict, fingerprint) if fingerprint else None
+    return Judged(verdict, record, _alert(verdict) if verdict.flagged else None)
+
+
+@cache
+def version_of(distribution: str) -> str:
+    """A program or library and its version, as in `latentprint/0.1.0`."""
+    return f"{distribution}/{metadata.version(distribution)}"
+
+
+def _candidates(matches: Sequence[Match], shown: int) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(
+            rank=rank,
+            model_id=match.model.model_id,
+            name=match.model.name,
+            family=match.model.family,
+            status="shadow" if match.model.status == "shadow" else "live",
+            similarity=match.similarity,
+            distance=match.distance,
+            distance_threshold=match.distance_threshold,
+            threshold_count=match.threshold_count,
+            accepted=match.accepted,
+        )
+        for rank, match in enumerate(matches[:shown], start=1)
+    )
+
+
+def _fingerprint_record(verdict: Verdict, fingerprint: Fingerprint) -> FingerprintRecord:
+    return FingerprintRecord(
+        verdict_id=verdict.verdict_id,
+        space=verdict.bundle_digest,
+        fingerprint=encode_fingerprint(fingerprint.vector),
+        dimension=len(fingerprint.vector),
+        synthesis_score=fingerprint.synthesis_score,
+        condition=verdict.condition,
+        jpeg_quality=verdict.image.jpeg_quality,
+        width=verdict.image.width,
+        height=verdict.image.height,
+        crop_count=fingerprint.crop_count,
+    )
+
+
+def _alert(verdict: Verdict) -> Alert:
+    return Alert(
+        alert_id=alert_id(verdict.verdict_id),
+        verdict_id=verdict.verdict_id,
+        event_id=verdict.event_id,
+        source=verdict.source,
+        subject=verdict.exact_subject(),
+        outcome=verdict.outcome,
+        model=verdict.model,
+        model_id=verdict.model_id,
+        family=verdict.family,
+        reasons=verdict.reasons,
+        image_sha256=verdict.image.sha256,
+        created_at=verdict.created_at,
+    )
