@@ -232,7 +232,9 @@ def test_every_weight_learns() -> None:
     labels = torch.tensor([0, 1, 2, 0])
     loss = nn.functional.cross_entropy(network(some_images(4)), labels)
     loss.backward()  # type: ignore[no-untyped-call]
-    for name, parameter in network.named_parameters():
+    parameters = dict(network.named_parameters())
+    assert "last.bias" in parameters
+    for name, parameter in parameters.items():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().max() > 0, name

@@ -42,6 +42,7 @@ def test_an_image_has_the_same_fingerprint_in_every_batch(extractor: TorchExtrac
     """Within what bfloat16 convolutions may differ, far below any threshold."""
     images = decoded()
     together = fingerprints(extractor, images)
+    assert len(together) == len(images) > 1
     backwards = fingerprints(extractor, images[::-1])[::-1]
     for image, one, other in zip(images, together, backwards, strict=True):
         (alone,) = fingerprints(extractor, [image])

@@ -31,6 +31,7 @@ def bench(tiny_bundle: TinyBundle) -> Bench:
 
 def verdicts(bench: Bench, *files: bytes, age_s: float = 0.25) -> list[Verdict]:
     results = bench.pipeline().judge(items(*files), bench.view(age_s))
+    assert len(results) == len(files)
     return [judged(result).verdict for result in results]
 
 
@@ -146,6 +147,7 @@ def test_a_stale_registry_gives_undetermined_and_never_no_evidence(bench: Bench)
 
 def test_a_registry_that_was_never_loaded_gives_undetermined(bench: Bench) -> None:
     results = bench.pipeline().judge(items(*FILES), RegistryView(None, 0.0))
+    assert len(results) == len(FILES)
     for result in results:
         verdict = judged(result).verdict
         assert (verdict.outcome, verdict.reasons) == ("undetermined", ("registry_never_loaded",))
