@@ -4,6 +4,7 @@ A name may be in any script; what would change a terminal or hide in a line of a
 it. An id is plain ASCII, since it stands in keys, in addresses and on command lines.
 """
 
+import getpass
 import hashlib
 import unicodedata
 
@@ -15,6 +16,19 @@ _DIGEST_CHARACTERS = 8
 
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji are written with them
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+def author_of(by: str | None) -> str:
+    """Who answers for a change: `by`, or the user's login name.
+
+    WrongSettings where there is none: in a container a user may have no name.
+    """
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise WrongSettings("your user has no login name; say with --by who does this") from error
 
 
 def check_name(name: str, what: str = "name") -> str:

@@ -1,6 +1,5 @@
 """`latentprint registry …`: look after the registered models; this package's wiring is here."""
 
-import getpass
 import json
 import os
 import sys
@@ -18,7 +17,7 @@ from fingerprint_db.commands.listing import changes_text, model_document, model_
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryError, UnknownModel, WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
-from fingerprint_db.names import printable
+from fingerprint_db.names import author_of, printable
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.redis_store.settings import read_redis_settings
 from fingerprint_db.space_contents import contradiction
@@ -191,8 +190,7 @@ def import_spaces(
         files = [file] if file else _contributed_exports()
         incoming = [decode_contents(path.read_bytes()) for path in files]
         reports = [
-            registry.absorb(contents, by=by or _login_name(), reason=reason)
-            for contents in incoming
+            registry.absorb(contents, by=author_of(by), reason=reason) for contents in incoming
         ]
         documents = [
             {
@@ -249,7 +247,7 @@ def _move(
     with _reported(as_json), _opened(redis, config) as registry:
         found = _named(registry, _chosen(registry.spaces(), space), model)
         act = {"promote": registry.promote, "retire": registry.retire, "restore": registry.restore}
-        change = act[verb](found.space, found.model_id, by=by or _login_name(), reason=reason)
+        change = act[verb](found.space, found.model_id, by=author_of(by), reason=reason)
         text = f"{change.model_id} is {change.status} since revision {change.revision}"
         _say(as_json, {"space": found.space, **change_document(change)}, text)
 
@@ -301,14 +299,6 @@ def _status(text: str | None) -> Status | None:
     if text not in statuses:
         raise WrongSettings(f"--status is {text!r}, expected shadow, live or retired")
     return statuses[text]
-
-
-def _login_name() -> str:
-    """Who runs the command; in a container the user may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise WrongSettings("your user has no login name; give --by") from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fingerprint_db.commands.listing import columns
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.model_fingerprint import _MODEL_ID
-from fingerprint_db.names import check_name, model_id_of, printable, width
+from fingerprint_db.names import author_of, check_name, model_id_of, printable, width
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,16 @@ def test_columns_are_aligned_by_what_a_terminal_shows_and_hold_no_control_charac
     first, second, third = columns(("a", "b"), [("生成", "x\x1b"), ("abcd", "y")]).splitlines()
     assert (first, second, third) == ("a     b", "生成  x\\x1b", "abcd  y")
     assert width("生成") == 4
+
+
+def test_a_user_without_a_login_name_is_told_to_say_who_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nameless() -> str:
+        raise OSError("no username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert author_of("ops@example.org") == "ops@example.org"
+    with pytest.raises(WrongSettings, match="--by") as caught:
+        author_of("")
+    assert caught.value.exit_code == 2

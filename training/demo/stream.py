@@ -10,8 +10,7 @@ from kafka.errors import KafkaError
 
 from training.demo.accounting import Account, Answer, Place, read_answer
 from training.demo.plan import PlannedEvent
-from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
-from worker.broker.clients import WorkerProducer
+from worker.broker.clients import new_sender
 from worker.broker.topics import Topics, images_max_message_bytes
 from worker.commands.watch import Watched, watch
 from worker.errors import StopError
@@ -29,18 +28,13 @@ class EventSender:
     def __init__(self, brokers: str, topics: Topics) -> None:
         self._topic = topics.images
         self._pending: list[Any] = []
-        try:
-            self._producer = WorkerProducer(
-                bootstrap_servers=addresses(brokers),
-                bootstrap_timeout_ms=round(CONNECT_TIMEOUT_S * 1000),
-                acks="all",
-                enable_idempotence=True,
-                allow_auto_create_topics=False,
-                max_request_size=images_max_message_bytes(),
-                linger_ms=5,
-            )
-        except KafkaError as error:
-            raise unreachable(brokers, error) from error
+        self._producer = new_sender(
+            brokers,
+            None,
+            max_request_bytes=images_max_message_bytes(),
+            request_s=_ANSWER_S,
+            delivery_s=4 * _ANSWER_S,
+        )
 
     def send(
         self,

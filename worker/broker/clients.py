@@ -1,6 +1,7 @@
 """The Kafka clients with the settings that keep data safe; none of those is a choice."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import kafka
@@ -8,10 +9,10 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.coordinator.assignors.cooperative_sticky import (
     CooperativeStickyAssignor,
 )
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.metrics.stats import Total
 
-from worker.broker.admin import addresses
+from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
 from worker.broker.batches import bound_batches
 from worker.broker.topics import dead_letters_max_message_bytes
 from worker.errors import StopError
@@ -169,6 +170,73 @@ def new_producer(
         max_block_ms=request_ms,
         bootstrap_timeout_ms=request_ms,
     )
+
+
+def new_reader(
+    brokers: str,
+    client: Mapping[str, Any] | None,
+    *,
+    max_message_bytes: int,
+    fetch_max_wait_ms: int = 500,
+) -> Any:
+    """A consumer of whoever looks on: of no group, committed records only, and it commits nothing.
+
+    What retention deletes under it is skipped. `client` holds further arguments, as `connection`
+    gives them. StopError where the brokers do not answer (3), or refuse (2).
+    """
+    bound_batches(UNPACKED_TIMES * max_message_bytes)
+    try:
+        return KafkaConsumer(
+            bootstrap_servers=addresses(brokers),
+            bootstrap_timeout_ms=round(CONNECT_TIMEOUT_S * 1000),
+            request_timeout_ms=round(CONNECT_TIMEOUT_S * 1000),
+            group_id=None,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=max_message_bytes,
+            fetch_max_wait_ms=fetch_max_wait_ms,
+            **(client or {}),
+        )
+    except KafkaError as error:
+        raise unreachable(brokers, error, client) from error
+
+
+def new_sender(
+    brokers: str,
+    client: Mapping[str, Any] | None,
+    *,
+    max_request_bytes: int,
+    request_s: float,
+    delivery_s: float,
+    transactional_id: str | None = None,
+) -> WorkerProducer:
+    """An idempotent producer of whoever sends from outside a worker, transactional with an id.
+
+    One request is waited for `request_s`, one record for `delivery_s`. StopError where the brokers
+    do not answer (3), or refuse (2).
+    """
+    arguments = dict(client or {})
+    if transactional_id is not None:
+        arguments |= {"transactional_id": transactional_id, "retry_backoff_ms": 10}
+    try:
+        return WorkerProducer(
+            bootstrap_servers=addresses(brokers),
+            bootstrap_timeout_ms=round(CONNECT_TIMEOUT_S * 1000),
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            max_request_size=max_request_bytes,
+            batch_size=256 * 1024,  # larger images go one to a batch
+            linger_ms=5,
+            request_timeout_ms=round(request_s * 1000),
+            delivery_timeout_ms=round(delivery_s * 1000),
+            max_block_ms=round(delivery_s * 1000),
+            **arguments,
+        )
+    except KafkaError as error:
+        raise unreachable(brokers, error, client) from error
 
 
 def client_version() -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFencedError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
-from worker.broker.clients import WorkerProducer
+from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.clients import WorkerProducer, new_reader, new_sender
 from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
@@ -212,24 +212,14 @@ def _send_again(producer: WorkerProducer, topics: Topics, record: RawRecord) -> 
 def _producer(
     brokers: str, topics: Topics, max_image_bytes: int, client: Mapping[str, Any] | None
 ) -> Iterator[WorkerProducer]:
-    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
-    try:
-        producer = WorkerProducer(
-            bootstrap_servers=addresses(brokers),
-            transactional_id=f"{topics.prefix}{TRANSACTIONAL_ID}",
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            max_request_size=dead_letters_max_message_bytes(max_image_bytes),
-            request_timeout_ms=timeout_ms,
-            delivery_timeout_ms=timeout_ms + 1000,
-            max_block_ms=timeout_ms,
-            bootstrap_timeout_ms=timeout_ms,
-            retry_backoff_ms=10,
-            **(client or {}),
-        )
-    except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
+    producer = new_sender(
+        brokers,
+        client,
+        max_request_bytes=dead_letters_max_message_bytes(max_image_bytes),
+        request_s=CONNECT_TIMEOUT_S,
+        delivery_s=CONNECT_TIMEOUT_S + 1,
+        transactional_id=f"{topics.prefix}{TRANSACTIONAL_ID}",
+    )
     try:
         producer.init_transactions()
         yield producer
@@ -273,22 +263,10 @@ def _records(
 
     With `at`, only those that lie at these places, in this order.
     """
-    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
-    try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=addresses(brokers),
-            bootstrap_timeout_ms=timeout_ms,
-            request_timeout_ms=timeout_ms,
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=dead_letters_max_message_bytes(max_image_bytes),
-            **(client or {}),
-        )
-    except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
+    timeout_ms = round(CONNECT_TIMEOUT_S * 1000)
+    consumer = new_reader(
+        brokers, client, max_message_bytes=dead_letters_max_message_bytes(max_image_bytes)
+    )
     try:
         assigned = [TopicPartition(topic, number) for number in partitions]
         starts = consumer.beginning_offsets(assigned, timeout_ms=timeout_ms)

@@ -1,6 +1,5 @@
 """`latentprint dlq ls|show|redrive|discard`: look after dead letters."""
 
-import getpass
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fingerprint_db.commands.listing import columns
-from fingerprint_db.names import printable
+from fingerprint_db.names import author_of, printable
 from worker.broker.topics import Topics
 from worker.commands.dead_letter_queue import Action, Kept, Place, State, kept_letters, settle
 from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
@@ -270,7 +269,7 @@ def _settle(
             Topics(settings.kafka.prefix),
             letters,
             action=action,
-            by=by or getpass.getuser(),
+            by=author_of(by),
             reason=reason,
             max_image_bytes=settings.decode.max_image_bytes,
             client=client_of(settings),

@@ -1,6 +1,5 @@
 """The commands on local files: `scan` and `register`."""
 
-import getpass
 import json
 import os
 import sys
@@ -21,7 +20,7 @@ from rich.text import Text
 from fingerprint_db.enrolment import Enrolment, EnrolmentReport, Registration, enrol
 from fingerprint_db.errors import IdTaken, NameTaken, RegistryError
 from fingerprint_db.memory_registry import MemoryRegistry
-from fingerprint_db.names import check_name, model_id_of, printable
+from fingerprint_db.names import author_of, check_name, model_id_of, printable
 from fingerprint_db.registry import Registry
 from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
@@ -117,6 +116,7 @@ def register_command(
     with _registry_errors():
         name = check_name(name)
         family = check_name(family or name, "family")
+        author = author_of(by)
     model_id = model_id_of(name)
     settings = _settings(redis, config)
     if not samples.is_dir():
@@ -141,7 +141,6 @@ def register_command(
                 workers=settings.decode.processes,
                 progress=progress,
             )
-        author = by or getpass.getuser()
         enrolment = enrol(
             sample_set.samples,
             Registration(

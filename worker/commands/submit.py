@@ -17,8 +17,8 @@ from typing import Any
 
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
-from worker.broker.clients import WorkerProducer
+from worker.broker.admin import admin, require_topics
+from worker.broker.clients import WorkerProducer, new_sender
 from worker.broker.refusals import Who
 from worker.broker.topics import images_max_message_bytes
 from worker.commands.pace import Pace
@@ -172,23 +172,13 @@ def submit(
     files = find_image_files(paths)
     with admin(brokers, client=client) as connection:
         require_topics(connection, [topic], Who.by(brokers, client), "WRITE")
-    try:
-        producer = WorkerProducer(
-            bootstrap_servers=addresses(brokers),
-            bootstrap_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
-            max_request_size=images_max_message_bytes(max_image_bytes),
-            batch_size=256 * 1024,  # larger images go one to a batch
-            linger_ms=5,
-            request_timeout_ms=int(delivery_timeout_s * 1000) // 3,
-            delivery_timeout_ms=int(delivery_timeout_s * 1000),
-            max_block_ms=int(delivery_timeout_s * 1000),
-            **(client or {}),
-        )
-    except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
+    producer = new_sender(
+        brokers,
+        client,
+        max_request_bytes=images_max_message_bytes(max_image_bytes),
+        request_s=delivery_timeout_s / 3,
+        delivery_s=delivery_timeout_s,
+    )
     summary = Summary(topic=topic)
     delivery = Delivery(summary, answer_timeout_s=delivery_timeout_s + 5.0)
     started = time.monotonic()

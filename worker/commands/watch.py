@@ -9,9 +9,8 @@ from typing import Any, Literal
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, admin, require_topics, unreachable
-from worker.broker.batches import bound_batches
-from worker.broker.clients import UNPACKED_TIMES
+from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
+from worker.broker.clients import new_reader
 from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.events.cloudevents import Origin, RawRecord
@@ -57,7 +56,12 @@ def watch(
     with admin(brokers, client=client) as connection:
         partitions = require_topics(connection, names, Who.by(brokers, client), "READ")
     assigned = [TopicPartition(name, p) for name in names for p in partitions[name]]
-    consumer = _consumer(brokers, max_image_bytes, client)
+    consumer = new_reader(
+        brokers,
+        client,
+        max_message_bytes=dead_letters_max_message_bytes(max_image_bytes),
+        fetch_max_wait_ms=_POLL_MS,
+    )
     try:
         consumer.assign(assigned)
         _position(consumer, assigned, from_start)
@@ -105,28 +109,6 @@ def rejected_document(
     """
     fields = letter.document(event_id, subject)
     return {"record": "dead_letter", **fields, "reason": letter.code}
-
-
-def _consumer(
-    brokers: str, max_image_bytes: int, client: Mapping[str, Any] | None
-) -> KafkaConsumer:
-    bound_batches(UNPACKED_TIMES * dead_letters_max_message_bytes(max_image_bytes))
-    try:
-        return KafkaConsumer(
-            bootstrap_servers=addresses(brokers),
-            bootstrap_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
-            request_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
-            group_id=None,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # what retention deletes under a reader is skipped
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=dead_letters_max_message_bytes(max_image_bytes),
-            fetch_max_wait_ms=_POLL_MS,
-            **(client or {}),
-        )
-    except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
 
 
 def _position(consumer: KafkaConsumer, assigned: list[TopicPartition], from_start: bool) -> None:

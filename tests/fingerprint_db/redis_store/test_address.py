@@ -1,9 +1,9 @@
 """An address is refused before anything is sent, and no message shows what may be a secret."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.redis_store.address import RedisAddress, masked, url_problem
@@ -129,11 +129,11 @@ def test_a_good_authority_and_certificate_are_taken(tmp_path: Path) -> None:
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
+    """A certificate for 127.0.0.1, with the authority that issued it, and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    authority.cert_pem.write_to_path(certificate, append=True)
+    issued.private_key_pem.write_to_path(key)
     return certificate, key

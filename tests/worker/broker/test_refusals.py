@@ -2,13 +2,13 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from kafka.errors import (
     GroupAuthorizationFailedError,
     InconsistentGroupProtocolError,
@@ -273,16 +273,14 @@ def test_what_may_pass_is_asked_again_until_the_time_is_over() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Self-signed: `good` and `other` for this machine, `name` for another."""
+    """With authorities of their own: `good` and `other` for this machine, `name` for another."""
     folder = tmp_path_factory.mktemp("certificates")
-    for name, place in (("good", "IP:127.0.0.1"), ("other", "IP:127.0.0.1"), ("name", "DNS:away")):
-        subprocess.run(
-            f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 2"
-            f" -subj /CN=x -addext subjectAltName={place}".split(),
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
+    for name, place in (("good", "127.0.0.1"), ("other", "127.0.0.1"), ("name", "away.example")):
+        authority = trustme.CA()
+        issued = authority.issue_cert(place)
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        authority.cert_pem.write_to_path(folder / f"{name}.pem", append=True)
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
     return folder
 
 
