@@ -1,14 +1,12 @@
 """One process at a time: a file lock with a deadline, released by the system if its holder dies."""
 
-import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.services.errors import Busy
+from filelock import FileLock, Timeout
 
-_POLL_S = 0.1
+from deploy.services.errors import Busy
 
 
 @contextmanager
@@ -17,19 +15,18 @@ def hold_lock(path: Path, what: str, deadline_s: float) -> Iterator[None]:
 
     Raises:
         Busy: another process still held it after `deadline_s` seconds.
-        OSError: the file cannot be created.
+        OSError: the file cannot be created, or its file system has no such locks.
     """
-    began = time.monotonic()
-    with path.open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - began > deadline_s:
-                    raise Busy(
-                        f"Another process has been {what} for {deadline_s:g} s (lock {path}). "
-                        f"Nothing was done here. Wait for it or end it, then try again."
-                    ) from None
-                time.sleep(_POLL_S)
+    # The library's way out without them is a file that outlives a killed holder.
+    lock = FileLock(path, timeout=deadline_s, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy(
+            f"Another process has been {what} for {deadline_s:g} s (lock {path}). "
+            f"Nothing was done here. Wait for it or end it, then try again."
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()

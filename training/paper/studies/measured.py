@@ -137,8 +137,8 @@ def measure_missing(
             if results.current(measurement) is not None:
                 continue
             lock = locks / measurement.name.replace("/", "-")
-            with locked_when_free(lock) if wait else locked(lock) as ours:
-                if ours and results.current(measurement) is None:
+            with locked_when_free(lock) if wait else locked(lock) as held:
+                if held and results.current(measurement) is None:
                     _measure(measurement, results, say)
 
 
