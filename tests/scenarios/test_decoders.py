@@ -67,8 +67,10 @@ def test_a_pause_of_the_whole_machine_rejects_no_image(run: Run) -> None:
         everyone[-1].suspend()
         wait_for(lambda: all(_is_stopped(p) for p in everyone), "all to stop")
         pause(PAUSE_S)
-        for process in reversed(everyone):  # the worker first, before its child can have answered
-            process.resume()
+        everyone[-1].resume()
+        pause(1.0)  # a deadline that did not stand still is over now, and no child has answered
+        for decoder in everyone[:-1]:
+            decoder.resume()
         run.wait_drained()
         found = run.check()
         assert (len(found.verdicts), len(found.letters)) == (EVENTS + 20, 0)
