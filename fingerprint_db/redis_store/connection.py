@@ -40,7 +40,7 @@ from fingerprint_db.redis_store.address import RedisAddress
 SOCKET_TIMEOUT_S = 4.0  # so that a Redis that falls silent is noticed within 5 s
 CONNECT_TIMEOUT_S = 2.0
 BLOCK_SLICE_S = 2.0  # one XREAD blocks at most this long, so the socket never times out before it
-_ASK_S = 1.0
+_ASK_S = 0.5  # of a port that has just refused us; with the socket's own time still below 5 s
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TLS_FAULTS_OF_SETTINGS = ("CERT", "ALERT", "WRONG_VERSION", "UNSUPPORTED", "UNKNOWN_CA")
 
@@ -165,8 +165,10 @@ def _connection_failure(error: RedisError, address: RedisAddress) -> RegistryErr
         )
     if "not ready" in str(error):  # the client had sent nothing, and bytes were there
         return _no_redis(here, "it spoke first")
-    strange = any(word in str(error) for word in ("closed", "reset", "Broken pipe", "Timeout"))
-    if strange and (other := _other_protocol(address)) is not None:
+    hung_up = any(word in str(error) for word in ("closed", "reset", "Broken pipe"))
+    # Kafka and TLS hang up on plain Redis; silence is an outage, to be told without more waiting.
+    silent_tls = "Timeout" in str(error) and address.url.startswith("rediss:")
+    if (hung_up or silent_tls) and (other := _other_protocol(address)) is not None:
         return _no_redis(here, other)
     local = urlsplit(address.url).hostname in _LOOPBACK
     hint = " (`latentprint services up` starts a local one)" if local else ""
@@ -210,7 +212,7 @@ def _other_protocol(address: RedisAddress) -> str | None:
 
 
 def _answer(place: tuple[str, int], request: bytes) -> bytes:
-    """The first bytes of the answer to `request`; empty where there is none within a second."""
+    """The first bytes of the answer to `request`; empty where there is none in time."""
     with suppress(OSError), socket.create_connection(place, timeout=_ASK_S) as plain:
         plain.sendall(request)
         return plain.recv(64)
