@@ -1,39 +1,32 @@
 """Start, watch and stop one server process, by its process id and never by name.
 
-A process id alone is not an identity: after a crash or a reboot it may belong to somebody else.
-So every signal is preceded by a comparison of the start time that was noted at the start.
+A process id alone is not an identity: after a crash or a reboot it may belong to somebody else. So
+every signal to a process found by its id is preceded by a comparison of the time it began. A child
+of this process needs none: its id is not given away before it was waited for.
 """
 
 import os
-import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from deploy.services.errors import StartFailed, StopFailed
 
 _POLL_S = 0.04
 _AFTER_KILL_S = 10.0
 _TAIL_LINES = 15
-
-# Runs beside a server and holds the reading end of a pipe whose other end only the parent holds.
-# When the parent is gone, however it ended, the read returns and the server is killed, if it is
-# still the one that was started. (PR_SET_PDEATHSIG would fire when the starting *thread* ends.)
-_GUARD = """
-read -r _
-if [ -r "/proc/$1/stat" ]; then
-  set -- "$1" "$2" $(sed 's/.*) //' "/proc/$1/stat")
-  [ "${22}" = "$2" ] || exit 0
-fi
-kill -KILL "$1"
-"""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process id with the moment its process started, in the system's own notation."""
+    """A process id with the moment its process began, as a text to be compared and kept."""
 
     pid: int
     started: str
@@ -41,20 +34,11 @@ class ProcessIdentity:
 
 def identify(pid: int) -> ProcessIdentity | None:
     """The identity of the living process `pid`; None when there is none (a zombie is dead)."""
-    if pid <= 0:
+    try:
+        process = psutil.Process(pid)
+        return None if _ended(process) else ProcessIdentity(pid, _began(process))
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
         return None
-    if Path("/proc/self/stat").exists():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (OSError, UnicodeDecodeError):
-            return None
-        return None if fields[0] in "ZX" else ProcessIdentity(pid, f"{_boot_id()}:{fields[19]}")
-    shown = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.split(maxsplit=1)
-    if len(shown) != 2 or shown[0].startswith("Z"):
-        return None
-    return ProcessIdentity(pid, shown[1].strip())
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -68,23 +52,22 @@ def stop_process(identity: ProcessIdentity, *, name: str, grace_s: float) -> Non
     Raises:
         StopFailed: it may not be signalled, or is still there 10 s after SIGKILL.
     """
-    _signal(identity, signal.SIGTERM, name)
-    if not _gone_within(identity, grace_s):
-        kill_process(identity, name=name)
-
-
-def kill_process(identity: ProcessIdentity, *, name: str) -> None:
-    """SIGKILL, and wait until the process is gone.
-
-    Raises:
-        StopFailed: it may not be signalled, or is still there after 10 s.
-    """
-    _signal(identity, signal.SIGKILL, name)
-    if not _gone_within(identity, _AFTER_KILL_S):
+    try:
+        process = psutil.Process(identity.pid)  # signals nobody who got this id later
+        if not is_alive(identity):
+            return
+        process.terminate()
+        if not _gone_within(process, grace_s):
+            process.kill()
+            if not _gone_within(process, _AFTER_KILL_S):
+                raise _still_there(name, identity.pid)
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return
+    except psutil.AccessDenied as error:
         raise StopFailed(
-            f"{name}, process {identity.pid}, is still there {_AFTER_KILL_S:g} s after SIGKILL; "
-            f"look at it with: ps -fp {identity.pid}"
-        )
+            f"{name}, process {identity.pid}, belongs to another user and may not be signalled; "
+            f"stop it as that user: kill {identity.pid}"
+        ) from error
 
 
 class ServerProcess:
@@ -117,15 +100,23 @@ class ServerProcess:
 
     def stop(self, *, grace_s: float) -> None:
         """SIGTERM, up to `grace_s` seconds, then SIGKILL. Does nothing when it ended already."""
-        if self.running():
-            stop_process(self.identity, name=self.name, grace_s=grace_s)
-        self._reap()
+        self._child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(timeout=grace_s)
+        self.kill()
 
     def kill(self) -> None:
-        """SIGKILL: what a crash looks like. Does nothing when it ended already."""
-        if self.running():
-            kill_process(self.identity, name=self.name)
-        self._reap()
+        """SIGKILL: what a crash looks like. Does nothing when it ended already.
+
+        Raises:
+            StopFailed: it is still there after 10 s.
+        """
+        self._child.kill()
+        try:
+            self._child.wait(timeout=_AFTER_KILL_S)
+        except subprocess.TimeoutExpired:
+            raise _still_there(self.name, self.pid) from None
+        self.outlive_this_process()
 
     def wait(self, deadline_s: float) -> int:
         """Wait for the process to end by itself and return its exit code.
@@ -186,10 +177,6 @@ class ServerProcess:
             return f"Its log {self.log} is empty."
         return f"Its log {self.log} ends:\n" + "\n".join(f"  {line}" for line in lines)
 
-    def _reap(self) -> None:
-        self._child.wait(timeout=_AFTER_KILL_S)
-        self.outlive_this_process()
-
 
 def launch(name: str, command: Sequence[str], *, log: Path, cwd: Path) -> ServerProcess:
     """Start `command` in a session of its own, output appended to `log`.
@@ -223,40 +210,58 @@ def launch(name: str, command: Sequence[str], *, log: Path, cwd: Path) -> Server
 
 
 def _guard(identity: ProcessIdentity) -> subprocess.Popen[bytes]:
+    """Start this module beside a server; it holds the reading end of a pipe from this process.
+
+    When this process is gone, however it ended, the read returns and the server is killed, if it is
+    still the one that was started. (PR_SET_PDEATHSIG would fire when the starting *thread* ends.)
+    """
     return subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, "guard", str(identity.pid), identity.started.rpartition(":")[2]],
+        [sys.executable, "-m", "deploy.services.processes", str(identity.pid), identity.started],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],  # where `-m` finds this package
         start_new_session=True,
     )
 
 
-def _signal(identity: ProcessIdentity, number: signal.Signals, name: str) -> None:
-    if not is_alive(identity):
-        return
+def _began(process: psutil.Process) -> str:
+    """Which boot, and how many clock ticks after it; where boots have no name, the time of day.
+
+    The time of day alone would not do: psutil counts it from the time of the boot, which moves
+    when the clock is set, and a running server would then pass for a stranger and be forgotten.
+    """
+    booted_s = psutil.boot_time()
     try:
-        os.kill(identity.pid, number)
-    except ProcessLookupError:
-        return
-    except PermissionError as error:
-        raise StopFailed(
-            f"{name}, process {identity.pid}, belongs to another user and may not be signalled; "
-            f"stop it as that user: kill {identity.pid}"
-        ) from error
+        boot = _BOOT_ID.read_text().strip()
+    except OSError:
+        return f"{process.create_time():.2f}"
+    return f"{boot}:{round((process.create_time() - booted_s) * os.sysconf('SC_CLK_TCK'))}"
 
 
-def _gone_within(identity: ProcessIdentity, deadline_s: float) -> bool:
+def _ended(process: psutil.Process) -> bool:
+    return process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
+def _gone_within(process: psutil.Process, deadline_s: float) -> bool:
+    """Raises psutil.NoSuchProcess where nothing is left; a zombie, which nobody reaps, is gone."""
     began = time.monotonic()
-    while is_alive(identity):
+    while process.is_running() and not _ended(process):
         if time.monotonic() - began > deadline_s:
             return False
         time.sleep(_POLL_S)
     return True
 
 
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
+def _still_there(name: str, pid: int) -> StopFailed:
+    return StopFailed(
+        f"{name}, process {pid}, is still there {_AFTER_KILL_S:g} s after SIGKILL; "
+        f"look at it with: ps -fp {pid}"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    guarded = ProcessIdentity(int(sys.argv[1]), sys.argv[2])
+    if is_alive(guarded):
+        psutil.Process(guarded.pid).kill()

@@ -9,12 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
 from deploy.services.errors import WrongUse
 from deploy.services.local import take_down
-from deploy.services.processes import ProcessIdentity, identify, is_alive, kill_process
+from deploy.services.processes import ProcessIdentity, identify, is_alive, stop_process
 from deploy.services.state import (
     KafkaRecord,
     RedisRecord,
@@ -143,10 +144,50 @@ def test_a_remembered_process_id_that_now_belongs_to_another_is_never_signalled(
     file.parent.mkdir()
     write_state(file, replace(record, kafka=stranger))
     assert not is_alive(stranger.identity)
-    kill_process(ProcessIdentity(mine.pid, "another boot:12345"), name="a stranger")
+    stop_process(ProcessIdentity(mine.pid, "another boot:12345"), name="a stranger", grace_s=0)
     assert take_down(file) == ()
     assert is_alive(mine)
     assert not file.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a start is noted by the clock")
+def test_a_process_stays_the_same_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that wakes up and sets its clock must find its services again."""
+    before = identify(os.getpid())
+    booted_s = psutil.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: booted_s + 3600)
+    assert before is not None
+    assert is_alive(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's own file")
+def test_a_start_is_noted_as_in_state_files_of_earlier_versions() -> None:
+    """Else a second Redis would be started on the data of one that still runs."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    ticks = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert identify(os.getpid()) == ProcessIdentity(os.getpid(), f"{boot}:{ticks}")
+
+
+@pytest.mark.parametrize("command", ["trap '' TERM; echo ready; read _", "echo ready; read _"])
+def test_a_remembered_process_is_stopped_even_if_it_ignores_the_first_signal(command: str) -> None:
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        identity = identify(child.pid)
+        assert identity is not None
+        stop_process(identity, name="a server", grace_s=0.2)  # it is a zombie now
+        assert not is_alive(identity)
+        stop_process(identity, name="a server", grace_s=0.2)
+        assert child.wait(timeout=10) in (-signal.SIGTERM, -signal.SIGKILL)
+        assert child.returncode == (-signal.SIGKILL if "trap" in command else -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("pid", [-1, 2**22 + 1, 2**80])
+def test_a_number_that_is_no_process_is_nobody(pid: int) -> None:
+    assert identify(pid) is None
+    stop_process(ProcessIdentity(pid, "long ago"), name="nobody", grace_s=0)
 
 
 def test_a_state_file_is_read_back_as_written(file: Path, record: ServicesState) -> None:
