@@ -32,7 +32,12 @@ class Metric:
 METRICS = (
     Metric("events_admitted", "counter", "events", "read from Kafka and taken on"),
     Metric("events_committed", "counter", "events", "whose outcome was committed"),
-    Metric("events_discarded", "counter", "events", "given up after a rewind or revocation"),
+    Metric(
+        "events_discarded",
+        "counter",
+        "events",
+        "given up after a commit in doubt",
+    ),
     Metric("records_lost", "counter", "records", "deleted by Kafka before they were judged"),
     Metric("verdicts", "counter", "events", "committed with a verdict"),
     Metric("flagged", "counter", "events", "committed with a flagged verdict"),

@@ -1,7 +1,7 @@
 """How Kafka is reached.
 
 clients      consumers and producers, with the library's traps disarmed
-batches      a batch of records costs no more memory than it may
+batches      stands in the place of the client's own: a batch costs no more memory than it may
 refusals     what Kafka refuses: settings told from outages
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made

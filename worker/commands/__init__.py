@@ -1,4 +1,4 @@
-"""What a person types, and the one place that wires the rest.
+"""What a person types, and the one place that builds what the rest is given.
 
 contribute         adds all of them to the program
 options            every option that more than one command has

@@ -130,11 +130,11 @@ def run_slot(
             run(
                 settings,
                 Work(
-                    workshop.decoder,
-                    workshop.pipeline().judge,
-                    follower.view,
-                    workshop.extractor.self_test,
-                    follower.metadata,
+                    decoder=workshop.decoder,
+                    judge=workshop.pipeline().judge,
+                    view=follower.view,
+                    self_test=workshop.extractor.self_test,
+                    registry_metadata=follower.metadata,
                 ),
                 stop=stop,
                 figures=figures,

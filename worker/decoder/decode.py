@@ -1,7 +1,7 @@
 """From the bytes of an image file to its native-resolution crops.
 
 Pure and in-process: training calls `decode` directly, the worker calls it inside a sandboxed child
-(worker/decoder/pool.py), and both get the same crops from the same bytes.
+(worker/decoder/child.py), and both get the same crops from the same bytes.
 
 Choices that may surprise:
 

@@ -1,4 +1,4 @@
-"""What the decoder's parent and its child say to each other over two pipes.
+"""What the decoder's parent and its child say to each other over a pair of sockets.
 
 Request: 8 bytes big-endian, the size of the file; the file. Reply: 4 bytes big-endian, the size of
 a JSON object; the object; the crops, uint8; the origins, little-endian int32. Never pickle. The

@@ -1,10 +1,10 @@
 """What comes in and goes out, and their bytes.
 
+redrive       a dead letter that comes back, as the event that it was
 cloudevents   a Kafka record as CloudEvents 1.0 binds it, read and written
 attributes    what an attribute of it may be
 json_format   the event as one JSON document, attributes and data together
 image_event   the event with its image, or why it is none
-redrive       a dead letter that comes back, as the event that it was
 records       verdict, alert, fingerprint record
 dead_letter   the record of an event that will never work, byte for byte
 schemas/      their JSON Schemas and the AsyncAPI document, generated

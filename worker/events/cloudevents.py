@@ -27,7 +27,7 @@ _RFC3339 = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record was read: it names the record for good.
+    """Where an event was first read, whatever became of it since: it names the event for good.
 
     A topic that is deleted and made again begins its offsets anew; `topic_id` tells the two apart.
     It is None where it is not known: before Kafka 2.8, and for events of workers before 0.2.

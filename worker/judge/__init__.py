@@ -1,6 +1,6 @@
 """Fingerprint, score and snapshot to a verdict.
 
-pipeline     extract, attribute, decide, in order, for a batch
+pipeline     what cannot be judged; extract, attribute, real test, decide, for a batch
 attribute    fingerprints against every registered generator
 decide       evidence and policy to an outcome; pure
 policy       what is flagged, and at which levels; policy.toml is the default

@@ -2,7 +2,8 @@
 
 The order is fixed (each step ends the decision):
 
-1. the image cannot be judged, or the registry copy is missing or too old -> undetermined
+1. the image cannot be judged, or the registry copy is missing or too old (`before_extraction`),
+   or too few photographs stand behind its bin -> undetermined
 2. the test against real photos is not passed at alpha -> no_evidence
 3. the best live model accepts the image and leads by the margin -> attributed
 4. else -> unknown_generator; where only models of one family tie, that family is named
@@ -65,7 +66,7 @@ def before_extraction(
 
 
 def decide(evidence: Evidence, policy: Policy) -> Decision:
-    """Steps 1 to 4 of the module's order, for an image that has evidence."""
+    """The rest of the module's order, for an image that has evidence."""
     if evidence.calibration_count + 1 < 1 / policy.alpha:
         return Decision("undetermined", ("calibration_too_small",))
     if evidence.p_value > policy.alpha:

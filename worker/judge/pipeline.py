@@ -1,6 +1,6 @@
 """The stages after decoding, in order, and the values that enter and leave them.
 
-image event -> decode -> | extract -> attribute -> decide -> verdict |
+decoded image -> | may it be judged? -> extract -> attribute -> real test -> decide -> verdict |
 """
 
 from collections.abc import Callable, Sequence

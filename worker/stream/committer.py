@@ -1,4 +1,4 @@
-"""The commit thread: when to commit, the breaker, and what follows a doubt."""
+"""The commit thread: when to commit, what the breaker counts, and the figures of it."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The poll thread: the consumer, its rebalance listener, and what others ask of it."""
+"""What the main thread does: the consumer, its rebalance listener, and what others ask of it."""
 
 import contextlib
 import queue
@@ -176,7 +176,7 @@ class Poller:
             self._outside(error)
             return []
         admitted: list[Admitted] = []
-        if self._begin_anew_as_another_member() or self._begin_anew_in_topics_made_again():
+        if self._rewind_as_another_member() or self._begin_anew_in_topics_made_again():
             return admitted
         anew = self._positions.check_assigned()
         if not admitting:
@@ -195,7 +195,7 @@ class Poller:
             self._failpoint("after_fetch")
         return admitted
 
-    def _begin_anew_as_another_member(self) -> bool:
+    def _rewind_as_another_member(self) -> bool:
         """Notice a membership that was lost while a join was under way, which nobody is told.
 
         The client joins again under a new id then, without a word to the listener, and partitions
@@ -253,7 +253,7 @@ class Poller:
         return (
             f"a record cannot be read: {type(error).__name__}: {error}. It lies in a batch"
             f" behind one of these: {', '.join(at)}. Expected header names in UTF-8 and a"
-            " compression that this worker has (none, gzip, lz4, zstd). Nothing was lost or"
+            " compression that this worker has (none, gzip, snappy, lz4, zstd). Nothing was lost or"
             " skipped. Send what that batch held once more in a form that can be read, and move the"
             " group past it with `kafka-consumer-groups.sh --reset-offsets` while no worker runs"
         )

@@ -64,7 +64,7 @@ class Lost:
 
 
 class Positions:
-    """The positions of one consumer, used on its own thread alone, but for `topic_ids`."""
+    """The positions of one consumer, used on the main thread alone, but for `topic_ids`."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from worker.stream.in_flight import Ownership
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the consumer's own thread: it changes tags and waits a bounded time, nothing else."""
+    """Runs on the client's I/O thread: it changes tags and waits a bounded time, nothing else."""
 
     def __init__(
         self,

@@ -10,8 +10,9 @@ The threads of a worker, in the order in which the data meets them:
 | committer | `committer`   | publishes and commits contiguous prefixes       | reads Kafka      |
 | watchdog  | `watchdog`    | ends the process when a call does not return    |                  |
 
-The rebalance listener runs on the consumer's own thread. A consumer is not thread-safe: what the
-committer wants of it goes through calls that the main thread carries out between polls.
+The rebalance listener runs on the client's I/O thread, inside a poll. A consumer is not
+thread-safe: what the committer wants of it goes through calls that the main thread carries out
+between polls.
 """
 
 import math

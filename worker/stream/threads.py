@@ -48,7 +48,11 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the stream has done to each event, and with which registry."""
+    """What the stream has done to each event, and with which registry.
+
+    `latentprint run` fills it: worker/decoder/pool.py, worker/judge/pipeline.py and
+    worker/registry/follower.py stand behind the fields.
+    """
 
     decoder: Decoder
     judge: Judge
@@ -62,7 +66,7 @@ class Work:
 
 @dataclass(slots=True)
 class Admitted:
-    """One event on its way; `record` is let go once no dead letter can come of it any more."""
+    """One event on its way, with the record that a dead letter would repeat."""
 
     entry: InFlight[Answer]
     record: RawRecord
@@ -199,7 +203,7 @@ class WorkThreads:
     def _decode_with_retry(self, event: ImageEvent) -> DecodedImage | None:
         """Decode; a machine that cannot start a child now may recover, up to a limit.
 
-        None when the stages were closed meanwhile. StopError with an exit code that a supervisor
+        None when the threads were closed meanwhile. StopError with an exit code that a supervisor
         answers with a restart: the image is not to blame, and a new process may well succeed.
         """
         for attempt, pause_s in enumerate(DECODE_PAUSES_S, start=1):

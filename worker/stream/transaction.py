@@ -129,9 +129,9 @@ class Publisher(Generic[Result]):
     `rebuild` follows: the producer is never used again, because offsets that were pending at an
     abort would join its next transaction.
 
-    `at_least_once` uses an idempotent producer: steps 1, 3, 5, 6, 7, then an ordinary offset
-    commit. After a crash events are judged again and their verdicts published twice, with the same
-    verdict id.
+    `at_least_once` uses an idempotent producer: all steps but 4, 8 and 9, for which an
+    ordinary offset commit stands. After a crash events are judged again and their verdicts
+    published twice, with the same verdict id.
     """
 
     def __init__(
