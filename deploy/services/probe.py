@@ -1,4 +1,7 @@
-"""Ask a server, in its own protocol, whether it is ready: a few bytes over a plain socket."""
+"""Ask a server, in its own protocol, whether it is ready: a few bytes over a plain socket.
+
+Not by kafka-python's admin client: docs/decisions/dependencies.md says why.
+"""
 
 import socket
 import struct
