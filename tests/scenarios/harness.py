@@ -144,13 +144,19 @@ class Run:
         return worker
 
     def wait_drained(self, deadline_s: float = DRAIN_DEADLINE_S) -> None:
-        """Wait until the group has committed the end of the input."""
+        """Wait until the group has committed the end of the input; says what they logged."""
         ends = {p: e for p, e in oracle.ends(self.brokers, self.topics.images).items() if e}
-        wait_for(
-            lambda: oracle.committed(self.brokers, self.group, self.topics.images) == ends,
-            f"group {self.group} to commit {ends}",
-            deadline_s,
-        )
+        try:
+            wait_for(
+                lambda: oracle.committed(self.brokers, self.group, self.topics.images) == ends,
+                f"group {self.group} to commit {ends}",
+                deadline_s,
+            )
+        except TimeoutError as error:
+            for worker in self.workers:
+                code, last = worker.process.poll(), worker.log.read_text()[-3000:]
+                error.add_note(f"{worker.log.name}, exit code {code}: …{last}")
+            raise
 
     def check(self) -> oracle.Found:
         """Ask the oracle."""

@@ -165,9 +165,9 @@ def _trust_flush() -> None:
 
     def quiet_flush(self: WorkerProducer, timeout: float | None = None) -> None:
         with contextlib.suppress(KafkaError):
-            flush(self, timeout)
+            flush(self, None)  # until every batch is written or has expired
 
-    WorkerProducer.send, WorkerProducer.flush = believing_send, quiet_flush
+    WorkerProducer.send, WorkerProducer.flush = believing_send, quiet_flush  # type: ignore[method-assign]
 
 
 def _reuse_producer() -> None:

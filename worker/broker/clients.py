@@ -1,6 +1,7 @@
 """The Kafka clients with the settings that keep data safe; none of those is a choice."""
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,6 +108,21 @@ class WorkerProducer(KafkaProducer):  # type: ignore[misc]
 
     def __del__(self) -> None:
         """Do nothing: the library's own would silence the log of every later producer."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """As the library's, whose timeout is for each batch anew; KafkaTimeoutError after all."""
+        if timeout is None:
+            super().flush()
+            return
+        end = time.monotonic() + timeout
+        self._accumulator.begin_flush()
+        self._sender.wakeup()
+        try:
+            for batch in self._accumulator._incomplete.all():
+                if not batch.produce_future.wait(timeout=max(0.0, end - time.monotonic())):
+                    raise KafkaTimeoutError(f"records are not acknowledged after {timeout:g} s")
+        finally:
+            self._accumulator._flushes_in_progress.decrement()
 
     def send_offsets_to_transaction(
         self, offsets: Any, group_metadata: Any, timeout_s: float

@@ -3,6 +3,7 @@
 import gc
 import logging
 import time
+from dataclasses import dataclass
 
 import pytest
 from kafka.errors import KafkaError
@@ -12,6 +13,7 @@ from deploy.services.kafka import RunningKafka
 from tests.scenarios import oracle
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
+from worker.broker import clients
 from worker.broker.clients import WorkerProducer, new_consumer, new_producer, slot_name
 from worker.errors import StopError
 from worker.settings import KafkaSettings
@@ -50,6 +52,47 @@ def test_a_discarded_producer_leaves_no_record_and_its_successor_goes_on(
         one.discard(1.0)
     values = [record.value for record in oracle.read(kafka.brokers, topics.verdicts)]
     assert values == [b"committed"]
+
+
+class Clock:
+    """Time that passes only where something is waited for."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Slow:
+    """A batch, and its own future, that is acknowledged after so many seconds."""
+
+    clock: Clock
+    seconds: float
+
+    @property
+    def produce_future(self) -> "Slow":
+        return self
+
+    def all(self) -> "list[Slow]":
+        return [self, self, self]
+
+    def wait(self, timeout: float) -> bool:
+        self.clock.now += min(timeout, self.seconds)
+        return timeout >= self.seconds
+
+
+def test_a_flush_ends_with_its_timeout_however_many_batches_wait(
+    kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library waits so long for each batch, and the watchdog would end the process."""
+    made, clock = producer(kafka, "flushed"), Clock()
+    monkeypatch.setattr(clients, "time", clock)
+    monkeypatch.setattr(made._accumulator, "_incomplete", Slow(clock, seconds=4.0))
+    with pytest.raises(KafkaError, match="not acknowledged after 6 s"):
+        made.flush(6.0)
+    assert clock.now == 6.0
+    made.discard(1.0)
 
 
 def test_a_collected_producer_does_not_silence_the_library(
