@@ -42,6 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training"},
         {"training/data"},
         {"training/zoo"},
+        {"training/generators"},
         {"training/extractor"},
         {"training/paper", "training/demo"},
         {"training/paper/networks", "training/paper/baselines"},
