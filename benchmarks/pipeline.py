@@ -23,7 +23,7 @@ from deploy.services.kafka import start_kafka
 from deploy.services.redis import start_redis
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import import_
-from training.extractor.views import Encoding, write
+from training.histories.encodings import Encoding, write
 from training.zoo.catalog import CATALOG
 from training.zoo.generate import generate, load_generator
 from worker.broker.topics import Topics, create_topics

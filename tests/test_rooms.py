@@ -41,6 +41,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "training": [
         {"training"},
         {"training/data"},
+        {"training/histories"},
         {"training/zoo"},
         {"training/generators"},
         {"training/extractor"},

@@ -12,7 +12,9 @@ from fingerprint_db.conditions import CONDITIONS, JPEG_QUALITIES
 from training.extractor.cohort import Source, features_of
 from training.extractor.fit import scatter_matrices
 from training.extractor.sources import Photograph
-from training.extractor.views import KERNELS, Encoding, read_back, resize, shared_chain, tile, write
+from training.extractor.views import read_back, shared_chain
+from training.histories.encodings import Encoding, write
+from training.histories.pictures import KERNELS, resize, tile
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import Picture, under_condition
 from worker.extractor.architectures import ExtractorNetwork

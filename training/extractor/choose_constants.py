@@ -33,7 +33,8 @@ from fingerprint_db.scoring import (
 from training.extractor.calibrate import vectors_of
 from training.extractor.earlier import covariances_of, network_of
 from training.extractor.sources import CHOOSING_SEED
-from training.extractor.views import Encoding, read_back, write
+from training.extractor.views import read_back
+from training.histories.encodings import Encoding, write
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import models_by_name
 from worker.decoder.decode import DecodeLimits

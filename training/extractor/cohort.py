@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from fingerprint_db.conditions import codec_of
-from training.extractor.views import random_encoding, read_back, shared_chain, write
+from training.extractor.views import random_encoding, read_back, shared_chain
+from training.histories.encodings import write
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.enrol.recompress import Picture
 from worker.extractor.architectures import ExtractorNetwork

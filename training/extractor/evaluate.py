@@ -24,7 +24,8 @@ from fingerprint_db.transfer import import_
 from training.data.faces import face_64, face_128
 from training.data.manifest import Manifest
 from training.extractor.sources import ENROLMENT_SEED, EVALUATION_SEED
-from training.extractor.views import Encoding, tile, write
+from training.histories.encodings import Encoding, write
+from training.histories.pictures import tile
 from training.zoo.catalog import CATALOG, HELD_OUT
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import models_by_name

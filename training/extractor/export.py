@@ -17,7 +17,8 @@ from fingerprint_db.enrolment import EnrolmentReport, Registration, enrol
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import export
 from training.extractor.sources import ENROLMENT_SEED
-from training.extractor.views import Encoding, read_back, write
+from training.extractor.views import read_back
+from training.histories.encodings import Encoding, write
 from training.zoo.generate import generate, load_generator
 from worker.decoder.crops import CROP_RULE
 from worker.decoder.decode import DecodeLimits, decode

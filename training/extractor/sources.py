@@ -17,7 +17,8 @@ from training.data.faces import face_64, face_128
 from training.data.manifest import Manifest, Split
 from training.extractor.cohort import Source
 from training.extractor.simulate import SimulatedGenerator
-from training.extractor.views import real_view, resize, tile
+from training.extractor.views import real_view
+from training.histories.pictures import resize, tile
 from training.zoo.generate import generate, load_generator
 from worker.enrol.recompress import Picture, from_pil
 

@@ -5,54 +5,19 @@ generators all pass through `shared_chain` and `random_encoding`, and real photo
 reduced sizes and as small tiles. The result is a file; it is read back by the worker's own decoder.
 """
 
-import io
-from dataclasses import dataclass
-
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 
 from fingerprint_db.conditions import JPEG_QUALITIES
+from training.histories.encodings import Encoding
+from training.histories.pictures import KERNELS, resize, tile
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
 from worker.enrol.recompress import Picture, from_pil, to_pil
 from worker.errors import RejectError
 
-KERNELS = (
-    Image.Resampling.BOX,
-    Image.Resampling.BILINEAR,
-    Image.Resampling.HAMMING,
-    Image.Resampling.BICUBIC,
-    Image.Resampling.LANCZOS,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How a view is written: `codec` png, jpeg or webp; quality and chroma subsampling."""
-
-    codec: str
-    quality: int
-    subsampling: int
-
-
 # Views that show a picture whole, as far as this many pixels: crops then lie far apart.
 _SHARE_WHOLE = 0.2
 _WHOLE_SIDE = 1000
-
-
-def resize(picture: Picture, scale: float, kernel: Image.Resampling) -> Picture:
-    """`picture` at `scale` times its size, at least one pixel a side."""
-    image = to_pil(picture)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return from_pil(image.resize(size, kernel))
-
-
-def tile(picture: Picture, height: int, width: int, rng: np.random.Generator) -> Picture:
-    """A random tile of at most `height` x `width`."""
-    _, full_height, full_width = picture.shape
-    height, width = min(height, full_height), min(width, full_width)
-    top = int(rng.integers(0, full_height - height + 1))
-    left = int(rng.integers(0, full_width - width + 1))
-    return picture[:, top : top + height, left : left + width]
 
 
 def real_view(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -102,19 +67,6 @@ def random_encoding(rng: np.random.Generator) -> Encoding:
         quality = int(rng.choice(choices)) if standard else int(rng.integers(45, 99))
         return Encoding("jpeg", quality, 2 if rng.random() < 0.7 else 0)
     return Encoding("webp", int(rng.integers(60, 95)), 0)
-
-
-def write(picture: Picture, encoding: Encoding) -> bytes:
-    """The file of `picture` under `encoding`."""
-    out = io.BytesIO()
-    image = to_pil(picture)
-    if encoding.codec == "jpeg":
-        image.save(out, "JPEG", quality=encoding.quality, subsampling=encoding.subsampling)
-    elif encoding.codec == "webp":
-        image.save(out, "WEBP", quality=encoding.quality)
-    else:
-        image.save(out, "PNG", compress_level=1)
-    return out.getvalue()
 
 
 def read_back(data: bytes, limits: DecodeLimits) -> DecodedImage | None:

@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 
 from training.extractor.cohort import Source, collect
 from training.extractor.simulate import SimulatedGenerator
-from training.extractor.views import (
-    Encoding,
-    random_encoding,
-    read_back,
-    real_view,
-    shared_chain,
-    tile,
-    write,
-)
+from training.extractor.views import random_encoding, read_back, real_view, shared_chain
+from training.histories.encodings import Encoding, write
+from training.histories.pictures import tile
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import Picture
 

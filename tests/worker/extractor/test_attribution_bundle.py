@@ -26,7 +26,7 @@ from training.extractor import export
 from training.extractor.calibrate import CalibrationSizes
 from training.extractor.cohort import Source
 from training.extractor.sources import Photograph
-from training.extractor.views import tile
+from training.histories.pictures import tile
 from training.paper.networks.attribution_bundle import (
     Material,
     bundle_from,
