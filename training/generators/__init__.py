@@ -8,5 +8,8 @@ Simulated families, each with hundreds of members: `simulated` draws a member an
 `upsampling` and `latents` hold what the families differ in, `traces` the layers with drawn weights
 that all of them have, `sharpness` keeps the output as sharp as the photograph.
 
+Networks over photographs: `network_list` names them and what each is fed, `super_resolution` runs
+them tile by tile, those of another format by `keras_graph`.
+
 Trained GANs of training/zoo stand in `gans`.
 """
