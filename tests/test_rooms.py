@@ -33,6 +33,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker"},
         {"worker/registry"},
         {"worker/events", "worker/decoder"},
+        {"worker/extractor/blocks"},
         {"worker/extractor", "worker/broker"},
         {"worker/judge", "worker/enrol"},
         {"worker/stream"},

@@ -8,4 +8,6 @@ attribution_network  the paper's network, built by code
 extract              crops of a batch of images to one fingerprint and score each
 device_faults        which errors of torch are the device's, and no image's
 calibration          a score to a p-value against real photographs
+
+The room `blocks` inside turns all pixels of a picture into block statistics, without torch.
 """

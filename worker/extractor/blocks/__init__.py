@@ -1,0 +1,9 @@
+"""A picture's pixels to numbers made by hand: sums over regions, which may be added and finished.
+
+planes            a region as float32 and whole Y, Cb, Cr, converted once
+shifted_dct       the kernel of the next three: DCT statistics on one grid or on shifted ones
+block_dct         Y, Cb, Cr on the codec's own 8x8 grid
+phase_dct         Y on sixteen grids, whose differences show a generator's lattice
+chroma_phase      Cb and Cr at half size, as 4:2:0 keeps them, on sixteen grids
+picture_features  all blocks by name: accumulate, pool, finish
+"""
