@@ -25,6 +25,7 @@ def contribute(app: typer.Typer) -> None:
     train.command("constants")(extractor.constants)
     train.command("export")(extractor.export)
     train.command("evaluate")(extractor.evaluate)
+    train.command("fieldset")(extractor.field_set)
     train.command("reproduce")(paper.reproduce)
     train.command("visualise")(paper.visualise)
     app.add_typer(train, name="train")

@@ -1,4 +1,4 @@
-"""`latentprint train extractor`, `export` and `evaluate`."""
+"""`latentprint train extractor`, `constants`, `export`, `evaluate` and `fieldset`."""
 
 import json
 import subprocess
@@ -192,6 +192,47 @@ def evaluate(
     target = output or Path("docs") / "evaluation"
     write_report(result, target, command=" ".join(["latentprint", *sys.argv[1:]]), commit=_commit())
     print(json.dumps(result.document()) if as_json else f"report in {target}")
+
+
+def field_set(
+    folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    pictures: Annotated[
+        int, typer.Option(min=2, help="Test pictures of each source and generator, at most.")
+    ] = 100,
+    of_a_kind: Annotated[int, typer.Option(min=1, help="Pictures of each kind, at most.")] = 48,
+    siblings: Annotated[
+        int, typer.Option(min=1, help="Generators of each family that was held out.")
+    ] = 2,
+    as_json: Json = False,
+) -> None:
+    """Write a folder of pictures that nothing learned from, to measure register and scan on.
+
+    Photographs of the test split by source, the same after each history (enlarged, noisy, printed
+    and scanned), and generators of the families held out, in folders real_SOURCE, kind_NAME and
+    gen_NAME. Exit codes: 0 written, 1 the photographs are not there, 2 the folder holds something.
+    """
+    from collections import defaultdict
+
+    from training.data.manifest import load_manifest
+    from training.extractor.field_set import FieldSetSizes, write_field_set
+    from training.generators.catalogue import generators
+
+    by_source: dict[str, list[Path]] = defaultdict(list)
+    for path in load_manifest().photos("test"):
+        by_source[path.parent.name].append(path)
+    taken: dict[str, int] = defaultdict(int)
+    chosen = []
+    for generator in generators("held_out"):
+        taken[generator.family] += 1
+        if taken[generator.family] <= siblings:
+            chosen.append(generator)
+    sizes = FieldSetSizes(tested=pictures, of_a_kind=of_a_kind)
+    written = write_field_set(folder, by_source, chosen, sizes)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "pictures": written}))
+        return
+    for name, count in written.items():
+        print(f"{name:<40}{count:>6}")
 
 
 def _say(text: str) -> None:

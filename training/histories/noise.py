@@ -144,12 +144,14 @@ def privacy_noise(levels: int | None = None) -> Make:
 
 
 def film_grain(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Grain of .5 to 1.6 pixels and 3 to 20 grey levels, strongest in the middle tones.
+    """Grain of .5 to 1.6 pixels and 3 to 14 grey levels, strongest in the middle tones.
 
-    Mostly the same in all colours; one picture in four has grain of its own in each layer.
+    Mostly the same in all colours; one picture in four has finer grain of its own in each layer.
     """
-    size, deviation = rng.uniform(0.5, 1.6), log_uniform(rng, 3.0, 20.0)
+    size, deviation = rng.uniform(0.5, 1.6), log_uniform(rng, 3.0, 14.0)
     layers = 3 if rng.random() < 0.25 else 1
+    if layers == 3:
+        size, deviation = size / 2 + 0.25, deviation / 2
     drawn = rng.standard_normal((layers, *picture.shape[1:]), np.float32)
     grain = gaussian_filter(drawn, (0, size, size), mode="wrap")
     grain /= grain.std()

@@ -29,8 +29,7 @@ def print_scan(picture: Picture, rng: np.random.Generator) -> Picture:
         _dots(plane, period, angle + turn, phase[i])
         for i, (plane, angle) in enumerate(zip(inks, _ANGLES, strict=True))
     ]
-    light = np.stack([(1 - dot) * (1 - dots[3]) for dot in dots[:3]])
-    printed = rounded(255 * gaussian_filter(light, (0, _FINER / 2, _FINER / 2)))
+    printed = rounded(255 * np.stack([(1 - dot) * (1 - dots[3]) for dot in dots[:3]]))
     small = to_pil(printed).resize((width, height), Image.Resampling.BOX)
     degrees = float(rng.uniform(-1.0, 1.0))
     turned = small.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255))
@@ -50,13 +49,18 @@ def _dots(
 
     A cosine screen, whose edge is soft by a tenth of its range, as ink spreads in paper.
     """
-    cosine, sine = float(np.cos(np.deg2rad(degrees))), float(np.sin(np.deg2rad(degrees)))
-    rows, columns = (np.arange(side, dtype=np.float32) for side in plane.shape)
-    step = 2 * np.pi / period
-    along = cosine * columns[None] + sine * rows[:, None]
-    across = cosine * rows[:, None] - sine * columns[None]
-    screen = (
-        np.cos(step * along + float(phase[0])) + np.cos(step * across + float(phase[1]))
-    ) / 4 + 0.5
-    covered: NDArray[np.float32] = np.clip((plane - screen) / 0.1 + 0.5, 0, 1)
+    step, angle = 2 * np.pi / period, np.deg2rad(degrees)
+    right, down = step * float(np.cos(angle)), step * float(np.sin(angle))
+    screen = _wave(plane, right, down, phase[0]) + _wave(plane, -down, right, phase[1])
+    covered: NDArray[np.float32] = np.clip((plane - (screen / 4 + 0.5)) / 0.1 + 0.5, 0, 1)
     return covered
+
+
+def _wave(
+    like: NDArray[np.float32], right: float, down: float, phase: np.float64
+) -> NDArray[np.float32]:
+    """cos(right x + down y + phase) at every pixel (y, x) of `like`, as two products of rows."""
+    columns = (np.arange(like.shape[1]) * right + phase).astype(np.float32)[None]
+    rows = (np.arange(like.shape[0]) * down).astype(np.float32)[:, None]
+    wave: NDArray[np.float32] = np.cos(rows) * np.cos(columns) - np.sin(rows) * np.sin(columns)
+    return wave
