@@ -16,20 +16,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
 def data(as_json: Json = False) -> None:
-    """Fetch the photographs and the ready-made generators, and print the counts per split.
+    """Fetch the pictures and the ready-made generators; print counts per split and per source.
 
-    About 500 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
-    pinned digests. Exit codes: 0 all there, 1 not what was pinned, 3 an index cannot be reached.
+    About 1,200 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
+    pinned digests; a call that was cut short or met an index out of reach is made good by the next.
+    Exit codes: 0 all there, 1 not what was pinned, 3 an index cannot be reached.
     """
     manifest = fetch_all()
-    counts = manifest.counts()
+    counts, by_source = manifest.counts(), manifest.counts_by_source()
     if as_json:
-        typer.echo(json.dumps({"folder": str(manifest.root), "counts": counts}))
+        sources = [
+            {"source": source, "kind": kind, "role": role, "count": count}
+            for (source, kind, role), count in by_source.items()
+        ]
+        typer.echo(json.dumps({"folder": str(manifest.root), "counts": counts, "sources": sources}))
         return
     splits = get_args(Split)
     typer.echo(f"{'package':<28}" + "".join(f"{split:>12}" for split in splits))
     for package, by_split in counts.items():
         typer.echo(f"{package:<28}" + "".join(f"{by_split[split]:>12}" for split in splits))
+    typer.echo(f"\n{'source':<28}{'kind':>12}{'role':>12}{'files':>12}")
+    for (source, kind, role), count in by_source.items():
+        typer.echo(f"{source:<28}{kind:>12}{role:>12}{count:>12}")
     typer.echo(f"in {manifest.root}")
 
 

