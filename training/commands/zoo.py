@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 def data(as_json: Json = False) -> None:
     """Fetch the pictures and the ready-made generators; print counts per split and per source.
 
-    About 1,200 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
+    About 1,330 MB are fetched into $LATENTPRINT_CACHE (or ~/.cache/latentprint) and checked against
     pinned digests; a call that was cut short or met an index out of reach is made good by the next.
     Exit codes: 0 all there, 1 not what was pinned, 3 an index cannot be reached.
     """
