@@ -26,8 +26,11 @@ from worker.errors import StopError
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (C,h,w) -> (3,~f*h,~f*w)
 
 SIDES = (64, 128, 256, 512, 1024)
-CORE, MARGIN = 160, 16
-"""Input pixels a tile gives to the output, and what it sees beyond them on each side."""
+CORE, MARGIN = 288, 16
+"""Input pixels a tile gives to the output, and what it sees beyond them on each side.
+
+Networks that average over the whole picture (Real-CUGAN) show a slight seam between tiles, so that
+a tile is large enough for pictures of 512 pixels in one."""
 _ALIGNED = 4  # U-Nets halve twice
 
 
