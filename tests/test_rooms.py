@@ -44,6 +44,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/data"},
         {"training/histories"},
         {"training/zoo"},
+        {"training/likelihood"},
         {"training/generators"},
         {"training/extractor"},
         {"training/paper", "training/demo"},

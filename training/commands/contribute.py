@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.commands import extractor, paper, zoo
+from training.commands import extractor, likelihood, paper, zoo
 
 
 def contribute(app: typer.Typer) -> None:
@@ -21,6 +21,7 @@ def contribute(app: typer.Typer) -> None:
 
     train.command("data")(zoo.data)
     train.command("zoo")(zoo.zoo)
+    train.command("likelihood")(likelihood.likelihood)
     train.command("extractor")(extractor.extractor)
     train.command("constants")(extractor.constants)
     train.command("export")(extractor.export)

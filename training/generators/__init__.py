@@ -11,5 +11,6 @@ that all of them have, `sharpness` keeps the output as sharp as the photograph.
 Networks over photographs: `network_list` names them and what each is fed, `super_resolution` runs
 them tile by tile, those of another format by `keras_graph`.
 
-Trained GANs of training/zoo stand in `gans`.
+Trained GANs of training/zoo stand in `gans`, and what is trained without a critic
+(training/likelihood) in `trained`.
 """

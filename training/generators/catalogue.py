@@ -5,13 +5,15 @@ from training.generators.generator import Generator
 from training.generators.roles import FAMILIES, Role
 from training.generators.simulated import simulated_generator
 from training.generators.super_resolution import network_generators
+from training.generators.trained import trained_generators
 
 MEMBERS = 24
 """Simulated generators listed of each family; any other seed can be drawn as well."""
 
 
 def generators(role: Role) -> list[Generator]:
-    """Every generator of a role: simulated ones, networks over photographs, the zoo's GANs.
+    """Every generator of a role: simulated ones, networks over photographs, the zoo's GANs, and
+    what was trained without a critic.
 
     Networks are listed once `latentprint train data` has fetched them.
 
@@ -25,4 +27,5 @@ def generators(role: Role) -> list[Generator]:
     ]
     found += network_generators()
     found += gan_generators()
+    found += trained_generators()
     return [generator for generator in found if generator.role == role]

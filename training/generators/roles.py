@@ -24,7 +24,7 @@ FAMILIES: dict[Kind, tuple[str, ...]] = {
     "trained": ("vq_decoder", "ddpm", "flow"),
 }
 """Every family: simulated generators, networks over photographs, the zoo's GANs, and decoders,
-diffusion and flows trained here, of which none is trained yet."""
+diffusion and flows trained here (training/likelihood)."""
 
 
 def role_of(family: str) -> Role:
