@@ -14,7 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.extractor.blocks import block_dct, chroma_phase, phase_dct
+from worker.extractor.blocks import (
+    block_dct,
+    chroma_phase,
+    co_occurrences,
+    colour,
+    phase_dct,
+    spectrum,
+)
 from worker.extractor.blocks.planes import Planes, to_planes
 
 
@@ -28,6 +35,9 @@ _BLOCKS = {
     "block_dct": _Block(block_dct.SIZE, block_dct.accumulate, block_dct.finish),
     "phase_dct": _Block(phase_dct.SIZE, phase_dct.accumulate, phase_dct.finish),
     "chroma_phase": _Block(chroma_phase.SIZE, chroma_phase.accumulate, chroma_phase.finish),
+    "co_occurrences": _Block(co_occurrences.SIZE, co_occurrences.accumulate, co_occurrences.finish),
+    "colour": _Block(colour.SIZE, colour.accumulate, colour.finish),
+    "spectrum": _Block(spectrum.SIZE, spectrum.accumulate, spectrum.finish),
 }
 BLOCKS: Mapping[str, int] = {name: block.size for name, block in _BLOCKS.items()}
 """The blocks in order, and how many features each gives."""

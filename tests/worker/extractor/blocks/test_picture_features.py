@@ -7,11 +7,18 @@ from tests.worker.extractor.blocks.regions import REGIONS, photo_region
 from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish, pool
 
 # Blocks that read nothing across a cut on the 16-pixel grid: halves are exactly the whole.
-WITHOUT_SEAMS = ("block_dct",)
+WITHOUT_SEAMS = ("block_dct", "spectrum")
 
 
 def test_the_blocks_and_their_sizes() -> None:
-    assert dict(BLOCKS) == {"block_dct": 768, "phase_dct": 2772, "chroma_phase": 1440}
+    assert dict(BLOCKS) == {
+        "block_dct": 768,
+        "phase_dct": 2772,
+        "chroma_phase": 1440,
+        "co_occurrences": 1053,
+        "colour": 756,
+        "spectrum": 1539,
+    }
 
 
 @pytest.mark.parametrize("name", REGIONS)
@@ -30,7 +37,7 @@ def test_every_region_gives_finite_features_of_the_stated_size(name: str) -> Non
 @pytest.mark.parametrize("name", WITHOUT_SEAMS)
 @pytest.mark.parametrize("axis", [1, 2])
 def test_two_halves_on_the_grid_are_the_whole(name: str, axis: int) -> None:
-    whole = photo_region(96, 128)
+    whole = photo_region(128, 128)
     halves = np.split(whole, 2, axis=axis)
     found = pool([accumulate(half, [name]) for half in halves])[name]
     np.testing.assert_allclose(found, accumulate(whole, [name])[name], rtol=1e-5)
