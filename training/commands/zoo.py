@@ -8,7 +8,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from training.data.manifest import Split, fetch_all, load_manifest
+from training.data.fill import fetch_all
+from training.data.manifest import Split, load_manifest
 from training.zoo.sizes import SIDES, Content, SetName, Size
 from worker.errors import StopError
 

