@@ -7,7 +7,7 @@ negative and its mirror image share a bin.
 Features in order: channel (Y, Cb, Cr), step (1, 2, 4), residual (first difference, second
 difference, corners of a square), then 39 bins: square roots of shares.
 
-Of a region above 256x256 pixels the triples of half the rows are counted (residual_symbols).
+Of a region above 256x256 pixels a quarter of the rows is counted (residual_symbols).
 """
 
 import numpy as np

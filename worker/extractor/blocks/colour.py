@@ -6,7 +6,7 @@ files that were never a JPEG. A triple and its negative share a bin.
 Features in order: step (1, 2), residual (first difference across, down; second difference across,
 down; corners of a square; 3x3 square), then 63 bins: square roots of shares.
 
-Of a region above 256x256 pixels half the rows are counted (residual_symbols).
+Of a region above 256x256 pixels a quarter of the rows is counted (residual_symbols).
 """
 
 import numpy as np

@@ -20,20 +20,21 @@ TABLE = 128
 DENSE_PIXELS = 256 * 256
 """A region of more pixels is thinned out where a block would else cost too much."""
 _BAND = 8  # rows
-_BANDS_OF_FOUR = (True, False, False, True)
+_BANDS = (True, False, False, True, False, False, False, False)  # read, of each eight
 
 Pixels = NDArray[np.uint8] | NDArray[np.int16]
 
 
 def rows_to_read(height: int, width: int) -> NDArray[np.bool_]:
-    """(H,): the rows whose places are counted: all of a small region, half of a large one's.
+    """(H,): the rows whose places are counted: all of a small region, a quarter of a large one's.
 
-    In bands of eight, the first and the last of each four, so that every phase of a lattice of up
-    to 16 pixels is counted equally often.
+    In bands of eight rows, the first and the fourth of each eight, so that every phase of a lattice
+    of up to 16 pixels is counted equally often. A quarter of 512x512 is as many places as a whole
+    256x256 has; counting is what costs.
     """
     chosen = np.ones(height, dtype=np.bool_)
     if height * width > DENSE_PIXELS:
-        chosen = np.array(_BANDS_OF_FOUR)[np.arange(height) // _BAND % len(_BANDS_OF_FOUR)]
+        chosen = np.array(_BANDS)[np.arange(height) // _BAND % len(_BANDS)]
     return chosen
 
 

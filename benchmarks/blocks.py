@@ -1,0 +1,107 @@
+"""What the block statistics of a 512x512 picture cost beside the present extractor, in one run.
+
+Caveats: one machine, one thread, one made picture (smooth shapes and noise) as a JPEG. Rounds of
+all parts follow one another, so that what else the machine does falls on all alike; the least and
+the median of each part's processor time are given. The decoding is no part of it, nor are the
+blocks' `finish` and what is to come after them (whitening, scores). Read the ratios.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.blocks [--rounds 40] [--side 512] [--output FILE]
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from worker.decoder.decode import decode
+from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish
+from worker.extractor.blocks.planes import to_planes
+from worker.extractor.bundle import load_bundle
+from worker.extractor.extract import TorchExtractor
+
+
+def picture(side: int) -> NDArray[np.uint8]:
+    """uint8 (side, side, 3): smooth shapes of several sizes and a little noise."""
+    numbers = np.random.default_rng(0)
+    levels = np.full((side, side, 3), 128.0)
+    for cells in (4, 16, 64):
+        coarse = numbers.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        smooth = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+        levels += (np.asarray(smooth) - 128.0) / 3
+    levels += numbers.normal(0, 2, levels.shape)
+    return levels.clip(0, 255).astype(np.uint8)
+
+
+def parts(side: int) -> dict[str, Callable[[], object]]:
+    """What is timed, by name; the first is the measure of the others."""
+    file = io.BytesIO()
+    Image.fromarray(picture(side)).save(file, "JPEG", quality=90)
+    region = np.ascontiguousarray(np.asarray(Image.open(file)).transpose(2, 0, 1))
+    extractor = TorchExtractor(load_bundle(), "cpu")
+    decoded = decode(file.getvalue(), extractor.limits)
+    sums = accumulate(region)
+    first_three = list(BLOCKS)[:3]
+    # A block alone converts the planes too; `planes` says how much of it that is.
+    return {
+        "present_extractor": lambda: extractor.extract([decoded]),
+        "planes": lambda: to_planes(region),
+        **{name: partial(accumulate, region, [name]) for name in BLOCKS},
+        "dct_blocks": lambda: accumulate(region, first_three),
+        "all_blocks": lambda: accumulate(region),
+        "finish": lambda: finish(sums),
+    }
+
+
+def main() -> None:
+    """Print the results as JSON; with --output also into a file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    timed = parts(options.side)
+    for part in timed.values():
+        part()  # compiled, and caches filled
+    times: dict[str, list[float]] = {name: [] for name in timed}
+    for _ in range(options.rounds):
+        for name, part in timed.items():
+            began = time.process_time()
+            part()
+            times[name].append((time.process_time() - began) * 1000)
+    measure = statistics.median(next(iter(times.values())))
+    document = {
+        "command": f"python -m benchmarks.blocks --rounds {options.rounds} --side {options.side}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "load_before": round(os.getloadavg()[0], 1),
+        "parts": {
+            name: {
+                "least_ms": round(min(own), 2),
+                "median_ms": round(statistics.median(own), 2),
+                "over_present_extractor": round(statistics.median(own) / measure, 3),
+            }
+            for name, own in times.items()
+        },
+    }
+    text = json.dumps(document, indent=1) + "\n"
+    sys.stdout.write(text)
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
