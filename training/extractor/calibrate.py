@@ -201,7 +201,7 @@ def _scores_per_bin(
     a picture cut to a few pixels may be flat.
     """
     scores = {}
-    for name in reachable_bins(limits.crop_size):
+    for name in reachable_bins(network.crop_size):
         crops: list[NDArray[np.uint8]] = []
         owners: list[int] = []
         for photograph in photographs:

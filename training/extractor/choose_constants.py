@@ -37,6 +37,7 @@ from training.extractor.views import read_back
 from training.histories.encodings import Encoding, write
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import models_by_name
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import under_condition
 from worker.errors import StopError
@@ -121,7 +122,7 @@ def choose_constants(bundle: Path, say: Say) -> dict[str, Any]:
     """Choose on `CHOOSE_ON`, measure on `REPORT_ON`; the result as constants.json holds it."""
     network, _ = network_of(bundle)
     arrays = covariances_of(bundle)
-    limits = DecodeLimits(crop_size=network.crop_size, max_crops=16)
+    limits = DecodeLimits(CropReading(network.crop_size, 16))
     chosen_on = _fingerprints(network, CHOOSE_ON, limits, say)
     scores = {
         constants: score

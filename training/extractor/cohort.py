@@ -20,7 +20,7 @@ from worker.enrol.recompress import Picture
 from worker.extractor.architectures import ExtractorNetwork
 from worker.extractor.extract import bf16_is_fast
 
-# Views are cut to this many crops for training; the worker takes up to limits.max_crops.
+# Views are cut to this many crops for training; the worker takes up to its limits.
 TRAINING_CROPS = 16
 
 

@@ -20,7 +20,7 @@ from training.extractor.sources import ENROLMENT_SEED
 from training.extractor.views import read_back
 from training.histories.encodings import Encoding, write
 from training.zoo.generate import generate, load_generator
-from worker.decoder.crops import CROP_RULE
+from worker.decoder.crops import CROP_RULE, CropReading
 from worker.decoder.decode import DecodeLimits, decode
 from worker.enrol.recompress import Picture
 from worker.enrol.samples import fingerprint_samples
@@ -61,6 +61,9 @@ def write_bundle(
 
     The last three are the fields of bundle.json of the same names.
     """
+    reading = limits.reading
+    if not isinstance(reading, CropReading):
+        raise ValueError("this bundle format is of crops")
     bins = tuple(calibration.reference)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
@@ -80,7 +83,7 @@ def write_bundle(
         format=layout.FORMAT,
         architecture=network.architecture,
         crop_size=network.crop_size,
-        max_crops=limits.max_crops,
+        max_crops=reading.max_crops,
         crop_rule=CROP_RULE,
         dimension=network.dimension,
         **network.further_sizes(),

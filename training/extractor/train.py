@@ -23,6 +23,7 @@ from training.extractor.sources import (
     zoo_source,
 )
 from training.zoo.catalog import CATALOG, HELD_OUT
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
 from worker.errors import StopError
 from worker.extractor.networks import FingerprintNetwork, NetworkSizes
@@ -52,7 +53,7 @@ class ExtractorRecipe:
 
 def limits_of(recipe: ExtractorRecipe) -> DecodeLimits:
     """How images are decoded for this recipe."""
-    return DecodeLimits(crop_size=recipe.sizes.crop_size, max_crops=recipe.max_crops)
+    return DecodeLimits(CropReading(recipe.sizes.crop_size, recipe.max_crops))
 
 
 def training_models() -> list[str]:

@@ -24,8 +24,16 @@ import numpy as np
 from PIL import Image
 
 from worker.decoder.confinement import Prepared, confine, die_with_parent, prepare
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits, decode
-from worker.decoder.wire import REQUEST_PREFIX_BYTES, frame, image_reply, reject_reply
+from worker.decoder.regions import RegionReading
+from worker.decoder.wire import (
+    REQUEST_PREFIX_BYTES,
+    frame,
+    image_reply,
+    limits_from,
+    reject_reply,
+)
 from worker.errors import RejectError
 
 EXIT_OUT_OF_MEMORY: Final = 71
@@ -43,18 +51,19 @@ OUTCOME: Final = struct.Struct("!iii")
 where there was none), the process id of the new one (0: none), and the errno of a failed fork."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
-# Beyond the image itself: the file twice, Pillow's 16 MiB blocks, crops, and Python's own.
+# Beyond the image itself and what is read of it: Pillow's 16 MiB blocks, and Python's own.
 _WORKING_BYTES: Final = 48 * 1024 * 1024
+_COPIES: Final = 6  # of what is read: as Pillow has it, by pixel, by channel, in the reply
 
 
 def main(argument: str) -> int:
     """Serve orders until stdin ends. `argument` is JSON: parent, limits, images."""
     options = json.loads(argument)
     tied = die_with_parent(options["parent"])
-    limits = DecodeLimits(**options["limits"])
+    limits = limits_from(options["limits"])
     Image.MAX_IMAGE_PIXELS = None  # limits.max_pixels is the limit; Pillow's would only warn
     warnings.simplefilter("ignore")
-    _load_codecs()
+    _load_codecs(limits.reading)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, _STDERR)  # start-up errors have been seen; later words would be the image's
     os.close(null)
@@ -112,7 +121,10 @@ def _be_the_child(
         os.close(channel)
         posture = confine(
             prepared,
-            memory_bytes=limits.memory_bytes + 2 * limits.max_image_bytes + _WORKING_BYTES,
+            memory_bytes=limits.memory_bytes
+            + 2 * limits.max_image_bytes  # the file, and what pixels are made from
+            + _COPIES * limits.reading.most_bytes
+            + _WORKING_BYTES,
             cpu_s=images * limits.cpu_s,
         )
         posture["dies_with_parent"] &= tied
@@ -150,17 +162,18 @@ def serve(limits: DecodeLimits) -> int:
         _write(reply)
 
 
-def _load_codecs() -> None:
+def _load_codecs(reading: CropReading | RegionReading) -> None:
     """Go once through every path of a decode, so that nothing is left to be imported later."""
+    limits = DecodeLimits(reading)
     noise = (np.arange(64 * 64 * 3, dtype=np.uint32) * np.uint32(2654435761) >> 24).astype(np.uint8)
     picture = Image.fromarray(noise.reshape(64, 64, 3))
     for name, mode in (("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "P"), ("WEBP", "RGBA")):
         for side in (64, 28):  # 28 is padded
             file = BytesIO()
             picture.crop((0, 0, side, side)).convert(mode).save(file, name)
-            image_reply(decode(file.getvalue(), DecodeLimits()))
+            image_reply(decode(file.getvalue(), limits))
             try:
-                decode(file.getvalue()[:-200], DecodeLimits())
+                decode(file.getvalue()[:-200], limits)
             except RejectError as error:
                 reject_reply(error)
 

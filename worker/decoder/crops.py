@@ -8,6 +8,7 @@ a thousand times, in other containers or with other comments, gets no second opi
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,8 +19,27 @@ from worker.decoder.pixels import GRID
 CROP_RULE: Final = "pixels-1"  # stated by the bundle; another rule needs another calibration
 CANDIDATES_PER_CROP: Final = 8  # bounds the work on an image that is mostly sky
 FLAT_LUMINANCE_DEVIATION: Final = 2  # of 255; below it only quantisation is left to look at
-_DARK, _BRIGHT = 1, 254  # luminance at which the sensor or the generator has clipped
+DARK, BRIGHT = 1, 254  # luminance at which the sensor or the generator has clipped
 _LEVELS: Final = np.arange(256, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class CropReading:
+    """Crops are read: at most `max_crops`, `crop_size` pixels a side."""
+
+    crop_size: int = 32
+    max_crops: int = 16
+
+    def __post_init__(self) -> None:
+        if self.crop_size < GRID or self.crop_size % GRID:
+            raise ValueError(f"crop_size is {self.crop_size}, expected a positive multiple of 8")
+        if self.max_crops < 1:
+            raise ValueError(f"max_crops is {self.max_crops}, expected at least 1")
+
+    @property
+    def most_bytes(self) -> int:
+        """All crops together have no more bytes."""
+        return self.max_crops * 3 * self.crop_size**2
 
 
 def digest_stream(digest: bytes) -> Iterator[int]:
@@ -141,5 +161,5 @@ def carries_evidence(rgb: NDArray[np.uint8]) -> bool:
     variance_n2 = n * squares - total**2  # n squared times the variance, exactly
     if variance_n2 < FLAT_LUMINANCE_DEVIATION**2 * n * n:
         return False
-    clipped = int(counts[: _DARK + 1].sum()) + int(counts[_BRIGHT:].sum())
+    clipped = int(counts[: DARK + 1].sum()) + int(counts[BRIGHT:].sum())
     return 2 * clipped <= n

@@ -1,43 +1,43 @@
-"""From the bytes of an image file to its native-resolution crops.
+"""From the bytes of an image file to its native-resolution crops or regions.
 
 Pure and in-process: training calls `decode` directly, the worker calls it inside a sandboxed child
-(worker/decoder/child.py), and both get the same crops from the same bytes.
+(worker/decoder/child.py), and both get the same pixels from the same bytes.
 
 Choices that may surprise:
 
 - The orientation in EXIF is not applied. Turning the picture would move the 8x8 JPEG grid and the
-  generator's own lattice against the crop grid, and fingerprints are enrolled unturned as well.
+  generator's own lattice against the grid, and fingerprints are enrolled unturned as well.
 - Nothing is ever rescaled: a scaled decode changes the very pixels that carry the fingerprint.
-- What nobody sees decides nothing: crops are cut from fully opaque pixels alone. Blending with a
-  ground would make pixels that neither a camera nor a generator wrote. Palettes are looked up, CMYK
-  (Adobe's inverted kind too) goes through Pillow's fixed formula without ICC profiles, and 16-bit
-  samples keep their high byte.
+- What nobody sees decides nothing: crops and regions are cut from fully opaque pixels alone.
+  Blending with a ground would make pixels that neither a camera nor a generator wrote. Palettes are
+  looked up, CMYK (Adobe's inverted kind too) goes through Pillow's fixed formula without ICC
+  profiles, and 16-bit samples keep their high byte.
 - Of an animation the first frame alone is decoded; of an animated PNG, its default image.
 """
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from worker.decoder.completeness import check_after, check_before
-from worker.decoder.crops import carries_evidence, choose_origins
+from worker.decoder.crops import CropReading
+from worker.decoder.cut import cut, nothing, smallest_side
 from worker.decoder.image_header import ImageFormat, ImageHeader, pixel_bytes, read_header
-from worker.decoder.pixels import Survey, rgb, survey
+from worker.decoder.jpeg_quality import JpegCoding
+from worker.decoder.pixels import survey
+from worker.decoder.regions import RegionReading
 from worker.errors import RejectError
-
-_WHOLE_PIXELS: Final = 1 << 18  # up to here one conversion of the whole beats one for each crop
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What an image may cost, and how its crops are taken.
+    """What an image may cost, and what is read of it (`reading`, as the bundle wants it).
 
     `memory_bytes` bounds what decoding one image may allocate beyond the idle child. A 12-megapixel
     JPEG needs about 48 MB, one of 50 megapixels 200 MB (500 MB at worst, progressive without
@@ -45,8 +45,7 @@ class DecodeLimits:
     there at 53 megapixels. `cpu_s` is processor time for one image.
     """
 
-    crop_size: int = 32
-    max_crops: int = 16
+    reading: CropReading | RegionReading = field(default_factory=CropReading)
     max_image_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 100_000_000
     max_side: int = 65_535  # the longest that a JPEG may have
@@ -54,9 +53,7 @@ class DecodeLimits:
     cpu_s: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.crop_size < 8 or self.crop_size % 8:
-            raise ValueError(f"crop_size is {self.crop_size}, expected a positive multiple of 8")
-        for name in ("max_crops", "max_image_bytes", "max_pixels", "max_side", "memory_bytes"):
+        for name in ("max_image_bytes", "max_pixels", "max_side", "memory_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         if not 0 < self.cpu_s < float("inf"):
@@ -65,13 +62,13 @@ class DecodeLimits:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is known of the file besides its crops.
+    """What is known of the file besides its pixels.
 
     `sha256` is the file's, `pixels_sha256` the decoded picture's: the same in every lossless file
     of the same pixels, whatever its metadata (worker/decoder/pixels.py). `jpeg_quality` is 1..100,
     estimated from the luminance quantisation table (None unless JPEG). `lossy` is true of JPEG and
-    of WebP's VP8. `greyscale`: R = G = B in every chosen crop, or in the whole picture where no
-    crop is chosen.
+    of WebP's VP8. `greyscale`: R = G = B in all that is read, or in the whole picture where nothing
+    is. `jpeg` is how a JPEG was quantised, for those who compare tables; None for other formats.
     """
 
     sha256: str
@@ -83,39 +80,46 @@ class ImageFacts:
     lossy: bool
     greyscale: bool
     pixels_sha256: str
+    jpeg: JpegCoding | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
-    """The crops of one image.
+    """What is read of one image: its crops, or its first stage of regions; the other is empty.
 
-    `crops` is uint8 (C, 3, S, S), RGB; `origins` int32 (C, 2), the (y, x) of each, multiples of 8.
-    `problem` says why no verdict can be had, else None: "too_small" (a side below 3S/4; C is 0),
-    "flat_or_saturated" (no candidate carries evidence; C is 0), "transparent" (not wholly opaque,
-    and the opaque part gives fewer than `max_crops` crops side by side; C is 0) or "greyscale" (the
-    chroma half of the evidence is absent; the crops are there all the same).
+    `crops` is uint8 (C, 3, S, S), RGB; `regions` are uint8 (3, H, W), contiguous, of unequal sizes
+    of at least 32; `origins` int32 (C, 2), the (y, x) of each crop, multiples of 8, or of each
+    region, multiples of 16. `plain_tiles` counts what was left out for regions with more in them.
+    `problem` says why no verdict can be had, else None: "too_small" (a side below 3S/4, or 24
+    pixels; C is 0), "flat_or_saturated" (nothing looked at carries evidence; C is 0), "transparent"
+    (not wholly opaque, and the opaque part gives fewer than `max_crops` crops side by side, or
+    16,384 pixels; C is 0) or "greyscale" (the chroma half of the evidence is absent; what is read
+    is there all the same).
     """
 
     facts: ImageFacts
     crops: NDArray[np.uint8]
     origins: NDArray[np.int32]
     problem: str | None
+    regions: tuple[NDArray[np.uint8], ...] = ()
+    plain_tiles: int = 0
 
 
 def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
-    """Check, decode and crop one JPEG, PNG or WebP file.
+    """Check and decode one JPEG, PNG or WebP file, and cut what `limits.reading` asks for.
 
-    Sides from 3S/4 up to S are reflect-padded to S at the bottom and the right, so the grid's phase
-    stays. Raises RejectError: too_large, decode.unsupported, decode.truncated, decode.corrupt,
-    decode.dimensions. MemoryError passes through: it speaks of the machine, not of the file.
+    Sides from 3S/4 up to S (from 24 up to 32 for regions) are reflect-padded at the bottom and the
+    right, so the grid's phase stays. Raises RejectError: too_large, decode.unsupported,
+    decode.truncated, decode.corrupt, decode.dimensions. MemoryError passes through: it speaks of
+    the machine, not of the file.
     """
     header = check_header(data, limits)
-    # Crops are cut within the guard too: Pillow checks a palette only when it is looked up.
+    # Pieces are cut within the guard too: Pillow checks a palette only when it is looked up.
     with _refusing_what_pillow_cannot(header):
         image = _load(data, header)
         key = image.info.pop("transparency", None)  # no conversion is to make anything of it
         seen = survey(image, key, header.sample_bits)
-        crops, origins = _take_crops(image, seen, limits)
+        pieces = cut(image, seen, limits.reading)
     facts = ImageFacts(
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
@@ -124,20 +128,23 @@ def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
         height=header.height,
         jpeg_quality=header.jpeg_quality,
         lossy=header.lossy,
-        greyscale=seen.grey or (len(crops) > 0 and _is_grey(crops)),
+        greyscale=seen.grey or pieces.grey,
         pixels_sha256=seen.digest.hex(),
+        jpeg=header.jpeg,
     )
     problem: str | None = None
-    if 4 * min(header.width, header.height) < 3 * limits.crop_size:
+    if 4 * min(header.width, header.height) < 3 * smallest_side(limits.reading):
         problem = "too_small"
-    elif seen.opaque_blocks is not None and len(crops) < limits.max_crops:
-        crops, origins = crops[:0], origins[:0]
+    elif seen.opaque_blocks is not None and pieces.few:
+        pieces = nothing(limits.reading, pieces.plain_tiles)
         problem = "transparent"
-    elif not len(crops):
+    elif not len(pieces.origins):
         problem = "flat_or_saturated"
     elif facts.greyscale:
         problem = "greyscale"
-    return DecodedImage(facts, crops, origins, problem)
+    return DecodedImage(
+        facts, pieces.crops, pieces.origins, problem, pieces.regions, pieces.plain_tiles
+    )
 
 
 def check_header(data: bytes, limits: DecodeLimits) -> ImageHeader:
@@ -220,52 +227,3 @@ def _words(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "its decoder does not take it for one beyond its first bytes"
     return f"{type(error).__name__}: {error}"
-
-
-def _take_crops(
-    image: Image.Image, seen: Survey, limits: DecodeLimits
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Return the crops (C, 3, S, S) and their origins (C, 2)."""
-    size = limits.crop_size
-    taken: dict[tuple[int, int], NDArray[np.uint8]] = {}
-    whole = rgb(image) if image.width * image.height <= _WHOLE_PIXELS else None
-
-    def usable(y: int, x: int) -> bool:
-        if whole is None:
-            bottom, right = min(y + size, image.height), min(x + size, image.width)
-            crop = _padded(rgb(image.crop((x, y, right, bottom))), size)
-        else:
-            crop = _padded(whole[y : y + size, x : x + size], size)
-        if not carries_evidence(crop):
-            return False
-        taken[y, x] = crop
-        return True
-
-    origins: list[tuple[int, int]] = []
-    if 4 * min(image.size) >= 3 * size:
-        origins = choose_origins(
-            seen.digest,
-            image.height,
-            image.width,
-            crop_size=size,
-            max_crops=limits.max_crops,
-            usable=usable,
-            opaque_blocks=seen.opaque_blocks,
-        )
-    crops = np.empty((len(origins), 3, size, size), dtype=np.uint8)
-    for index, origin in enumerate(origins):
-        crops[index] = taken[origin].transpose(2, 0, 1)  # (3, S, S)
-    return crops, np.asarray(origins, dtype=np.int32).reshape(len(origins), 2)
-
-
-def _padded(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return `crop` reflect-padded at the bottom and the right to uint8 (size, size, 3)."""
-    height, width = crop.shape[:2]
-    if (height, width) == (size, size):
-        return crop
-    return np.pad(crop, ((0, size - height), (0, size - width), (0, 0)), mode="reflect")
-
-
-def _is_grey(crops: NDArray[np.uint8]) -> bool:
-    """Say whether R = G = B everywhere in crops (C, 3, S, S)."""
-    return bool((crops[:, 0] == crops[:, 1]).all() and (crops[:, 1] == crops[:, 2]).all())

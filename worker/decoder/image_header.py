@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from worker.decoder.file_kinds import describe
-from worker.decoder.jpeg_quality import estimate_quality
+from worker.decoder.jpeg_quality import JpegCoding, chroma_sampling, estimate_quality
 from worker.errors import RejectError
 
 ImageFormat = Literal["jpeg", "png", "webp"]
@@ -44,6 +44,7 @@ class ImageHeader:
     lossy: bool
     jpeg_quality: int | None
     decode_bytes: int
+    jpeg: JpegCoding | None = None
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -158,12 +159,18 @@ def _read_jpeg(data: bytes) -> ImageHeader:
     luminance_table = tables.get(body[8])
     if luminance_table is None:
         raise refuse("corrupt", f"JPEG quantisation table {body[8]} is used but not given")
+    chroma_table = tables.get(body[11]) if body[5] > 1 else None
+    jpeg = JpegCoding(
+        tuple(luminance_table),
+        None if chroma_table is None else tuple(chroma_table),
+        chroma_sampling(samplings),
+    )
     pixels = width * height
     decode_bytes = pixels * (1 if body[5] == 1 else 4)
     if coding == "progressive" or scan_components < body[5]:
         decode_bytes += pixels * 2 * sum(areas) // largest  # libjpeg keeps every coefficient
     return ImageHeader(
-        "jpeg", width, height, 8, True, estimate_quality(luminance_table), decode_bytes
+        "jpeg", width, height, 8, True, estimate_quality(luminance_table), decode_bytes, jpeg
     )
 
 

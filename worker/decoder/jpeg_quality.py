@@ -1,4 +1,4 @@
-"""Estimate the quality a JPEG was saved with from its luminance quantisation table.
+"""How a JPEG was compressed: its tables, its chroma, and the quality that they are nearest to.
 
 The scale is that of the Independent JPEG Group (libjpeg's `jpeg_set_quality`): quality 1..100
 scales the example table K.1 of ITU-T T.81. Encoders with tables of their own (cameras, some
@@ -7,11 +7,20 @@ typed in.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+ChromaSampling = Literal["4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0", "4:0:0", "other"]
+SAMPLINGS: Final[tuple[str, ...]] = get_args(ChromaSampling)
+MOST_QUANTISATION: Final = 65_535  # a table may have 16 bits
+_SHARES: Final[dict[tuple[int, int], ChromaSampling]] = {
+    (1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0", (4, 1): "4:1:1",
+    (4, 2): "4:1:0",
+}  # fmt: skip
 
 # ITU-T T.81, table K.1 (luminance), in the zigzag order in which a DQT segment holds it.
 _LUMINANCE_ZIGZAG: Final = (
@@ -47,3 +56,29 @@ def estimate_quality(luminance_table: Sequence[int]) -> int:
         raise ValueError(f"a quantisation table has 64 numbers, not {table.shape}")
     distance = np.abs(_standard_tables() - table).sum(axis=1)  # (100,)
     return int(distance.argmin()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class JpegCoding:
+    """What a JPEG's header says of its quantisation.
+
+    `luma` and `chroma` are the tables of its first and second component, 64 numbers each in zigzag
+    order, 0..65535 (0 in damaged files only); `chroma` is None where there is one component, and
+    equals `luma` where both share a table. `sampling` is "4:0:0" for one component, and "other" for
+    factors that have no usual name or differ between the second and the third.
+    """
+
+    luma: tuple[int, ...]
+    chroma: tuple[int, ...] | None
+    sampling: ChromaSampling
+
+
+def chroma_sampling(factors: Sequence[int]) -> ChromaSampling:
+    """Name the sampling of components, each 16 x horizontal + vertical factor, as SOF has them."""
+    if len(factors) == 1:
+        return "4:0:0"
+    across, down = factors[0] >> 4, factors[0] & 15
+    own_across, own_down = factors[1] >> 4, factors[1] & 15
+    if factors[1] != factors[2] or across % own_across or down % own_down:
+        return "other"
+    return _SHARES.get((across // own_across, down // own_down), "other")

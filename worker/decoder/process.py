@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +56,7 @@ class DecoderProcess:
     def __init__(self, limits: DecodeLimits, images_per_child: int) -> None:
         """Start the template and order its first child, without waiting; OSError if that fails."""
         argument = json.dumps(
-            {"parent": os.getpid(), "limits": asdict(limits), "images": images_per_child}
+            {"parent": os.getpid(), "limits": wire.limits_to(limits), "images": images_per_child}
         )
         paths = [str(Path(__file__).resolve().parents[2]), *(p for p in sys.path if p)]
         command = [sys.executable, "-I", "-c", _BOOTSTRAP, argument, json.dumps(paths)]

@@ -1,20 +1,27 @@
 """What the decoder's parent and its child say to each other over a pair of sockets.
 
 Request: 8 bytes big-endian, the size of the file; the file. Reply: 4 bytes big-endian, the size of
-a JSON object; the object; the crops, uint8; the origins, little-endian int32. Never pickle. The
-parent takes the child to be hostile: every field is checked, sizes are implied by checked numbers
-and never taken from the child, and what the parent can know itself (sha256, size) is not asked.
+a JSON object; the object; the pixels of the crops or of the regions, uint8; the place of each,
+little-endian int32: (y, x) of a crop, (y, x, height, width) of a region. Never pickle. The parent
+takes the child to be hostile: every field is checked, sizes are implied by numbers that are checked
+against the limits before anything is allocated for them, and what the parent can know itself
+(sha256, size) is not asked.
 """
 
 import hashlib
 import json
 import re
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts
+from worker.decoder.jpeg_quality import MOST_QUANTISATION, SAMPLINGS, JpegCoding
 from worker.decoder.pixels import GRID
+from worker.decoder.regions import REGION_GRID, SMALLEST, RegionReading
 from worker.errors import RejectError
 
 REQUEST_PREFIX_BYTES: Final = 8
@@ -23,8 +30,10 @@ MAX_HEADER_BYTES: Final = 4096
 _CODES: Final = frozenset(
     {"decode.unsupported", "decode.truncated", "decode.corrupt", "decode.dimensions", "too_large"}
 )
-_WITHOUT_CROPS: Final = ("too_small", "flat_or_saturated", "transparent")
+_NOTHING_READ: Final = ("too_small", "flat_or_saturated", "transparent")
 _MAX_MESSAGE: Final = 300
+_INT32: Final = 4  # bytes
+_TABLE: Final = 64  # numbers of a quantisation table
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,10 +63,19 @@ def image_reply(image: DecodedImage) -> bytes:
         "lossy": facts.lossy,
         "greyscale": facts.greyscale,
         "pixels_sha256": facts.pixels_sha256,
+        "jpeg": None if facts.jpeg is None else asdict(facts.jpeg),
         "problem": image.problem,
-        "crops": len(image.crops),
+        "plain_tiles": image.plain_tiles,
     }
-    return frame(header, image.crops.tobytes() + image.origins.astype("<i4").tobytes())
+    places = image.origins.astype("<i4")
+    if not image.regions:
+        header["crops"] = len(image.crops)
+        return frame(header, image.crops.tobytes() + places.tobytes())
+    sizes = np.asarray([region.shape[1:] for region in image.regions], dtype="<i4")  # (R, 2)
+    header["regions"] = len(image.regions)
+    header["region_pixels"] = int(sizes.prod(axis=1).sum())
+    pixels = b"".join(region.data for region in image.regions)
+    return frame(header, pixels + np.hstack([places, sizes]).tobytes())
 
 
 def reject_reply(error: RejectError) -> bytes:
@@ -96,23 +114,24 @@ def raise_if_rejected(header: dict[str, Any]) -> None:
 
 
 def body_size(header: dict[str, Any], limits: DecodeLimits) -> int:
-    """Return the size of what follows the header: crops and origins."""
-    crops = _whole(header, "crops", 0, limits.max_crops)
-    return crops * (3 * limits.crop_size**2 + 8)
+    """Return the size of what follows the header: pixels and places."""
+    reading = limits.reading
+    if isinstance(reading, CropReading):
+        crops = _whole(header, "crops", 0, reading.max_crops)
+        return crops * (3 * reading.crop_size**2 + 2 * _INT32)
+    if "regions" not in header:
+        return _whole(header, "crops", 0, 0)
+    regions = _whole(header, "regions", 1, reading.most_regions)
+    pixels = _whole(header, "region_pixels", regions * SMALLEST**2, reading.most_first_pixels)
+    return 3 * pixels + regions * 4 * _INT32
 
 
 def parse_image(
     header: dict[str, Any], body: bytes | bytearray, data: bytes, limits: DecodeLimits
 ) -> DecodedImage:
     """Build the image from the reply to `data`; WireError if one part contradicts another."""
-    size = limits.crop_size
     if len(body) != body_size(header, limits):
         raise WireError(f"a body of {len(body)} bytes")
-    count = header["crops"]
-    split = count * 3 * size * size
-    # frombuffer keeps a bytearray writable, as torch wants it.
-    crops = np.frombuffer(body, dtype=np.uint8, count=split).reshape(count, 3, size, size)
-    origins = np.frombuffer(body, dtype="<i4", offset=split).astype(np.int32).reshape(count, 2)
     facts = ImageFacts(
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
@@ -125,16 +144,91 @@ def parse_image(
         lossy=_one_of(header, "lossy", (True, False)),
         greyscale=_one_of(header, "greyscale", (True, False)),
         pixels_sha256=_sha256(header, "pixels_sha256"),
+        jpeg=_jpeg(header),
     )
-    problem = _one_of(header, "problem", (None, *_WITHOUT_CROPS, "greyscale"))
-    if (facts.format == "jpeg") != (facts.jpeg_quality is not None):
-        raise WireError("a JPEG quality that does not go with the format")
-    if (problem in _WITHOUT_CROPS) != (count == 0):
-        raise WireError(f"{count} crops with the problem {problem}")
-    corner = np.asarray((facts.height, facts.width)) - size
-    if count and not ((origins >= 0) & (origins <= corner.clip(0)) & (origins % GRID == 0)).all():
+    problem = _one_of(header, "problem", (None, *_NOTHING_READ, "greyscale"))
+    if {facts.jpeg_quality is not None, facts.jpeg is not None} != {facts.format == "jpeg"}:
+        raise WireError("a JPEG quality or coding that does not go with the format")
+    sides = np.asarray((facts.height, facts.width))
+    if isinstance(limits.reading, CropReading):
+        crops, origins = _crops(header, body, limits.reading, sides)
+        regions: tuple[NDArray[np.uint8], ...] = ()
+        _whole(header, "plain_tiles", 0, 0)
+    else:
+        crops = np.empty((0, 3, SMALLEST, SMALLEST), dtype=np.uint8)
+        regions, origins = _regions(header, body, sides)
+        _whole(header, "plain_tiles", 0, facts.height * facts.width // SMALLEST**2 + 1)
+    if (problem in _NOTHING_READ) != (len(origins) == 0):
+        raise WireError(f"{len(origins)} crops or regions with the problem {problem}")
+    return DecodedImage(facts, crops, origins, problem, regions, header["plain_tiles"])
+
+
+def limits_to(limits: DecodeLimits) -> dict[str, Any]:
+    """Return limits as the parent hands them to its template, for JSON."""
+    return {**asdict(limits), "regions": isinstance(limits.reading, RegionReading)}
+
+
+def limits_from(said: dict[str, Any]) -> DecodeLimits:
+    """Return the limits of which `limits_to` spoke."""
+    costs = {name: value for name, value in said.items() if name not in ("regions", "reading")}
+    reading = RegionReading if said["regions"] else CropReading
+    return DecodeLimits(reading(**said["reading"]), **costs)
+
+
+def _crops(
+    header: dict[str, Any], body: bytes | bytearray, reading: CropReading, sides: NDArray[np.int_]
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return crops (C, 3, S, S) and origins (C, 2) from a body of the right size."""
+    size, count = reading.crop_size, header["crops"]
+    split = count * 3 * size * size
+    # frombuffer keeps a bytearray writable, as torch wants it.
+    crops = np.frombuffer(body, dtype=np.uint8, count=split).reshape(count, 3, size, size)
+    origins = np.frombuffer(body, dtype="<i4", offset=split).astype(np.int32).reshape(count, 2)
+    corner = (sides - size).clip(0)
+    if not ((origins >= 0) & (origins <= corner) & (origins % GRID == 0)).all():
         raise WireError("a crop outside the image")
-    return DecodedImage(facts, crops, origins, problem)
+    return crops, origins
+
+
+def _regions(
+    header: dict[str, Any], body: bytes | bytearray, sides: NDArray[np.int_]
+) -> tuple[tuple[NDArray[np.uint8], ...], NDArray[np.int32]]:
+    """Return regions, each (3, H, W), and their origins (R, 2) from a body of the right size."""
+    count = header.get("regions", 0)
+    split = 3 * header.get("region_pixels", 0)
+    places = np.frombuffer(body, dtype="<i4", offset=split).astype(np.int64).reshape(count, 4)
+    origins, sizes = places[:, :2], places[:, 2:]
+    inside = (origins >= 0) & (origins % REGION_GRID == 0) & (sizes >= SMALLEST)
+    if not (inside & (origins + sizes <= sides.clip(SMALLEST))).all():
+        raise WireError("a region outside the image")
+    lengths = 3 * sizes.prod(axis=1)
+    if int(lengths.sum()) != split:
+        raise WireError("regions of other sizes than their pixels have")
+    ends = lengths.cumsum()
+    regions = tuple(
+        np.frombuffer(body, dtype=np.uint8, count=length, offset=end - length).reshape(3, *size)
+        for length, end, size in zip(lengths, ends, sizes, strict=True)
+    )
+    return regions, origins.astype(np.int32)
+
+
+def _jpeg(header: dict[str, Any]) -> JpegCoding | None:
+    said = header.get("jpeg")
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise WireError("a jpeg that is not an object")
+    chroma = None if said.get("chroma") is None else _table(said, "chroma")
+    return JpegCoding(_table(said, "luma"), chroma, _one_of(said, "sampling", SAMPLINGS))
+
+
+def _table(said: dict[str, Any], name: str) -> tuple[int, ...]:
+    values = said.get(name)
+    if not isinstance(values, list) or len(values) != _TABLE:
+        raise WireError(f"a {name} table that is not {_TABLE} numbers")
+    if not all(type(value) is int and 0 <= value <= MOST_QUANTISATION for value in values):
+        raise WireError(f"a {name} table with a number outside 0 to {MOST_QUANTISATION}")
+    return tuple(values)
 
 
 def _whole(header: dict[str, Any], name: str, least: int, most: int) -> int:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError, RetryError, StopError
 from worker.extractor.bundle import GOLDEN, Bundle, check_golden
@@ -81,7 +82,7 @@ class TorchExtractor:
     @property
     def limits(self) -> DecodeLimits:
         """How images must be decoded for this bundle."""
-        return DecodeLimits(crop_size=self._document.crop_size, max_crops=self._document.max_crops)
+        return DecodeLimits(CropReading(self._document.crop_size, self._document.max_crops))
 
     def self_test(self) -> None:
         """Compute the golden inputs and compare; StopError where this machine differs.

@@ -13,10 +13,11 @@ from training.extractor.simulate import SimulatedGenerator
 from training.extractor.views import random_encoding, read_back, real_view, shared_chain
 from training.histories.encodings import Encoding, write
 from training.histories.pictures import tile
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import Picture
 
-LIMITS = DecodeLimits(crop_size=32, max_crops=2)
+LIMITS = DecodeLimits(CropReading(32, 2))
 
 
 def pictures(count: int = 4, side: int = 64, seed: int = 1) -> NDArray[np.uint8]:

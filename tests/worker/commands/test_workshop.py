@@ -8,6 +8,7 @@ import pytest
 from tests.worker.commands.local_program import run_local
 from tests.worker.extractor.tiny_bundle import TinyBundle, real_png
 from worker.commands.workshop import decision_policy, decode_limits
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
 from worker.judge.policy import load_policy
 from worker.settings import DecisionSettings, DecodeSettings
@@ -22,9 +23,8 @@ def test_the_age_in_the_settings_is_the_policys() -> None:
 
 def test_the_limits_of_the_settings_hold_for_the_crops_of_the_bundle() -> None:
     settings = DecodeSettings(max_image_bytes=2048, max_pixels=99_999, memory_mib=64, cpu_s=0.5)
-    assert decode_limits(settings, DecodeLimits(crop_size=64, max_crops=5)) == DecodeLimits(
-        crop_size=64,
-        max_crops=5,
+    assert decode_limits(settings, DecodeLimits(CropReading(64, 5))) == DecodeLimits(
+        CropReading(64, 5),
         max_image_bytes=2048,
         max_pixels=99_999,
         memory_bytes=64 * 1024 * 1024,

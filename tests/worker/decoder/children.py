@@ -18,6 +18,9 @@ def same(left: DecodedImage, right: DecodedImage) -> bool:
         left.facts == right.facts
         and left.problem == right.problem
         and np.array_equal(left.crops, right.crops)
+        and left.plain_tiles == right.plain_tiles
+        and len(left.regions) == len(right.regions)
+        and all(map(np.array_equal, left.regions, right.regions))
         and np.array_equal(left.origins, right.origins)
     )
 

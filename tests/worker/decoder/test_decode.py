@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from tests.worker.decoder.image_samples import (
     png_file,
     white_png,
 )
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
+from worker.decoder.regions import RegionReading
 from worker.errors import RejectError
 
 LIMITS = DecodeLimits()
@@ -157,7 +160,7 @@ def test_grey_pixels_in_a_colour_file_are_greyscale_too() -> None:
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_the_crop_size_and_count_come_from_the_limits(size: int) -> None:
-    limits = DecodeLimits(crop_size=size, max_crops=4)
+    limits = DecodeLimits(CropReading(size, 4))
     data = encoded(picture(400, 400), "JPEG", quality=92)
     image = decode(data, limits)
     assert image.crops.shape == (4, 3, size, size)
@@ -202,11 +205,20 @@ def test_a_text_bomb_costs_nothing_because_text_is_never_inflated() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"crop_size": 33}, {"crop_size": 0}, {"max_crops": 0}, {"cpu_s": 0.0}]
+    "make",
+    [
+        lambda: CropReading(crop_size=33),
+        lambda: CropReading(crop_size=0),
+        lambda: CropReading(max_crops=0),
+        lambda: RegionReading(first_pixels=16_383),
+        lambda: RegionReading(first_pixels=1 << 20, most_pixels=1 << 19),
+        lambda: DecodeLimits(cpu_s=0.0),
+        lambda: DecodeLimits(max_side=0),
+    ],
 )
-def test_limits_that_make_no_sense_are_a_mistake(wrong: dict[str, int]) -> None:
+def test_limits_that_make_no_sense_are_a_mistake(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        DecodeLimits(**wrong)
+        make()
 
 
 SEEDS = [

@@ -16,6 +16,7 @@ from tests.worker.decoder.image_samples import (
     with_png_chunk,
 )
 from tests.worker.decoder.test_decode import assert_crops_are_slices
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
 
 LIMITS = DecodeLimits()
@@ -170,7 +171,7 @@ def transparent_files() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["RGB", "RGB 16 bits", "grey", "grey 16 bits", "palette"])
 def test_every_kind_of_transparency_hides(name: str) -> None:
-    image = decode(transparent_files()[name], DecodeLimits(max_crops=4))
+    image = decode(transparent_files()[name], DecodeLimits(CropReading(max_crops=4)))
     assert image.problem == ("greyscale" if name.startswith("grey") else None)
     assert len(image.crops) == 4
     assert image.origins[:, 1].min() >= 200

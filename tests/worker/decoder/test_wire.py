@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.worker.decoder.image_samples import encoded, picture
 from worker.decoder import wire
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
 from worker.decoder.wire import WireError
 from worker.errors import RejectError
 
-LIMITS = DecodeLimits(max_crops=4)
+LIMITS = DecodeLimits(CropReading(max_crops=4))
 DATA = encoded(picture(70, 90), "JPEG", quality=88)
 IMAGE = decode(DATA, LIMITS)
 

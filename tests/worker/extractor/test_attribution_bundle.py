@@ -38,6 +38,7 @@ from training.paper.networks.attribution_file import (
     load_attribution,
 )
 from worker.commands.scan import scan
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import decode
 from worker.enrol.recompress import Picture, from_pil
 from worker.enrol.samples import fingerprint_samples
@@ -194,8 +195,7 @@ def test_a_condition_under_which_made_pictures_are_too_small_borrows_from_full_s
 
 def test_this_machine_passes_the_self_test(extractor: TorchExtractor) -> None:
     extractor.self_test()
-    assert extractor.dimension == 512
-    assert (extractor.limits.crop_size, extractor.limits.max_crops) == (SIDE, 4)
+    assert (extractor.dimension, extractor.limits.reading) == (512, CropReading(SIDE, 4))
 
 
 @pytest.mark.parametrize("tensor", ["vectors", "scores"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.worker.extractor.tiny_bundle import GENERATORS, LIMITS, TinyBundle, made_png, real_png
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, decode
 from worker.errors import RejectError, RetryError, StopError
 from worker.extractor.bundle import load_bundle
@@ -35,7 +36,7 @@ def test_the_extractor_says_what_it_needs(
 ) -> None:
     assert extractor.space == tiny_bundle.digest
     assert extractor.dimension == 6
-    assert (extractor.limits.crop_size, extractor.limits.max_crops) == (32, 3)
+    assert extractor.limits.reading == CropReading(32, 3)
 
 
 def test_an_image_has_the_same_fingerprint_in_every_batch(extractor: TorchExtractor) -> None:

@@ -23,11 +23,12 @@ from fingerprint_db.conditions import CONDITIONS
 from fingerprint_db.enrolment import Registration
 from tests.worker.decoder.image_samples import picture
 from training.extractor.export import write_bundle
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits, decode
 from worker.extractor.calibration import BINS, Calibration, PhotographScores
 from worker.extractor.networks import FingerprintNetwork, NetworkSizes
 
-LIMITS = DecodeLimits(crop_size=32, max_crops=3)
+LIMITS = DecodeLimits(CropReading(32, 3))
 SIZES = NetworkSizes(crop_size=32, residual_width=4, residual_features=4, dimension=6)
 REFERENCE, HELD_OUT, PER_GENERATOR = 220, 40, 24
 _FEATURES_PER_LATTICE = 20

@@ -29,6 +29,7 @@ from training.extractor.sources import (
 )
 from training.paper.networks.attribution_file import load_attribution, sources_of
 from training.zoo.sets import models_by_name
+from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
 from worker.enrol.recompress import Picture
 from worker.errors import StopError
@@ -121,7 +122,7 @@ def bundle_from(
     A generator that the gate refuses, since the network cannot tell it from real pictures or from
     another, is left out of the registry export and said.
     """
-    limits = DecodeLimits(crop_size=network.side, max_crops=MAX_CROPS)
+    limits = DecodeLimits(CropReading(network.side, MAX_CROPS))
     say("measuring the background under every condition")
     background = measure_background(
         network, material.made, material.validation, load_constants(), limits, sizes, _SEED
