@@ -47,6 +47,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/likelihood"},
         {"training/generators"},
         {"training/extractor"},
+        {"training/open_set"},
         {"training/paper", "training/demo"},
         {"training/paper/networks", "training/paper/baselines"},
         {"training/paper/studies"},

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.commands import extractor, likelihood, paper, zoo
+from training.commands import extractor, likelihood, open_set, paper, zoo
 
 
 def contribute(app: typer.Typer) -> None:
@@ -26,6 +26,8 @@ def contribute(app: typer.Typer) -> None:
     train.command("constants")(extractor.constants)
     train.command("export")(extractor.export)
     train.command("evaluate")(extractor.evaluate)
+    train.command("corpus")(open_set.corpus)
+    train.command("trial")(open_set.trial)
     train.command("fieldset")(extractor.field_set)
     train.command("reproduce")(paper.reproduce)
     train.command("visualise")(paper.visualise)

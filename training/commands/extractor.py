@@ -207,7 +207,7 @@ def field_set(
 ) -> None:
     """Write a folder of pictures that nothing learned from, to measure register and scan on.
 
-    Photographs of the test split by source, the same after each history (enlarged, noisy, printed
+    Photographs of the sources held out, the same after each history (enlarged, noisy, printed
     and scanned), and generators of the families held out, in folders real_SOURCE, kind_NAME and
     gen_NAME. Exit codes: 0 written, 1 the photographs are not there, 2 the folder holds something.
     """
@@ -218,8 +218,9 @@ def field_set(
     from training.generators.catalogue import generators
 
     by_source: dict[str, list[Path]] = defaultdict(list)
-    for path in load_manifest().photos("test"):
-        by_source[path.parent.name].append(path)
+    manifest = load_manifest()
+    for entry in manifest.pictures("photo", "held_out"):
+        by_source[entry.source].append(manifest.path(entry))
     taken: dict[str, int] = defaultdict(int)
     chosen = []
     for generator in generators("held_out"):

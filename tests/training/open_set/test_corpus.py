@@ -1,0 +1,54 @@
+"""The corpus on disk: what was drawn is read back, once drawn it stays, and roles keep apart."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.histories.conditions import CONDITIONS
+from training.open_set.corpus import Drawn, PictureClass, block_statistics, extract, read_all
+from worker.errors import StopError
+
+ARRIVALS = {name: CONDITIONS[name] for name in ("clean", "half")}
+
+
+def picture(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (3, 64, 96)).astype(np.uint8)
+
+
+def pictures_of(name: str, role: str, calls: list[str], count: int = 3) -> PictureClass:
+    def draw() -> Iterator[Drawn]:
+        calls.append(name)
+        for number in range(count):
+            yield Drawn(picture(number), 100 + number, 64, "native")
+
+    return PictureClass(name, name, True, role, draw, "1")
+
+
+def test_a_class_is_drawn_once_and_read_back_with_what_it_is(tmp_path: Path) -> None:
+    calls: list[str] = []
+    for _ in range(2):
+        list(extract([pictures_of("real a", "learn", calls)], ARRIVALS, tmp_path))
+    assert calls == ["real a"]
+    (found,) = read_all(tmp_path, "learn")
+    assert (found.name, found.real, found.role) == ("real a", True, "learn")
+    assert found.photographs.tolist() == [100, 101, 102]
+    clean = block_statistics(picture(1)).astype(np.float16)
+    assert np.array_equal(found.features["clean"][1], clean)
+    assert found.features["half"].shape == found.features["clean"].shape
+    assert not np.array_equal(found.features["half"][1], clean)
+
+
+def test_a_source_without_room_for_any_side_is_kept_as_empty_and_not_read(tmp_path: Path) -> None:
+    calls: list[str] = []
+    classes = [pictures_of("real a", "learn", calls, 0), pictures_of("real b", "learn", calls)]
+    list(extract(classes, ARRIVALS, tmp_path))
+    assert [one.name for one in read_all(tmp_path, "learn")] == ["real b"]
+
+
+def test_what_is_held_out_is_not_read_with_what_is_learned_from(tmp_path: Path) -> None:
+    list(extract([pictures_of("real a", "held_out", [])], ARRIVALS, tmp_path))
+    assert [one.name for one in read_all(tmp_path, "held_out")] == ["real a"]
+    with pytest.raises(StopError, match="run `latentprint train corpus` first"):
+        read_all(tmp_path, "learn")

@@ -1,0 +1,72 @@
+"""`latentprint train corpus|trial`: block statistics drawn once, and trials on them."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[
+    Path | None, typer.Option(help="Where block statistics lie; else in the cache folder.")
+]
+
+
+def corpus(
+    folder: Folder = None,
+    part: Annotated[
+        str, typer.Option(metavar="I/N", help="Every N-th class, from the I-th on: run N of them.")
+    ] = "1/1",
+    held_out: Annotated[bool, typer.Option("--held-out", help="Those held out, instead.")] = False,
+) -> None:
+    """Draw photographs and made pictures, and keep their block statistics.
+
+    What is there already is left alone, so that the command goes on where it was interrupted. Exit
+    codes: 0 all is there, 1 the photographs are not.
+    """
+    from itertools import islice
+
+    from training.data.manifest import load_manifest
+    from training.histories.conditions import CONDITIONS
+    from training.open_set import plan
+    from training.open_set.corpus import extract
+
+    first, of = (int(number) for number in part.split("/"))
+    conditions = {name: CONDITIONS[name] for name in plan.ARRIVALS}
+    classes = plan.classes(load_manifest(), "held_out" if held_out else "learn")
+    for name in extract(islice(classes, first - 1, None, of), conditions, plan.folder(folder)):
+        print(name, file=sys.stderr, flush=True)
+
+
+def trial(
+    folder: Folder = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="clean, jpeg90, …: one or several; else all.")
+    ] = None,
+    dimension: Annotated[int, typer.Option(min=2, help="Numbers of a fingerprint.")] = 600,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Report on what is held out; not for choosing.")
+    ] = False,
+) -> None:
+    """Register unseen families, judge photographs of unseen sources, and print what comes of it.
+
+    By default each family and source of the learning role is unseen once (four folds). A line of
+    JSON for each condition, fold and side. Exit codes: 0 measured, 1 there is no corpus.
+    """
+    from training.open_set import plan, run
+    from training.open_set.corpus import read_all
+    from training.open_set.fit import FitRecipe
+    from training.open_set.trial import TrialRecipe
+
+    recipe = TrialRecipe(FitRecipe(dimension=dimension))
+    known = read_all(plan.folder(folder), "learn")
+    unseen = read_all(plan.folder(folder), "held_out") if held_out else []
+    for name in condition or plan.ARRIVALS:
+        found = (
+            ((0, one) for one in run.once(name, known, unseen, recipe))
+            if held_out
+            else run.leave_out(name, known, recipe)
+        )
+        for fold, one in found:
+            print(json.dumps({"condition": name, "fold": fold} | asdict(one)), flush=True)

@@ -1,0 +1,158 @@
+"""The corpus: pictures of both sides, through histories and conditions, to block statistics.
+
+One file for each class of pictures (a source of photographs under one kind of history, or a
+generator), written once and read again while neither the blocks nor the class have changed:
+drawing costs minutes, and every trial reads the same numbers.
+
+Letters: N pictures of a class, F block statistics.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.roles import Role
+from training.histories.conditions import Arrival
+from training.histories.encodings import read as read_back
+from worker.enrol.recompress import Picture
+from worker.errors import StopError
+from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """One picture before it is re-encoded: `photograph` tells pictures of one origin."""
+
+    picture: Picture
+    photograph: int
+    side: int
+    history: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureClass:
+    """Pictures of one label: a source of photographs, or a generator.
+
+    `draw` gives all of them, the same at every call; `version` changes where they do.
+    """
+
+    name: str
+    family: str
+    real: bool
+    role: str
+    draw: Callable[[], Iterable[Drawn]]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawings:
+    """A class on disk: `features[condition]` (N, F) float16, and of each picture what it is."""
+
+    name: str
+    family: str
+    real: bool
+    role: str
+    features: Mapping[str, NDArray[np.float16]]
+    photographs: NDArray[np.int64]
+    sides: NDArray[np.int64]
+    histories: NDArray[np.str_]
+
+
+def block_statistics(picture: Picture) -> NDArray[np.float32]:
+    """All block statistics (F,) of a picture (3, H, W), in the order of the blocks."""
+    parts = finish(accumulate(np.ascontiguousarray(picture)))
+    return np.concatenate([parts[name] for name in parts])
+
+
+def extract(
+    classes: Iterable[PictureClass], conditions: Mapping[str, Arrival], folder: Path
+) -> Iterator[str]:
+    """Write what is missing of the classes' files, each whole or not at all; names as they go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in classes:
+        path = folder / f"{_file_name(one, conditions)}.npz"
+        if not path.exists():
+            _write(one, conditions, path)
+        yield one.name
+
+
+def read_all(folder: Path, role: Role) -> list[Drawings]:
+    """Every class of a role that holds pictures, by name of file; StopError where there is none."""
+    files = sorted(path for path in folder.glob("*.npz") if path.suffixes == [".npz"])
+    found = [one for one in map(read, files) if one.role == role and len(one.photographs)]
+    if not found:
+        raise StopError(
+            f"no block statistics of the role {role!r} are in {folder}; run `latentprint train"
+            f" corpus{' --held-out' if role == 'held_out' else ''}` first"
+        )
+    return found
+
+
+def read(path: Path) -> Drawings:
+    """A class's file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        about = [str(word) for word in arrays["about"]]
+        features = {
+            name.removeprefix("of."): arrays[name] for name in arrays if name.startswith("of.")
+        }
+        return Drawings(
+            about[0],
+            about[1],
+            about[2] == "real",
+            about[3],
+            features,
+            arrays["photographs"],
+            arrays["sides"],
+            arrays["histories"],
+        )
+
+
+def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> None:
+    rows: dict[str, list[NDArray[np.float16]]] = {name: [] for name in conditions}
+    about: list[Drawn] = []
+    for number, drawn in enumerate(one.draw()):
+        about.append(drawn)
+        for name, encode in conditions.items():
+            rng = np.random.default_rng([_digest(f"{one.name} {name}"), number])
+            seen = read_back(encode(drawn.picture, rng))
+            rows[name].append(block_statistics(seen).astype(np.float16))
+    side, size = "real" if one.real else "made", sum(BLOCKS.values())
+    partial = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez(
+        partial,
+        allow_pickle=False,
+        about=np.array([one.name, one.family, side, one.role]),
+        photographs=np.array([drawn.photograph for drawn in about], np.int64),
+        sides=np.array([drawn.side for drawn in about], np.int64),
+        histories=np.array([drawn.history for drawn in about]),
+        **{
+            f"of.{name}": np.array(found, np.float16).reshape(-1, size)
+            for name, found in rows.items()
+        },
+    )
+    partial.replace(path)
+
+
+def _file_name(one: PictureClass, conditions: Mapping[str, Arrival]) -> str:
+    said = f"{one.name} {one.version} {' '.join(conditions)} {_blocks_digest()}"
+    plain = "".join(letter if letter.isalnum() else "-" for letter in one.name)
+    return f"{plain}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+
+def _blocks_digest() -> str:
+    """Of the code of the blocks: other numbers are other files."""
+    import worker.extractor.blocks as blocks
+
+    found = hashlib.sha256()
+    for path in sorted(Path(blocks.__path__[0]).glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
