@@ -8,6 +8,9 @@ attribution_network  the paper's network, built by code
 extract              crops of a batch of images to one fingerprint and score each
 device_faults        which errors of torch are the device's, and no image's
 calibration          a score to a p-value against real photographs
+nuisance             what kind of picture it is, in fifteen numbers
+nuisance_sums        the compiled passes over its pixels
+local_calibration    p-values against photographs of the same kind, and how many there are
 
 The room `blocks` inside turns all pixels of a picture into block statistics, without torch.
 """

@@ -57,7 +57,7 @@ class PhotographScores:
     """Scores (N,) float32 of views, ascending, and which photograph each shows, (N,) int64.
 
     `count` is the number of distinct photographs; `as_high` (N + 1,) the sum, over the views from
-    the i-th on, of one over the number of views of the same photograph: in photographs.
+    the i-th on, of their shares of a photograph (one over its views, unless given): in photographs.
     """
 
     scores: Scores
@@ -66,8 +66,16 @@ class PhotographScores:
     as_high: NDArray[np.float64]
 
     @classmethod
-    def of(cls, scores: NDArray[np.generic], photographs: NDArray[np.generic]) -> Self:
-        """From N scores and as many photographs, in any order; ValueError where N differs."""
+    def of(
+        cls,
+        scores: NDArray[np.generic],
+        photographs: NDArray[np.generic],
+        shares: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """From N scores and as many photographs, in any order; ValueError where N differs.
+
+        `shares` (N,) sum to 1 over the views of each photograph: equal ones unless given.
+        """
         if scores.ndim != 1 or scores.shape != photographs.shape:
             raise ValueError(
                 f"{scores.shape} scores of views come with {photographs.shape} photographs;"
@@ -75,7 +83,7 @@ class PhotographScores:
             )
         order = np.lexsort((photographs, scores))
         _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
-        share = 1 / views[position[order]]
+        share = 1 / views[position[order]] if shares is None else shares[order]
         # Rounded, so that a photograph whose views all score higher counts as exactly one.
         as_high = np.append(share[::-1].cumsum()[::-1], 0.0).round(9)
         return cls(
@@ -88,6 +96,10 @@ class PhotographScores:
     def photographs_as_high(self, score: float) -> float:
         """How many photographs score at least as high, one with some such views in part."""
         return float(self.as_high[np.searchsorted(self.scores, score, side="left")])
+
+    def p_value(self, score: float) -> float:
+        """The conformal p-value of a score: small where few photographs score as high."""
+        return (1 + self.photographs_as_high(score)) / (self.count + 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,8 +142,7 @@ class Calibration:
 
     def p_value(self, bin_name: str, score: float) -> float:
         """The conformal p-value of a score: small where few real photographs score as high."""
-        reference = self.reference[bin_name]
-        return (1 + reference.photographs_as_high(score)) / (reference.count + 1)
+        return self.reference[bin_name].p_value(score)
 
     def stated_rate(self, bin_name: str, alpha: float) -> tuple[float, float]:
         """The false-positive rate measured on held-out photographs at `alpha`, and a bound of it.

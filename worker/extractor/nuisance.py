@@ -1,0 +1,243 @@
+"""What kind of picture it is, in fifteen numbers: what its fingerprint must not be judged without.
+
+Photographs that were enlarged, noised or given a palette score unlike those that came from a
+camera, so that a p-value is worth something only against photographs of the same kind
+(`worker/extractor/local_calibration.py`). Every number is about the picture at large, made of all
+that is read, and tells nothing that tells one generator from another.
+
+Numbers that are read from pixels are the same for the same pixels in any lossless file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.decoder.decode import ImageFacts
+from worker.decoder.jpeg_quality import standard_table
+from worker.extractor.blocks.planes import Planes, to_planes
+from worker.extractor.nuisance_sums import (
+    add_edges,
+    add_samples,
+    add_smallest_blocks,
+    profiles,
+)
+
+MOST_PIXELS = 512 * 512
+"""Regions are read until they hold so many: the first stage, whatever the later ones bring."""
+SAMPLED_ROWS = 32_768  # pixels, about, of whose rows histograms and saturation are made
+SAMPLED_COLOURS = 4_096  # pixels, about, whose colours are told apart: 64x64 has no more
+_NOISE_FLOOR = 0.1  # grey levels; rounding to bytes makes 0.2
+_ENERGY_FLOOR = 0.01  # grey levels squared
+_JUMP_FLOOR = 0.05  # grey levels
+_EDGES, _USUAL_WIDTH = 4.0, 1.5  # as many edges of 2 ** 1.5 pixels are taken for granted
+_WEBP_QUALITY = 80  # that of the one condition of lossy WebP there is
+_WINDOW = 64  # pixels; 32 in pictures that have no more
+_CHANCE = 3.5  # deviations by which the strongest line of noise exceeds the mean of one window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nuisance:
+    """`vector`, float32 (15,), finite: one number for each of NAMES.
+
+    - noise, calm_noise: log2 of grey levels; the median over the picture of the diagonal high-pass
+      (Donoho and Johnstone 1994), and its mean in the calmest tenth of the blocks that are not flat
+    - edge_width: log2 of pixels, 0 (one step) to 3 (eight and more)
+    - detail: log2 of the energy of gradients over one pixel by that over four, -4 to about 0
+    - flat: root of the share of 8x8 blocks of Y without any deviation
+    - dark, bright: root of the share of samples at 0 and at 255
+    - colours: log2 of distinct colours a sampled pixel: 0 where all differ
+    - comb: the share of empty levels between a channel's ends, beyond what chance leaves empty
+    - on_grid, off_grid: how far jumps between neighbours stand out across the file's 8x8 grid, and
+      at most on one of the seven others; 0 to about 2
+    - resampled: log2 of how far a period stands out in the second derivative (Gallagher 2005), or
+      in the third, where the two pixels of a picture of twice the size differ as well
+    - saturation: root of the mean of (largest - smallest channel) / 255
+    - side: log2 of the smaller side in pixels
+    - file_step: log2 of the mean step of the file's luminance table; 0 where the file loses nothing
+    """
+
+    vector: NDArray[np.float32]
+
+    NAMES: ClassVar[tuple[str, ...]] = (
+        "noise", "calm_noise", "edge_width", "detail", "flat", "dark", "bright", "colours", "comb",
+        "on_grid", "off_grid", "resampled", "saturation", "side", "file_step",
+    )  # fmt: skip
+
+    def __getitem__(self, name: str) -> float:
+        """The number of this name."""
+        return float(self.vector[self.NAMES.index(name)])
+
+
+def nuisance(regions: Sequence[NDArray[np.uint8]], facts: ImageFacts) -> Nuisance:
+    """From what is read of a picture, uint8 (3, H, W) each, on the grid, with sides of 32 and more.
+
+    ValueError without regions: of such a picture there is nothing to be said.
+    """
+    if not regions:
+        raise ValueError("no regions were read of the picture, so that its kind cannot be told")
+    read = [to_planes(region) for region in _first(regions)]
+    found = (
+        *_noise(read),
+        *_edges(read),
+        *_levels(read),
+        *_periods(read),
+        float(np.log2(min(facts.width, facts.height))),
+        _file_step(facts),
+    )
+    by_name = dict(zip(_ORDER, found, strict=True))
+    return Nuisance(np.array([by_name[name] for name in Nuisance.NAMES], np.float32))
+
+
+_ORDER = (
+    "noise", "calm_noise", "flat", "edge_width", "detail", "dark", "bright", "comb", "saturation",
+    "colours", "on_grid", "off_grid", "resampled", "side", "file_step",
+)  # fmt: skip
+
+
+def _first(regions: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    taken: list[NDArray[np.uint8]] = []
+    pixels = 0
+    for region in regions:
+        if pixels >= MOST_PIXELS:
+            break
+        taken.append(region)
+        pixels += region[0].size
+    return taken
+
+
+def _noise(read: Sequence[Planes]) -> tuple[float, float, float]:
+    """noise, calm_noise, flat."""
+    blocks = sum((p.y.shape[0] // 8) * (p.y.shape[1] // 8) for p in read)
+    some = np.empty((blocks, 4), np.float32)
+    means = np.empty(blocks, np.float32)
+    filled = 0
+    for planes in read:
+        filled = add_smallest_blocks(planes.y, filled, some, means)
+    flat = means < 0
+    middle = float(np.median(some)) / 0.6745
+    lively = means[~flat]
+    tenth = len(lively) // 10
+    calm = float(np.partition(lively, tenth)[tenth]) * 1.2533 if len(lively) else 0.0
+    return (
+        float(np.log2(middle + _NOISE_FLOOR)),
+        float(np.log2(calm + _NOISE_FLOOR)),
+        float(np.sqrt(flat.mean())),
+    )
+
+
+def _edges(read: Sequence[Planes]) -> tuple[float, float]:
+    """edge_width, detail: along every eighth row and every eighth column."""
+    sums = np.zeros(5)
+    for planes in read:
+        add_edges(np.ascontiguousarray(planes.y[3::8]), sums)
+        add_edges(np.ascontiguousarray(planes.y[:, 3::8].T), sums)
+    edges, widths, near, far, steps = sums
+    width = (widths + _EDGES * _USUAL_WIDTH) / (edges + _EDGES)
+    detail = np.log2((near / steps + _ENERGY_FLOOR) / (far / steps + _ENERGY_FLOOR))
+    return float(width), float(detail)
+
+
+def _levels(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
+    """dark, bright, comb, saturation, colours."""
+    pixels = sum(p.y.size for p in read)
+    row_step = max(1, pixels // SAMPLED_ROWS)
+    histogram = np.zeros((3, 256), np.int64)
+    spread = sum(add_samples(p.rgb, row_step, histogram) for p in read)
+    counted = int(histogram[0].sum())
+    shares = histogram.sum(axis=0) / (3 * counted)
+    # An odd step, so that it meets all columns of a region whose width is a power of two.
+    step = max(1, pixels // SAMPLED_COLOURS) | 1
+    sampled = np.concatenate([p.rgb.reshape(3, -1)[:, ::step] for p in read], axis=1)
+    weights = np.array([[1 << 16], [1 << 8], [1]], np.uint32)
+    ordered = np.sort((sampled * weights).sum(axis=0, dtype=np.uint32))
+    distinct = 1 + np.count_nonzero(np.diff(ordered))
+    return (
+        float(np.sqrt(shares[0])),
+        float(np.sqrt(shares[255])),
+        float(np.mean([_comb(channel) for channel in histogram])),
+        float(np.sqrt(spread / (255 * counted))),
+        float(np.log2(distinct / len(ordered))),
+    )
+
+
+def _comb(histogram: NDArray[np.int64]) -> float:
+    """Empty levels between the ends, less those that counts of the local mean leave empty."""
+    used = np.flatnonzero(histogram)
+    between = histogram[used[0] : used[-1] + 1]
+    if len(between) < 3:
+        return 0.0
+    around = np.convolve(between, np.ones(9), "same") / np.convolve(
+        np.ones(len(between)), np.ones(9), "same"
+    )
+    return float((between == 0).mean() - np.exp(-around).mean())
+
+
+def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
+    """on_grid, off_grid, resampled: both axes together."""
+    length = _WINDOW if any(max(p.y.shape) >= _WINDOW for p in read) else _WINDOW // 2
+    contrasts = np.zeros((2, 8))
+    windows = []
+    for axis in range(2):
+        jumps = np.zeros((2, 8))
+        for planes in read:
+            lines = planes.whole_y if axis == 0 else np.ascontiguousarray(planes.whole_y.T)
+            across = lines.shape[1] // length * length
+            windows.append(profiles(lines, jumps)[..., :across].reshape(2, -1, length))
+        contrasts[axis] = _contrast(jumps[0] / jumps[1])
+    on, off = contrasts[:, 0], contrasts[:, 1:].max(axis=1)
+    cut = np.concatenate(windows, axis=1)
+    chance = float(np.log2(1 + _CHANCE / np.sqrt(cut.shape[1])))
+    return (
+        float(np.log2(1 + on.clip(0)).mean()),
+        float(np.log2(1 + off.clip(0)).mean()),
+        max(0.0, _peak(_modulation(cut)) - chance),
+    )
+
+
+def _contrast(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each of the 8 phases stands out of its two neighbours, by the mean of all."""
+    around = (np.roll(jumps, 1) + np.roll(jumps, -1)) / 2
+    found: NDArray[np.float64] = (jumps - around) / (jumps.mean() + _JUMP_FLOOR)
+    return found
+
+
+def _modulation(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean power (2, L/2 + 1) over windows (2, windows, L), each by its own mean."""
+    mean = windows.mean(axis=2, keepdims=True)
+    relative = (windows - mean) / (mean + _JUMP_FLOOR) * np.hanning(windows.shape[2])
+    spectra = np.fft.rfft(relative)
+    power: NDArray[np.float64] = (spectra.real**2 + spectra.imag**2).mean(axis=1)
+    return power
+
+
+def _peak(power: NDArray[np.float64]) -> float:
+    """log2 of the strongest line of (2, L/2 + 1) over what surrounds it; those of a codec apart.
+
+    A grid of eight stands out at every eighth of the sampling frequency, a period of two or four
+    pixels at the half and the quarter alone: there what the odd eighths have is taken off.
+    """
+    half = power.shape[1] - 1
+    at = np.arange(6, half + 1)
+    around = at[:, None] + np.array([-5, -4, -3, -2, 2, 3, 4, 5])
+    around = np.where(around > half, 2 * half - around, around)  # the spectrum comes back
+    tiny = 1e-9
+    floor = np.median(power[:, around], axis=2)
+    above = np.log2((power[:, at] + tiny) / (floor + tiny))
+    eighth = half // 4
+    odd, even = at % (2 * eighth) == eighth, at % (2 * eighth) == 0
+    above[:, even] -= above[:, odd].mean(axis=1, keepdims=True).clip(0)
+    above[:, odd] = 0.0
+    return float(above.max())
+
+
+def _file_step(facts: ImageFacts) -> float:
+    if facts.jpeg is not None:
+        table = np.maximum(1, np.array(facts.jpeg.luma))
+    elif facts.lossy:
+        table = standard_table(facts.jpeg_quality or _WEBP_QUALITY)
+    else:
+        return 0.0
+    return float(np.log2(table).mean())
