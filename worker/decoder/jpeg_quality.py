@@ -22,6 +22,11 @@ _SHARES: Final[dict[tuple[int, int], ChromaSampling]] = {
     (4, 2): "4:1:0",
 }  # fmt: skip
 
+UNFAMILIAR: Final = 0.1
+"""Nats: a table further than this from every standard one is not of that family."""
+_DIAGONALS: Final = np.repeat(np.arange(15), 8 - np.abs(np.arange(15) - 7))  # u + v, zigzag
+_LOW_FREQUENCIES: Final = 1 / (1 + _DIAGONALS) / (1 / (1 + _DIAGONALS)).sum()
+
 # ITU-T T.81, table K.1 (luminance), in the zigzag order in which a DQT segment holds it.
 _LUMINANCE_ZIGZAG: Final = (
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40,
@@ -56,6 +61,45 @@ def estimate_quality(luminance_table: Sequence[int]) -> int:
         raise ValueError(f"a quantisation table has 64 numbers, not {table.shape}")
     distance = np.abs(_standard_tables() - table).sum(axis=1)  # (100,)
     return int(distance.argmin()) + 1
+
+
+def table_distance(first: Sequence[int], second: Sequence[int]) -> float:
+    """How far two quantisation tables are apart, in nats of a step; 0 for the same.
+
+    Both have 64 numbers in zigzag order; 0, in damaged files, counts as 1. The mean absolute
+    difference of the steps' logarithms, low frequencies weighing more: 1 / (1 + u + v).
+    """
+    return float(_distances(_logarithms([first]), _logarithms([second]))[0])
+
+
+def nearest_quality(luminance_table: Sequence[int]) -> tuple[int, float]:
+    """The quality 1..100 whose standard table is nearest, and the `table_distance` to it.
+
+    Of two equally near the lower quality. A distance above `UNFAMILIAR` says that the table is an
+    encoder's own, and the quality no more than its size.
+    """
+    distances = _distances(_standard_logarithms(), _logarithms([luminance_table]))
+    nearest = int(distances.argmin())
+    return nearest + 1, float(distances[nearest])
+
+
+def _distances(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T, 64) against (T, 64) or (1, 64): (T,)."""
+    distances: NDArray[np.float64] = np.abs(first - second) @ _LOW_FREQUENCIES
+    return distances
+
+
+def _logarithms(tables: Sequence[Sequence[int]] | NDArray[np.int64]) -> NDArray[np.float64]:
+    numbers = np.asarray(tables, dtype=np.int64)
+    if numbers.shape[1:] != (64,):
+        raise ValueError(f"a quantisation table has 64 numbers, not {numbers.shape[1:]}")
+    logarithms: NDArray[np.float64] = np.log(np.maximum(numbers, 1))
+    return logarithms
+
+
+@lru_cache(maxsize=1)
+def _standard_logarithms() -> NDArray[np.float64]:
+    return _logarithms(_standard_tables())
 
 
 @dataclass(frozen=True, slots=True)

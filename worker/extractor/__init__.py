@@ -11,6 +11,9 @@ calibration          a score to a p-value against real photographs
 nuisance             what kind of picture it is, in fifteen numbers
 nuisance_sums        the compiled passes over its pixels
 local_calibration    p-values against photographs of the same kind, and how many there are
+earlier_jpeg         was a picture a JPEG before: on which grid, of which quality
+comb_counts          what that counts: votes for grids, histograms of coefficients
+comb_likelihood      which standard table such histograms fit
 
 The room `blocks` inside turns all pixels of a picture into block statistics, without torch.
 """

@@ -1,15 +1,20 @@
 """The quality of a JPEG is read from its quantisation table."""
 
+import math
+
 import pytest
 from PIL import Image
 
 from tests.worker.decoder.image_samples import encoded
 from worker.decoder.image_header import read_header
 from worker.decoder.jpeg_quality import (
+    UNFAMILIAR,
     JpegCoding,
     chroma_sampling,
     estimate_quality,
+    nearest_quality,
     standard_table,
+    table_distance,
 )
 
 
@@ -87,3 +92,43 @@ def test_a_greyscale_jpeg_has_no_chroma_and_a_png_no_coding() -> None:
 )
 def test_sampling_factors_have_their_usual_names(factors: tuple[int, ...], name: str) -> None:
     assert chroma_sampling(factors) == name
+
+
+def test_standard_tables_are_their_own_nearest_at_no_distance() -> None:
+    qualities = range(1, 101)
+    nearest = [nearest_quality(standard_table(quality).tolist()) for quality in qualities]
+    assert nearest == [(quality, 0.0) for quality in qualities]
+
+
+def test_rounding_down_does_not_make_a_table_unfamiliar() -> None:
+    half = standard_table(50)
+    for quality in (60, 75, 85, 90):
+        nearest, distance = nearest_quality((half * (200 - 2 * quality) // 100).tolist())
+        assert abs(nearest - quality) <= 1
+        assert 0 < distance < UNFAMILIAR
+
+
+def test_an_editor_s_table_is_unfamiliar_and_its_low_frequencies_count() -> None:
+    """Steps of 8 to 12, as one editor has them: 93 by their sum, 76 by those that are seen."""
+    table = [12, 8, 8, 8, 9, 8] + [12] * 58
+    quality, distance = nearest_quality(table)
+    assert estimate_quality(table) >= 93
+    assert quality <= 78
+    assert distance > UNFAMILIAR
+
+
+def test_a_table_s_distance_is_a_weighted_mean_of_logarithms_by_a_slow_sum() -> None:
+    first, second = standard_table(90).tolist(), [*range(1, 65)]
+    # u + v of the zigzag order: 0, then 1 twice, 2 three times ... 14 once.
+    diagonals = [d for d in range(15) for _ in range(min(d, 14 - d) + 1)]
+    weights = [1 / (1 + d) for d in diagonals]
+    apart = [abs(math.log(a) - math.log(b)) for a, b in zip(first, second, strict=True)]
+    slow = sum(w * a for w, a in zip(weights, apart, strict=True)) / sum(weights)
+    assert table_distance(first, second) == pytest.approx(slow)
+    assert table_distance(second, first) == pytest.approx(slow)
+
+
+def test_a_damaged_table_has_a_quality_and_a_short_one_is_refused() -> None:
+    assert nearest_quality([0] * 64) == (100, 0.0)
+    with pytest.raises(ValueError, match="64 numbers"):
+        nearest_quality([1] * 63)
