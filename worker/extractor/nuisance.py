@@ -2,8 +2,8 @@
 
 Photographs that were enlarged, noised or given a palette score unlike those that came from a
 camera, so that a p-value is worth something only against photographs of the same kind
-(`worker/extractor/local_calibration.py`). Every number is about the picture at large, made of all
-that is read, and tells nothing that tells one generator from another.
+(`worker/extractor/local_calibration.py`). Every number is about the picture at large: too coarse to
+be a fingerprint, and none of them is ever matched against a generator.
 
 Numbers that are read from pixels are the same for the same pixels in any lossless file.
 """
@@ -19,9 +19,9 @@ from worker.decoder.decode import ImageFacts
 from worker.decoder.jpeg_quality import standard_table
 from worker.extractor.blocks.planes import Planes, to_planes
 from worker.extractor.nuisance_sums import (
+    add_blocks,
     add_edges,
     add_samples,
-    add_smallest_blocks,
     profiles,
 )
 
@@ -40,21 +40,22 @@ _CHANCE = 3.5  # deviations by which the strongest line of noise exceeds the mea
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nuisance:
-    """`vector`, float32 (15,), finite: one number for each of NAMES.
+    """`vector`, float32 (15,), finite: one number for each of NAMES, in their order.
 
-    - noise, calm_noise: log2 of grey levels; the median over the picture of the diagonal high-pass
-      (Donoho and Johnstone 1994), and its mean in the calmest tenth of the blocks that are not flat
+    - noise, calm_noise: log2 of grey levels, from the diagonal high-pass; its median over the
+      picture (Donoho and Johnstone 1994), and what its mean over a block stays below in a tenth of
+      the blocks that are not flat
+    - flat: root of the share of 8x8 blocks of Y without any deviation
     - edge_width: log2 of pixels, 0 (one step) to 3 (eight and more)
     - detail: log2 of the energy of gradients over one pixel by that over four, -4 to about 0
-    - flat: root of the share of 8x8 blocks of Y without any deviation
     - dark, bright: root of the share of samples at 0 and at 255
-    - colours: log2 of distinct colours a sampled pixel: 0 where all differ
     - comb: the share of empty levels between a channel's ends, beyond what chance leaves empty
+    - saturation: root of the mean of (largest - smallest channel) / 255
+    - colours: log2 of distinct colours a sampled pixel: 0 where all differ
     - on_grid, off_grid: how far jumps between neighbours stand out across the file's 8x8 grid, and
       at most on one of the seven others; 0 to about 2
     - resampled: log2 of how far a period stands out in the second derivative (Gallagher 2005), or
       in the third, where the two pixels of a picture of twice the size differ as well
-    - saturation: root of the mean of (largest - smallest channel) / 255
     - side: log2 of the smaller side in pixels
     - file_step: log2 of the mean step of the file's luminance table; 0 where the file loses nothing
     """
@@ -62,8 +63,8 @@ class Nuisance:
     vector: NDArray[np.float32]
 
     NAMES: ClassVar[tuple[str, ...]] = (
-        "noise", "calm_noise", "edge_width", "detail", "flat", "dark", "bright", "colours", "comb",
-        "on_grid", "off_grid", "resampled", "saturation", "side", "file_step",
+        "noise", "calm_noise", "flat", "edge_width", "detail", "dark", "bright", "comb",
+        "saturation", "colours", "on_grid", "off_grid", "resampled", "side", "file_step",
     )  # fmt: skip
 
     def __getitem__(self, name: str) -> float:
@@ -87,14 +88,7 @@ def nuisance(regions: Sequence[NDArray[np.uint8]], facts: ImageFacts) -> Nuisanc
         float(np.log2(min(facts.width, facts.height))),
         _file_step(facts),
     )
-    by_name = dict(zip(_ORDER, found, strict=True))
-    return Nuisance(np.array([by_name[name] for name in Nuisance.NAMES], np.float32))
-
-
-_ORDER = (
-    "noise", "calm_noise", "flat", "edge_width", "detail", "dark", "bright", "comb", "saturation",
-    "colours", "on_grid", "off_grid", "resampled", "side", "file_step",
-)  # fmt: skip
+    return Nuisance(np.array(found, np.float32))
 
 
 def _first(regions: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
@@ -115,7 +109,7 @@ def _noise(read: Sequence[Planes]) -> tuple[float, float, float]:
     means = np.empty(blocks, np.float32)
     filled = 0
     for planes in read:
-        filled = add_smallest_blocks(planes.y, filled, some, means)
+        filled = add_blocks(planes.y, filled, some, means)
     flat = means < 0
     middle = float(np.median(some)) / 0.6745
     lively = means[~flat]

@@ -14,7 +14,7 @@ _SHARE = np.float32(1 / 16)
 
 
 @njit(cache=True, nogil=True)
-def add_smallest_blocks(
+def add_blocks(
     y: NDArray[np.float32], filled: int, some: NDArray[np.float32], means: NDArray[np.float32]
 ) -> int:
     """High-pass of each 8x8 block of (H, W): |a + d - b - c| / 2 over 2x2 pixels, grey levels.
