@@ -1,7 +1,7 @@
 """The classes of the corpus: sources of photographs with their histories, and generators.
 
-A photograph is shown at each side that it has room for: a cut of it as it is, the whole picture
-made smaller and then cut, and after a few histories each (training/histories). A photograph that is
+A photograph is shown at each side that it has room for: a cut of it as it is, the picture made
+smaller and then cut, and after a few histories each (training/histories). A photograph that is
 smaller than the side is not enlarged for it: enlarged pictures are a history of their own.
 """
 
@@ -19,37 +19,41 @@ from training.histories.pictures import KERNELS, resize, tile
 from training.open_set.corpus import Drawn, PictureClass
 from worker.enrol.recompress import Picture, from_pil
 
-SIDES = (256, 512)
-_LARGEST = 2048  # photographs are reduced to this: memory, not science
+SIDES = (64, 128, 256, 512)
+_LARGEST = 2048  # of larger photographs the middle is seen: memory, not science
 MOST_OF_A_SOURCE = 200
 """Photographs: one source of a thousand faces must not cost more than all others together."""
 
 
 def real_classes(manifest: Manifest, role: Role, *, histories: int) -> list[PictureClass]:
-    """One class for each source of photographs of a role; so many histories a photograph."""
+    """A class for each source of photographs of a role and side; so many histories a photograph."""
     by_source: dict[str, list[Entry]] = {}
     for entry in manifest.pictures(kind="photo", role=role):
         by_source.setdefault(entry.source, []).append(entry)
     return [
-        _real_class(manifest, source, entries[:MOST_OF_A_SOURCE], role, histories)
+        _real_class(manifest, source, entries[:MOST_OF_A_SOURCE], role, side, histories)
         for source, entries in sorted(by_source.items())
+        for side in SIDES
     ]
 
 
 def _real_class(
-    manifest: Manifest, source: str, entries: Sequence[Entry], role: Role, histories: int
+    manifest: Manifest,
+    source: str,
+    entries: Sequence[Entry],
+    role: Role,
+    side: int,
+    histories: int,
 ) -> PictureClass:
     def draw() -> Iterator[Drawn]:
         for entry in entries:
             identity = _digest(entry.file)
-            rng = np.random.default_rng(identity)
-            picture = _read(manifest, entry)
-            for side in SIDES:
-                yield from _views(picture, identity, side, histories, role, rng)
+            rng = np.random.default_rng([identity, side])
+            yield from _views(_read(manifest, entry), identity, side, histories, role, rng)
 
     files = " ".join(entry.sha256[:8] for entry in entries)
-    version = f"{_digest(files)} {histories} {SIDES} {sorted(HISTORIES)}"
-    return PictureClass(f"real {source}", source, True, role, draw, version)
+    version = f"{_digest(files)} {histories} {side} {sorted(HISTORIES)}"
+    return PictureClass(f"real {source}", source, True, role, side, draw, version)
 
 
 def _views(
@@ -63,9 +67,9 @@ def _views(
     least = min(picture.shape[1:])
     if least < side:
         return
-    yield Drawn(tile(picture, side, side, rng), photograph, side, "native")
+    yield Drawn(tile(picture, side, side, rng), photograph, "native")
     if least > 1.2 * side:
-        yield Drawn(_reduced(picture, side, rng), photograph, side, "native reduced")
+        yield Drawn(_reduced(picture, side, rng), photograph, "native reduced")
     names = [name for name, one in HISTORIES.items() if role != "learn" or one.learned]
     for name in rng.choice(names, min(histories, len(names)), replace=False):
         larger = tile(picture, min(least, 2 * side), min(least, 2 * side), rng)
@@ -75,7 +79,7 @@ def _views(
         # A card or a ground is a whole: a cut of it would show one of its parts.
         if HISTORIES[str(name)].group not in ("plain_ground", "screen"):
             changed = tile(changed, side, side, rng)
-        yield Drawn(changed, photograph, side, str(name))
+        yield Drawn(changed, photograph, str(name))
 
 
 def _reduced(picture: Picture, side: int, rng: np.random.Generator) -> Picture:
@@ -86,32 +90,27 @@ def _reduced(picture: Picture, side: int, rng: np.random.Generator) -> Picture:
     return tile(resize(picture, scale, KERNELS[rng.integers(len(KERNELS))]), side, side, rng)
 
 
-def made_classes(
-    generators: Sequence[Generator], photographs: Sequence[Picture], role: Role, *, count: int
-) -> list[PictureClass]:
-    """One class for each generator: `count` images at each of its sides."""
-    return [_made_class(one, photographs, role, count) for one in generators]
-
-
-def _made_class(
-    one: Generator, photographs: Sequence[Picture], role: Role, count: int
+def made_class(
+    one: Generator, photographs: Sequence[Picture], role: Role, side: int, count: int
 ) -> PictureClass:
-    def draw() -> Iterator[Drawn]:
-        for side in one.sides:
-            seed = _digest(f"{one.name} {side}") % (1 << 31)
-            for number, made in enumerate(one.make(count, side, seed, photographs)):
-                yield Drawn(made, number, side, "made")
+    """`count` images of a generator at one of its sides."""
 
-    version = f"{count} {one.sides} {len(photographs)}"
-    return PictureClass(f"made {one.name}", one.family, False, role, draw, version)
+    def draw() -> Iterator[Drawn]:
+        seed = _digest(f"{one.name} {side}") % (1 << 31)
+        for number, made in enumerate(one.make(count, side, seed, photographs)):
+            yield Drawn(made, number, "made")
+
+    version = f"{count} {side} {len(photographs)}"
+    return PictureClass(f"made {one.name}", one.family, False, role, side, draw, version)
 
 
 def _read(manifest: Manifest, entry: Entry) -> Picture:
-    picture = from_pil(Image.open(manifest.path(entry)).convert("RGB"))
-    largest = max(picture.shape[1:])
-    if largest <= _LARGEST:
-        return picture
-    return resize(picture, _LARGEST / largest, Image.Resampling.LANCZOS)
+    """The middle of a photograph, at its own size."""
+    with Image.open(manifest.path(entry)) as opened:
+        width, height = opened.size
+        left, top = max(0, width - _LARGEST) // 2, max(0, height - _LARGEST) // 2
+        box = (left, top, min(width, left + _LARGEST), min(height, top + _LARGEST))
+        return from_pil(opened.convert("RGB").crop(box))
 
 
 def _digest(text: str) -> int:

@@ -7,9 +7,11 @@ drawing costs minutes, and every trial reads the same numbers.
 Letters: N pictures of a class, F block statistics.
 """
 
+import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +32,12 @@ class Drawn:
 
     picture: Picture
     photograph: int
-    side: int
     history: str
 
 
 @dataclass(frozen=True, slots=True)
 class PictureClass:
-    """Pictures of one label: a source of photographs, or a generator.
+    """Pictures of one label and side: a source of photographs, or a generator.
 
     `draw` gives all of them, the same at every call; `version` changes where they do.
     """
@@ -45,6 +46,7 @@ class PictureClass:
     family: str
     real: bool
     role: str
+    side: int
     draw: Callable[[], Iterable[Drawn]]
     version: str
 
@@ -82,15 +84,32 @@ def extract(
 
 
 def read_all(folder: Path, role: Role) -> list[Drawings]:
-    """Every class of a role that holds pictures, by name of file; StopError where there is none."""
+    """Every class of a role that holds pictures, its sides together; StopError without any."""
     files = sorted(path for path in folder.glob("*.npz") if path.suffixes == [".npz"])
-    found = [one for one in map(read, files) if one.role == role and len(one.photographs)]
-    if not found:
+    by_name: dict[str, list[Drawings]] = defaultdict(list)
+    for one in map(read, files):
+        if one.role == role and len(one.photographs):
+            by_name[one.name].append(one)
+    if not by_name:
         raise StopError(
             f"no block statistics of the role {role!r} are in {folder}; run `latentprint train"
             f" corpus{' --held-out' if role == 'held_out' else ''}` first"
         )
-    return found
+    return [together(sides) for sides in by_name.values()]
+
+
+def together(parts: Sequence[Drawings]) -> Drawings:
+    """Several classes as one, under the first one's name."""
+    first = parts[0]
+    return dataclasses.replace(
+        first,
+        features={
+            name: np.concatenate([part.features[name] for part in parts]) for name in first.features
+        },
+        photographs=np.concatenate([part.photographs for part in parts]),
+        sides=np.concatenate([part.sides for part in parts]),
+        histories=np.concatenate([part.histories for part in parts]),
+    )
 
 
 def read(path: Path) -> Drawings:
@@ -118,17 +137,17 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
     for number, drawn in enumerate(one.draw()):
         about.append(drawn)
         for name, encode in conditions.items():
-            rng = np.random.default_rng([_digest(f"{one.name} {name}"), number])
+            rng = np.random.default_rng([_digest(f"{one.name} {one.side} {name}"), number])
             seen = read_back(encode(drawn.picture, rng))
             rows[name].append(block_statistics(seen).astype(np.float16))
-    side, size = "real" if one.real else "made", sum(BLOCKS.values())
+    kind, size = "real" if one.real else "made", sum(BLOCKS.values())
     partial = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(
         partial,
         allow_pickle=False,
-        about=np.array([one.name, one.family, side, one.role]),
+        about=np.array([one.name, one.family, kind, one.role]),
         photographs=np.array([drawn.photograph for drawn in about], np.int64),
-        sides=np.array([drawn.side for drawn in about], np.int64),
+        sides=np.full(len(about), one.side, np.int64),
         histories=np.array([drawn.history for drawn in about]),
         **{
             f"of.{name}": np.array(found, np.float16).reshape(-1, size)
@@ -141,7 +160,7 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
 def _file_name(one: PictureClass, conditions: Mapping[str, Arrival]) -> str:
     said = f"{one.name} {one.version} {' '.join(conditions)} {_blocks_digest()}"
     plain = "".join(letter if letter.isalnum() else "-" for letter in one.name)
-    return f"{plain}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    return f"{plain}-{one.side}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 def _blocks_digest() -> str:

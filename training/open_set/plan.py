@@ -4,7 +4,6 @@ A choice of cost: half an hour on two cores. Families over photographs are slow 
 takes a second for 512 pixels), so that a few members stand for each; simulated ones are many.
 """
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from training.data.manifest import Manifest
 from training.data.roles import Role
 from training.generators.catalogue import generators
 from training.generators.generator import Generator
-from training.open_set.classes import SIDES, made_classes, real_classes
+from training.generators.roles import Kind
+from training.open_set.classes import made_class, real_classes
 from training.open_set.corpus import PictureClass
 from worker.enrol.recompress import Picture, from_pil
 
@@ -27,8 +27,15 @@ ARRIVALS = ("clean", "jpeg90", "jpeg75", "half", "jpeg85_then_75")
 HISTORIES_OF: dict[Role, int] = {"learn": 2, "held_out": 4}
 """Drawn for each photograph and side, beside the native and the reduced view."""
 
-MEMBERS_OF_SIMULATED, PICTURES_OF_SIMULATED = 6, 6
-MEMBERS_OF_NETWORKS, PICTURES_OF_NETWORKS = 2, 90
+PICTURES: dict[Kind, dict[int, int]] = {
+    "simulated": {64: 8, 128: 8, 256: 6, 512: 6},
+    "network": {128: 90, 256: 90, 512: 70},
+    "gan": {64: 150},
+    "trained": {64: 150, 128: 90, 256: 90},
+}
+"""How many of each generator, by side; fifty of those that can be registered are its samples."""
+
+MEMBERS: dict[Kind, int] = {"simulated": 6, "network": 2, "gan": 4, "trained": 4}
 _CONTENT = 110
 """Photographs that generators over photographs are given."""
 _CONTENT_SIDE = 1600
@@ -39,9 +46,9 @@ def classes(manifest: Manifest, role: Role) -> Iterator[PictureClass]:
     yield from real_classes(manifest, role, histories=HISTORIES_OF[role])
     content = _content(manifest)
     for generator in chosen(role):
-        simulated = generator.kind == "simulated"
-        count = PICTURES_OF_SIMULATED if simulated else PICTURES_OF_NETWORKS
-        yield from made_classes([generator], content, role, count=count)
+        for side, count in PICTURES[generator.kind].items():
+            if side in generator.sides:
+                yield made_class(generator, content, role, side, count)
 
 
 def folder(given: Path | None = None) -> Path:
@@ -50,18 +57,15 @@ def folder(given: Path | None = None) -> Path:
 
 
 def chosen(role: Role) -> list[Generator]:
-    """The generators drawn: so many of each family, whose sides are among SIDES."""
+    """So many members of each family."""
     by_family: dict[str, list[Generator]] = defaultdict(list)
     for generator in generators(role):
-        sides = tuple(side for side in generator.sides if side in SIDES)
-        if sides:
-            by_family[generator.family].append(dataclasses.replace(generator, sides=sides))
+        by_family[generator.family].append(generator)
     found = []
     for members in by_family.values():
-        many = MEMBERS_OF_SIMULATED if members[0].kind == "simulated" else MEMBERS_OF_NETWORKS
+        many = min(MEMBERS[members[0].kind], len(members))
         # Spread over the list, in which siblings stand side by side.
-        at = np.linspace(0, len(members) - 1, min(many, len(members))).round().astype(int)
-        found += [members[i] for i in at]
+        found += [members[i] for i in np.linspace(0, len(members) - 1, many).round().astype(int)]
     return found
 
 

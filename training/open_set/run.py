@@ -12,7 +12,7 @@ import numpy as np
 
 from training.generators.roles import kind_of
 from training.open_set.classes import SIDES
-from training.open_set.corpus import Drawings
+from training.open_set.corpus import Drawings, together
 from training.open_set.trial import Found, TrialRecipe, cohort, judge, learnt
 
 FOLDS = 4
@@ -63,18 +63,7 @@ def with_few_together(drawings: Sequence[Drawings]) -> list[Drawings]:
     others = [one for one in drawings if all(one is not small for small in few)]
     if not few:
         return others
-    together = dataclasses.replace(
-        few[0],
-        name="real small sources",
-        family="small sources",
-        features={
-            name: np.concatenate([one.features[name] for one in few]) for name in few[0].features
-        },
-        photographs=np.concatenate([one.photographs for one in few]),
-        sides=np.concatenate([one.sides for one in few]),
-        histories=np.concatenate([one.histories for one in few]),
-    )
-    return [*others, together]
+    return [*others, dataclasses.replace(together(few), name="real small sources")]
 
 
 def _group(one: Drawings) -> str:

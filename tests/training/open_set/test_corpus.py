@@ -17,13 +17,15 @@ def picture(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (3, 64, 96)).astype(np.uint8)
 
 
-def pictures_of(name: str, role: str, calls: list[str], count: int = 3) -> PictureClass:
+def pictures_of(
+    name: str, role: str, calls: list[str], count: int = 3, side: int = 64
+) -> PictureClass:
     def draw() -> Iterator[Drawn]:
         calls.append(name)
         for number in range(count):
-            yield Drawn(picture(number), 100 + number, 64, "native")
+            yield Drawn(picture(number), 100 + number, "native")
 
-    return PictureClass(name, name, True, role, draw, "1")
+    return PictureClass(name, name, True, role, side, draw, "1")
 
 
 def test_a_class_is_drawn_once_and_read_back_with_what_it_is(tmp_path: Path) -> None:
@@ -52,3 +54,11 @@ def test_what_is_held_out_is_not_read_with_what_is_learned_from(tmp_path: Path) 
     assert [one.name for one in read_all(tmp_path, "held_out")] == ["real a"]
     with pytest.raises(StopError, match="run `latentprint train corpus` first"):
         read_all(tmp_path, "learn")
+
+
+def test_the_sides_of_a_class_are_drawn_apart_and_read_together(tmp_path: Path) -> None:
+    sides = [pictures_of("real a", "learn", [], side=side) for side in (64, 128)]
+    list(extract(sides, ARRIVALS, tmp_path))
+    (found,) = read_all(tmp_path, "learn")
+    assert found.sides.tolist() == [128, 128, 128, 64, 64, 64]
+    assert len(found.features["clean"]) == len(found.histories) == 6
