@@ -44,7 +44,14 @@ def trial(
     condition: Annotated[
         list[str] | None, typer.Option(help="clean, jpeg90, …: one or several; else all.")
     ] = None,
+    block: Annotated[
+        list[str] | None, typer.Option(help="block_dct, phase_dct, …: one or several; else all.")
+    ] = None,
     dimension: Annotated[int, typer.Option(min=2, help="Numbers of a fingerprint.")] = 600,
+    shrinkage: Annotated[
+        float, typer.Option(min=0, max=1, help="Of each covariance towards its diagonal.")
+    ] = 0.1,
+    clip: Annotated[float, typer.Option(min=0.1, help="Of each number, in deviations.")] = 3.0,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Report on what is held out; not for choosing.")
     ] = False,
@@ -55,13 +62,15 @@ def trial(
     JSON for each condition, fold and side. Exit codes: 0 measured, 1 there is no corpus.
     """
     from training.open_set import plan, run
-    from training.open_set.corpus import read_all
+    from training.open_set.corpus import of_blocks, read_all
     from training.open_set.fit import FitRecipe
     from training.open_set.trial import TrialRecipe
+    from worker.extractor.blocks.picture_features import BLOCKS
 
-    recipe = TrialRecipe(FitRecipe(dimension=dimension))
-    known = read_all(plan.folder(folder), "learn")
-    unseen = read_all(plan.folder(folder), "held_out") if held_out else []
+    recipe = TrialRecipe(FitRecipe(clip=clip, dimension=dimension, shrinkage=shrinkage))
+    blocks = block or list(BLOCKS)
+    known = list(of_blocks(read_all(plan.folder(folder), "learn"), blocks))
+    unseen = list(of_blocks(read_all(plan.folder(folder), "held_out"), blocks)) if held_out else []
     for name in condition or plan.ARRIVALS:
         found = (
             ((0, one) for one in run.once(name, known, unseen, recipe))

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,19 @@ def read_all(folder: Path, role: Role) -> list[Drawings]:
             f" corpus{' --held-out' if role == 'held_out' else ''}` first"
         )
     return [together(sides) for sides in by_name.values()]
+
+
+def of_blocks(drawings: Iterable[Drawings], blocks: Collection[str]) -> Iterator[Drawings]:
+    """The same pictures with the statistics of some blocks alone, in the order of BLOCKS.
+
+    ValueError for a block that there is not.
+    """
+    if unknown := set(blocks) - set(BLOCKS):
+        raise ValueError(f"{sorted(unknown)} are no blocks; there are {', '.join(BLOCKS)}")
+    kept = np.concatenate([np.full(size, name in blocks) for name, size in BLOCKS.items()])
+    for one in drawings:
+        features = {name: rows[:, kept] for name, rows in one.features.items()}
+        yield dataclasses.replace(one, features=features)
 
 
 def together(parts: Sequence[Drawings]) -> Drawings:

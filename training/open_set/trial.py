@@ -28,8 +28,8 @@ class TrialRecipe:
 
     fit: FitRecipe = field(default_factory=FitRecipe)
     shots: int = 50
-    alpha: float = 0.005
-    alpha_source: float = 0.02
+    alpha: float = 0.01
+    alpha_source: float = 0.05
     margin: float = 6.0
     typical: float = 0.02
     statistics_share: float = 0.6

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from training.histories.conditions import CONDITIONS
-from training.open_set.corpus import Drawn, PictureClass, block_statistics, extract, read_all
+from training.open_set.corpus import (
+    Drawn,
+    PictureClass,
+    block_statistics,
+    extract,
+    of_blocks,
+    read_all,
+)
 from worker.errors import StopError
+from worker.extractor.blocks.picture_features import accumulate, finish
 
 ARRIVALS = {name: CONDITIONS[name] for name in ("clean", "half")}
 
@@ -62,3 +70,12 @@ def test_the_sides_of_a_class_are_drawn_apart_and_read_together(tmp_path: Path) 
     (found,) = read_all(tmp_path, "learn")
     assert found.sides.tolist() == [128, 128, 128, 64, 64, 64]
     assert len(found.features["clean"]) == len(found.histories) == 6
+
+
+def test_a_trial_may_read_some_blocks_alone(tmp_path: Path) -> None:
+    list(extract([pictures_of("real a", "learn", [])], ARRIVALS, tmp_path))
+    (found,) = of_blocks(read_all(tmp_path, "learn"), ["colour"])
+    colour = finish(accumulate(picture(2), ["colour"]))["colour"].astype(np.float16)
+    assert np.array_equal(found.features["clean"][2], colour)
+    with pytest.raises(ValueError, match=r"\['colours'\] are no blocks; there are block_dct"):
+        next(of_blocks([found], ["colours"]))
