@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from worker.decoder.jpeg_quality import standard_table
+from worker.decoder.image_header import read_header
+from worker.decoder.jpeg_quality import UNFAMILIAR, nearest_quality, standard_table
 from worker.extractor.earlier_jpeg import EarlierJpeg, find_earlier
 
 Picture = NDArray[np.uint8]
@@ -132,6 +133,32 @@ def found_in_jpeg(base: list[Picture], rng: np.random.Generator) -> None:
             print(row(f"{first} then {second}, {where}", outcomes))
 
 
+def found_in_files(folders: list[Path], most: int, rng: np.random.Generator) -> None:
+    """Print what is found in JPEG files as they are: their own JPEG from pixels, one before it."""
+    outcomes: list[str] = []
+    unfamiliar: list[str] = []
+    before = 0
+    files = sorted(f for folder in folders for f in folder.rglob("*.jp*g"))
+    for file in files[:: max(1, len(files) // most)]:
+        data = file.read_bytes()
+        coding = read_header(data).jpeg
+        image = Image.open(io.BytesIO(data))
+        if coding is None or min(image.size) < 64:
+            continue
+        quality, distance = nearest_quality(coding.luma)
+        top, left = (8 * int(rng.integers(0, max(1, n // 8 - 64))) for n in image.size[::-1])
+        part = pixels(image.crop((left, top, *(np.add((left, top), SIDE).clip(max=image.size)))))
+        outcome = right(find_earlier([part]), quality, 0, 0)
+        (outcomes if distance <= UNFAMILIAR else unfamiliar).append(outcome)
+        before += find_earlier([part], coding.luma) is not None
+    print("\n| files, their own JPEG | pictures | right, % | none | wrong grid | wrong quality |")
+    print("|---|---|---|---|---|---|")
+    for name, kind in (("familiar table", outcomes), ("unfamiliar table", unfamiliar)):
+        if kind:
+            print(row(name, kind))
+    print(f"One before it: in {before} of {len(outcomes) + len(unfamiliar)}.")
+
+
 def claimed_for_nothing(
     base: list[Picture], images: list[Image.Image], rng: np.random.Generator
 ) -> None:
@@ -190,6 +217,7 @@ def main() -> None:
     base = [pixels(reduced(image, 2.2, Image.Resampling.LANCZOS)) for image in images]
     found_in_png(base, rng)
     found_in_jpeg(base, rng)
+    found_in_files(options.folders, options.most, rng)
     claimed_for_nothing(base, images, rng)
     timed(cut(max(base, key=lambda picture: min(picture.shape)), rng))
 

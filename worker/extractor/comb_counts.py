@@ -50,7 +50,8 @@ def block_histograms(
 ) -> NDArray[np.float32]:
     """Counts (M, N) of |coefficient| on the grid that begins at `top`, `left`.
 
-    Blocks with a clipped pixel are left out; the mode 0 is counted and means little.
+    Blocks with a clipped pixel are left out, and modes beyond the diagonal, where little is left to
+    tell by: they stay 0. The mode 0 is counted and means little.
     """
     counts = np.zeros((2, 64, BINS), dtype=np.int32)
     _count(plane, clipped, top, left, _COSINES, counts)
@@ -144,7 +145,7 @@ def _count(
             q0, q1, q2, q3 = columns, columns[across:], columns[2 * across :], columns[3 * across :]
             q4, q5, q6 = columns[4 * across :], columns[5 * across :], columns[6 * across :]
             q7 = columns[7 * across :]
-            for v in range(8):
+            for v in range(8 - u):
                 c0, c1, c2, c3, c4, c5, c6, c7 = cosines[v]
                 for b in range(across):
                     nearer = c0 * q0[b] + c1 * q1[b] + c2 * q2[b] + c3 * q3[b]

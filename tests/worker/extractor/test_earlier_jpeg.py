@@ -153,8 +153,9 @@ def test_histograms_are_those_of_a_slow_transform() -> None:
             block = basis @ plane[y : y + 8, x : x + 8].astype(np.float64) @ basis.T
             bins = np.minimum(np.abs(block) * PER_LEVEL + 0.5, BINS - 1).astype(int)
             expected[np.arange(64), bins.ravel()] += 1
+    expected[np.add.outer(k, k).ravel() > 7] = 0
     counts = block_histograms(plane, clipped, 3, 5)
-    assert counts.sum() == 64 * (3 * 5 - 1)
+    assert counts.sum() == 36 * (3 * 5 - 1)
     assert np.abs(counts - expected).sum() <= 4  # rounding at a bin's edge
 
 
