@@ -187,7 +187,12 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
 @pytest.mark.parametrize("variant", ["inner", "correlation"])
 def test_the_cross_entropy_falls_within_a_few_steps(variant: Variant, tmp_path: Path) -> None:
     recipe = VisualisationRecipe(
-        steps=10, batch_size=8, variant=variant, reconstruction_weight=0, adversarial_weight=0
+        steps=10,
+        batch_size=8,
+        variant=variant,
+        reconstruction_weight=0,
+        adversarial_weight=0,
+        bfloat16=False,  # ten times as slow where the processor has no instruction for it
     )
     losses: list[float] = []
     saved = tmp_path / "saved.safetensors"
