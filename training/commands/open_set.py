@@ -2,11 +2,16 @@
 
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from training.data.roles import Role
+    from training.open_set.corpus import Drawings
 
 Folder = Annotated[
     Path | None, typer.Option(help="Where block statistics lie; else in the cache folder.")
@@ -23,7 +28,7 @@ def corpus(
     """Draw photographs and made pictures, and keep their block statistics.
 
     What is there already is left alone, so that the command goes on where it was interrupted. Exit
-    codes: 0 all is there, 1 the photographs are not.
+    codes: 0 all is there, 1 the photographs are not, 2 wrong use.
     """
     from itertools import islice
 
@@ -32,7 +37,7 @@ def corpus(
     from training.open_set import plan
     from training.open_set.corpus import extract
 
-    first, of = (int(number) for number in part.split("/"))
+    first, of = _part(part)
     conditions = {name: CONDITIONS[name] for name in plan.ARRIVALS}
     classes = plan.classes(load_manifest(), "held_out" if held_out else "learn")
     for name in extract(islice(classes, first - 1, None, of), conditions, plan.folder(folder)):
@@ -59,7 +64,8 @@ def trial(
     """Register unseen families, judge photographs of unseen sources, and print what comes of it.
 
     By default each family and source of the learning role is unseen once (four folds). A line of
-    JSON for each condition, fold and side. Exit codes: 0 measured, 1 there is no corpus.
+    JSON for each condition, fold and side. Exit codes: 0 measured, 1 there is no corpus, 2 wrong
+    use.
     """
     from training.open_set import plan, run
     from training.open_set.corpus import of_blocks, read_all
@@ -67,10 +73,16 @@ def trial(
     from training.open_set.trial import TrialRecipe
     from worker.extractor.blocks.picture_features import BLOCKS
 
+    _among("--block", block, BLOCKS)
+    _among("--condition", condition, plan.ARRIVALS)
     recipe = TrialRecipe(FitRecipe(clip=clip, dimension=dimension, shrinkage=shrinkage))
-    blocks = block or list(BLOCKS)
-    known = list(of_blocks(read_all(plan.folder(folder), "learn"), blocks))
-    unseen = list(of_blocks(read_all(plan.folder(folder), "held_out"), blocks)) if held_out else []
+
+    def read(role: "Role") -> "list[Drawings]":
+        drawings = of_blocks(read_all(plan.folder(folder), role), block or list(BLOCKS))
+        return run.with_few_together(list(drawings))
+
+    known = read("learn")
+    unseen = read("held_out") if held_out else []
     for name in condition or plan.ARRIVALS:
         found = (
             ((0, one) for one in run.once(name, known, unseen, recipe))
@@ -79,3 +91,21 @@ def trial(
         )
         for fold, one in found:
             print(json.dumps({"condition": name, "fold": fold} | asdict(one)), flush=True)
+
+
+def _part(part: str) -> tuple[int, int]:
+    """I and N of I/N, 1 <= I <= N."""
+    first, slash, of = part.partition("/")
+    if not (slash and first.isdigit() and of.isdigit() and 1 <= int(first) <= int(of)):
+        raise typer.BadParameter(
+            f"expected I/N with I from 1 to N, such as 1/2, not {part!r}", param_hint="--part"
+        )
+    return int(first), int(of)
+
+
+def _among(option: str, given: Collection[str] | None, names: Collection[str]) -> None:
+    """Refuse a name that there is not, before anything is read."""
+    if unknown := sorted(set(given or ()) - set(names)):
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}: expected one of {', '.join(names)}", param_hint=option
+        )

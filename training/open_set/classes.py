@@ -5,7 +5,6 @@ smaller and then cut, and after a few histories each (training/histories). A pho
 smaller than the side is not enlarged for it: enlarged pictures are a history of their own.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from training.data.roles import Role
 from training.generators.generator import Generator
 from training.histories.history import HISTORIES
 from training.histories.pictures import KERNELS, resize, tile
-from training.open_set.corpus import Drawn, PictureClass
+from training.open_set.corpus import Drawn, PictureClass, number_of
 from worker.enrol.recompress import Picture, from_pil
 
 SIDES = (64, 128, 256, 512)
@@ -47,12 +46,12 @@ def _real_class(
 ) -> PictureClass:
     def draw() -> Iterator[Drawn]:
         for entry in entries:
-            identity = _digest(entry.file)
+            identity = number_of(entry.file)
             rng = np.random.default_rng([identity, side])
             yield from _views(_read(manifest, entry), identity, side, histories, role, rng)
 
     files = " ".join(entry.sha256[:8] for entry in entries)
-    version = f"{_digest(files)} {histories} {side} {sorted(HISTORIES)}"
+    version = f"{number_of(files)} {histories} {side} {sorted(HISTORIES)}"
     return PictureClass(f"real {source}", source, True, role, side, draw, version)
 
 
@@ -96,7 +95,7 @@ def made_class(
     """`count` images of a generator at one of its sides."""
 
     def draw() -> Iterator[Drawn]:
-        seed = _digest(f"{one.name} {side}") % (1 << 31)
+        seed = number_of(f"{one.name} {side}") % (1 << 31)
         for number, made in enumerate(one.make(count, side, seed, photographs)):
             yield Drawn(made, number, "made")
 
@@ -111,7 +110,3 @@ def _read(manifest: Manifest, entry: Entry) -> Picture:
         left, top = max(0, width - _LARGEST) // 2, max(0, height - _LARGEST) // 2
         box = (left, top, min(width, left + _LARGEST), min(height, top + _LARGEST))
         return from_pil(opened.convert("RGB").crop(box))
-
-
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")

@@ -150,7 +150,7 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
     for number, drawn in enumerate(one.draw()):
         about.append(drawn)
         for name, encode in conditions.items():
-            rng = np.random.default_rng([_digest(f"{one.name} {one.side} {name}"), number])
+            rng = np.random.default_rng([number_of(f"{one.name} {one.side} {name}"), number])
             seen = read_back(encode(drawn.picture, rng))
             rows[name].append(block_statistics(seen).astype(np.float16))
     kind, size = "real" if one.real else "made", sum(BLOCKS.values())
@@ -186,5 +186,6 @@ def _blocks_digest() -> str:
     return found.hexdigest()
 
 
-def _digest(text: str) -> int:
+def number_of(text: str) -> int:
+    """48 bits of a text's SHA-256, for seeds and identities."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")

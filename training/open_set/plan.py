@@ -1,6 +1,6 @@
 """What the corpus holds: how many pictures of whom, at which sides, under which conditions.
 
-A choice of cost: half an hour on two cores. Families over photographs are slow to draw (a network
+A choice of cost. Families over photographs are slow to draw (a network
 takes a second for 512 pixels), so that a few members stand for each; simulated ones are many.
 """
 

@@ -29,7 +29,6 @@ def leave_out(
     condition: str, known: Sequence[Drawings], recipe: TrialRecipe
 ) -> Iterator[tuple[int, Found]]:
     """For each fold and side what was found; of the unseen families all that can be registered."""
-    known = with_few_together(known)
     for fold in range(FOLDS):
         left = [one for one in known if fold_of(_group(one)) == fold]
         kept = [one for one in known if fold_of(_group(one)) != fold]
@@ -44,7 +43,6 @@ def once(
 
     Simulated generators stand in for others and are never registered.
     """
-    known, unseen = with_few_together(known), with_few_together(unseen)
     real, made = [o for o in known if o.real], [o for o in known if not o.real]
     to_fingerprint, space, calibration = learnt(condition, real, made, recipe)
     photographs = cohort(condition, [one for one in unseen if one.real], to_fingerprint)

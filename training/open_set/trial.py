@@ -18,6 +18,7 @@ from training.open_set import naming
 from training.open_set.corpus import Drawings
 from training.open_set.fit import FingerprintMap, FitRecipe, Labels, fit
 from training.open_set.naming import Floats, NamingSpace
+from worker.extractor.calibration import PhotographScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,7 @@ def judge(
 
     calibration, unseen_real = calibration.of_side(side), unseen_real.of_side(side)
     calibrated = highest(calibration.vectors)
-    threshold = max(
-        _level(calibrated, calibration.photographs, recipe.alpha),
-        _worst_source_level(calibrated, calibration, recipe.alpha_source),
-    )
+    threshold = _threshold(calibrated, calibration, recipe)
 
     def named(vectors: Floats, beyond: float) -> NDArray[np.int64]:
         """(B,) the model named, -1 made by one of several, -2 not told from photographs."""
@@ -207,11 +205,7 @@ def _generic(
         lambda vectors: vectors @ direction,
         lambda vectors: naming.impostor_level(space, vectors),
     ):
-        calibrated = score(calibration.vectors)
-        threshold = max(
-            _level(calibrated, calibration.photographs, recipe.alpha),
-            _worst_source_level(calibrated, calibration, recipe.alpha_source),
-        )
+        threshold = _threshold(score(calibration.vectors), calibration, recipe)
         found.append((score(made) > threshold).mean())
         found.append((score(unseen_real.vectors[native]) > threshold).mean())
     return float(found[0]), float(found[1]), float(found[2])
@@ -234,16 +228,21 @@ def _is_first(photographs: Labels, share: float) -> NDArray[np.bool_]:
     return first
 
 
+def _threshold(scores: Floats, photographs: Cohort, recipe: TrialRecipe) -> float:
+    """The higher one of the two levels."""
+    return max(
+        _level(scores, photographs.photographs, recipe.alpha),
+        _worst_source_level(scores, photographs, recipe.alpha_source),
+    )
+
+
 def _level(scores: Floats, photographs: Labels, alpha: float) -> float:
-    """The score that a share `alpha` of photographs exceeds, one vote a photograph."""
+    """The highest score whose p-value is above `alpha`, one vote a photograph."""
     if len(scores) == 0:
         return np.inf
-    _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
-    order = np.argsort(-scores)
-    votes = np.cumsum((1 / views[position])[order])
-    allowed = alpha * (len(views) + 1) - 1
-    inside = int(np.searchsorted(votes, allowed, side="right"))
-    return float(scores[order[min(inside, len(order) - 1)]])
+    scored = PhotographScores.of(scores, photographs)
+    usual = (1 + scored.as_high[:-1]) / (scored.count + 1) > alpha
+    return float(scored.scores[usual][-1])
 
 
 def _worst_source_level(scores: Floats, photographs: Cohort, alpha: float) -> float:
