@@ -118,7 +118,8 @@ def judge(
     unseen_made: Sequence[Drawings],
     recipe: TrialRecipe,
 ) -> Found | None:
-    """What becomes of pictures of one size; None where no unseen generator draws that size."""
+    """What becomes of pictures of one size; None where one side has no unseen pictures of it."""
+    calibration, unseen_real = calibration.of_side(side), unseen_real.of_side(side)
     names, means, limits, tests = [], [], [], []
     for one in unseen_made:
         vectors = to_fingerprint(one.features[condition][one.sides == side])
@@ -129,7 +130,7 @@ def judge(
         means.append(enrolled.mean(0))
         limits.append(_typical_limit(space, enrolled, recipe.typical))
         tests.append(vectors[recipe.shots :])
-    if not names:
+    if not names or not len(unseen_real.vectors):
         return None
     registry, limit = np.stack(means), np.array(limits, np.float32)
     counts = np.full(len(names), recipe.shots)
@@ -139,7 +140,6 @@ def judge(
         scores = naming.typical_scores(space, vectors, registry, counts, limit)
         return np.asarray(scores.max(1))
 
-    calibration, unseen_real = calibration.of_side(side), unseen_real.of_side(side)
     calibrated = highest(calibration.vectors)
     threshold = _threshold(calibrated, calibration, recipe)
 

@@ -1,5 +1,7 @@
 """A trial on made-up block statistics, whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,13 @@ def test_a_level_counts_each_photograph_once_however_often_it_is_shown() -> None
     photographs = np.concatenate([np.zeros(50, int), np.arange(1, 200)])
     assert _level(scores, photographs, alpha=0.01) == pytest.approx(1.98)
     assert _level(scores, photographs, alpha=0.005) == 9.0
+
+
+def test_a_size_without_unseen_photographs_is_left_out() -> None:
+    rng = np.random.default_rng(2)
+    known = [drawings(f"real {i}", "", rng.normal(0, 0.2, F), 60, 1.0) for i in range(4)]
+    made = [drawings(f"made {i}", "codebook", rng.normal(0, 2, F), 20, 0.8) for i in range(8)]
+    unseen = drawings("unseen", "span", rng.normal(0, 2, F), 140, 0.8)
+    small = drawings("new", "", rng.normal(0, 0.2, F), 60, 1.0)
+    small = replace(small, sides=np.full(60, 64))
+    assert not list(once("clean", [*known, *made], [small, unseen], RECIPE))
