@@ -64,13 +64,14 @@ def trial(
     """Register unseen families, judge photographs of unseen sources, and print what comes of it.
 
     By default each family and source of the learning role is unseen once (four folds). A line of
-    JSON for each condition, fold and side. Exit codes: 0 measured, 1 there is no corpus, 2 wrong
-    use.
+    JSON for each condition, fold and side. Exit codes: 0 measured, 1 the corpus is
+    missing or too small, 2 wrong use.
     """
     from training.open_set import plan, run
     from training.open_set.corpus import of_blocks, read_all
     from training.open_set.fit import FitRecipe
     from training.open_set.trial import TrialRecipe
+    from worker.errors import StopError
     from worker.extractor.blocks.picture_features import BLOCKS
 
     _among("--block", block, BLOCKS)
@@ -83,6 +84,7 @@ def trial(
 
     known = read("learn")
     unseen = read("held_out") if held_out else []
+    measured = False
     for name in condition or plan.ARRIVALS:
         found = (
             ((0, one) for one in run.once(name, known, unseen, recipe))
@@ -91,6 +93,12 @@ def trial(
         )
         for fold, one in found:
             print(json.dumps({"condition": name, "fold": fold} | asdict(one)), flush=True)
+            measured = True
+    if not measured:
+        raise StopError(
+            "nothing was measured: no unseen family that can be registered has pictures of a size"
+            " of which there are unseen photographs; draw the rest by `latentprint train corpus`"
+        )
 
 
 def _part(part: str) -> tuple[int, int]:
