@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from training.data.roles import Role
 from training.histories.conditions import Arrival
-from training.histories.encodings import read as read_back
+from worker.decoder.decode import DecodedImage, DecodeLimits, decode
+from worker.decoder.regions import RegionReading
 from worker.enrol.recompress import Picture
 from worker.errors import StopError
-from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish
+from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish, pool
+from worker.extractor.nuisance import Nuisance, nuisance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,21 +55,29 @@ class PictureClass:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawings:
-    """A class on disk: `features[condition]` (N, F) float16, and of each picture what it is."""
+    """A class on disk: `features[condition]` (N, F) float16, and of each picture what it is.
+
+    `kinds[condition]` (N, 15) float32 are nuisance vectors: what kind of picture each is there.
+    """
 
     name: str
     family: str
     real: bool
     role: str
     features: Mapping[str, NDArray[np.float16]]
+    kinds: Mapping[str, NDArray[np.float32]]
     photographs: NDArray[np.int64]
     sides: NDArray[np.int64]
     histories: NDArray[np.str_]
 
 
-def block_statistics(picture: Picture) -> NDArray[np.float32]:
-    """All block statistics (F,) of a picture (3, H, W), in the order of the blocks."""
-    parts = finish(accumulate(np.ascontiguousarray(picture)))
+LIMITS = DecodeLimits(RegionReading())
+"""How the corpus is decoded: as the worker decodes."""
+
+
+def block_statistics(image: DecodedImage) -> NDArray[np.float32]:
+    """All block statistics (F,) of what is read of a picture, in the order of the blocks."""
+    parts = finish(pool(accumulate(region) for region in image.regions))
     return np.concatenate([parts[name] for name in parts])
 
 
@@ -119,6 +129,7 @@ def together(parts: Sequence[Drawings]) -> Drawings:
         features={
             name: np.concatenate([part.features[name] for part in parts]) for name in first.features
         },
+        kinds={name: np.concatenate([part.kinds[name] for part in parts]) for name in first.kinds},
         photographs=np.concatenate([part.photographs for part in parts]),
         sides=np.concatenate([part.sides for part in parts]),
         histories=np.concatenate([part.histories for part in parts]),
@@ -129,15 +140,17 @@ def read(path: Path) -> Drawings:
     """A class's file."""
     with np.load(path, allow_pickle=False) as arrays:
         about = [str(word) for word in arrays["about"]]
-        features = {
-            name.removeprefix("of."): arrays[name] for name in arrays if name.startswith("of.")
-        }
+        features, kinds = (
+            {name.removeprefix(part): arrays[name] for name in arrays if name.startswith(part)}
+            for part in ("of.", "kind.")
+        )
         return Drawings(
             about[0],
             about[1],
             about[2] == "real",
             about[3],
             features,
+            kinds,
             arrays["photographs"],
             arrays["sides"],
             arrays["histories"],
@@ -146,13 +159,19 @@ def read(path: Path) -> Drawings:
 
 def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> None:
     rows: dict[str, list[NDArray[np.float16]]] = {name: [] for name in conditions}
+    kinds: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
     about: list[Drawn] = []
     for number, drawn in enumerate(one.draw()):
-        about.append(drawn)
+        seen = {}
         for name, encode in conditions.items():
             rng = np.random.default_rng([number_of(f"{one.name} {one.side} {name}"), number])
-            seen = read_back(encode(drawn.picture, rng))
-            rows[name].append(block_statistics(seen).astype(np.float16))
+            seen[name] = decode(encode(drawn.picture, rng), LIMITS)
+        if any(image.problem is not None for image in seen.values()):
+            continue  # the worker would not judge it, so nothing is to be learned from it
+        about.append(drawn)
+        for name, image in seen.items():
+            rows[name].append(block_statistics(image).astype(np.float16))
+            kinds[name].append(nuisance(image.regions, image.facts).vector)
     kind, size = "real" if one.real else "made", sum(BLOCKS.values())
     partial = path.with_suffix(f".{os.getpid()}.npz")
     np.savez(
@@ -165,6 +184,10 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
         **{
             f"of.{name}": np.array(found, np.float16).reshape(-1, size)
             for name, found in rows.items()
+        },
+        **{
+            f"kind.{name}": np.array(found, np.float32).reshape(-1, len(Nuisance.NAMES))
+            for name, found in kinds.items()
         },
     )
     partial.replace(path)

@@ -21,8 +21,15 @@ from training.open_set.classes import made_class, real_classes
 from training.open_set.corpus import PictureClass
 from worker.enrol.recompress import Picture, from_pil
 
-ARRIVALS = ("clean", "jpeg90", "jpeg75", "half", "jpeg85_then_75")
-"""Names in training/histories/conditions.py."""
+ARRIVALS = (
+    *("clean", "half"),
+    *("jpeg95", "jpeg95_444", "half_jpeg95"),
+    *("jpeg90", "jpeg90_444", "half_jpeg90"),
+    *("jpeg85", "jpeg75_cut_then_85", "half_jpeg85"),
+    *("jpeg75", "jpeg75_444", "jpeg85_then_75", "half_jpeg75"),
+    *("jpeg60", "webp80"),
+)
+"""Names in training/histories/conditions.py, by the codec that their files show."""
 
 HISTORIES_OF: dict[Role, int] = {"learn": 2, "held_out": 4}
 """Drawn for each photograph and side, beside the native and the reduced view."""
