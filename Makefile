@@ -56,7 +56,7 @@ lock: ## compile requirements.lock anew from pyproject.toml
 	  --custom-compile-command 'make lock' -o requirements.lock
 
 schemas: setup ## write the JSON Schemas, the AsyncAPI document and docs/commands.md anew
-	@$(BIN)/python -m worker.commands.write_schemas && $(BIN)/python -m worker.commands.write_commands
+	@$(BIN)/python -m worker.documents.write_schemas && $(BIN)/python -m worker.documents.write_commands
 
 clean: ## remove the environment and everything generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

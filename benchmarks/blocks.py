@@ -1,11 +1,12 @@
-"""What the block statistics of a 512x512 picture cost beside the present extractor, in one run.
+"""What the extraction of a 512x512 picture costs, and each of its parts, in one run.
 
-Caveats: one machine, one thread, one made picture (smooth shapes and noise) as a JPEG. Rounds of
-all parts follow one another, so that what else the machine does falls on all alike; the least and
-the median of each part's processor time are given. The decoding is no part of it, nor are the
-blocks' `finish` and what is to come after them (whitening, scores). Read the ratios.
+Caveats: one machine, one thread, one made picture (smooth shapes and noise), as a PNG and as a
+JPEG. Rounds of all parts follow one another, so that what else the machine does falls on all alike;
+the least and the median of each part's processor time are given. The decoding is no part of it.
+The blocks are read of the first region alone: the whole picture, up to 512x512. Read the ratios.
 
     OMP_NUM_THREADS=1 python -m benchmarks.blocks [--rounds 40] [--side 512] [--output FILE]
+        [--bundle FOLDER]
 """
 
 import argparse
@@ -29,8 +30,11 @@ from PIL import Image
 from worker.decoder.decode import decode
 from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish
 from worker.extractor.blocks.planes import to_planes
-from worker.extractor.bundle import load_bundle
-from worker.extractor.extract import TorchExtractor
+from worker.extractor.bundle import Bundle, load_bundle
+from worker.extractor.earlier_jpeg import find_earlier
+from worker.extractor.extract import BlockExtractor
+from worker.extractor.fingerprint_map import block_statistics
+from worker.extractor.nuisance import nuisance
 
 
 def picture(side: int) -> NDArray[np.uint8]:
@@ -45,24 +49,35 @@ def picture(side: int) -> NDArray[np.uint8]:
     return levels.clip(0, 255).astype(np.uint8)
 
 
-def parts(side: int) -> dict[str, Callable[[], object]]:
+def parts(side: int, bundle: Bundle) -> dict[str, Callable[[], object]]:
     """What is timed, by name; the first is the measure of the others."""
-    file = io.BytesIO()
-    Image.fromarray(picture(side)).save(file, "JPEG", quality=90)
-    region = np.ascontiguousarray(np.asarray(Image.open(file)).transpose(2, 0, 1))
-    extractor = TorchExtractor(load_bundle(), "cpu")
-    decoded = decode(file.getvalue(), extractor.limits)
+    extractor = BlockExtractor(bundle, "cpu")
+    drawn = Image.fromarray(picture(side))
+    jpeg, png = (decode(encoded(drawn, kind), extractor.limits) for kind in ("JPEG", "PNG"))
+    (region, *_) = png.regions
     sums = accumulate(region)
-    first_three = list(BLOCKS)[:3]
+    seen = bundle.maps["lossless"]
+    statistics = block_statistics(png.regions, seen.blocks)[None]
     # A block alone converts the planes too; `planes` says how much of it that is.
     return {
-        "present_extractor": lambda: extractor.extract([decoded]),
+        "extract_jpeg": lambda: extractor.extract([jpeg]),
+        "extract_png": lambda: extractor.extract([png]),
         "planes": lambda: to_planes(region),
         **{name: partial(accumulate, region, [name]) for name in BLOCKS},
-        "dct_blocks": lambda: accumulate(region, first_three),
+        "lossy_blocks": lambda: accumulate(region, bundle.maps["jpeg90"].blocks),
         "all_blocks": lambda: accumulate(region),
         "finish": lambda: finish(sums),
+        "map": lambda: seen.fingerprint(seen.standard(statistics)),
+        "nuisance": lambda: nuisance(png.regions, png.facts),
+        "earlier_jpeg": lambda: find_earlier(png.regions),
     }
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """The bytes of a PNG, or of a JPEG of quality 90."""
+    file = io.BytesIO()
+    image.save(file, kind, **({"quality": 90} if kind == "JPEG" else {}))
+    return file.getvalue()
 
 
 def main() -> None:
@@ -71,9 +86,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--bundle", type=Path, help="instead of the default one")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    timed = parts(options.side)
+    timed = parts(options.side, load_bundle(options.bundle))
     for part in timed.values():
         part()  # compiled, and caches filled
     times: dict[str, list[float]] = {name: [] for name in timed}
@@ -92,7 +108,7 @@ def main() -> None:
             name: {
                 "least_ms": round(min(own), 2),
                 "median_ms": round(statistics.median(own), 2),
-                "over_present_extractor": round(statistics.median(own) / measure, 3),
+                "over_extract_jpeg": round(statistics.median(own) / measure, 3),
             }
             for name, own in times.items()
         },

@@ -1,91 +1,164 @@
 """What a fingerprint space is like before anyone registers: shipped with the extractor bundle.
 
-Letters: K conditions, D fingerprint size, M real photographs per condition.
+One space for each codec. Letters: D fingerprint size, G background generators, M views of
+photographs, V numbers of a nuisance vector.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint_db.conditions import Codec
+
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+SIZE_CLASSES: tuple[tuple[str, int], ...] = (
+    ("under_96", 0),
+    ("96_to_191", 96),
+    ("192_to_383", 192),
+    ("384_up", 384),
+)
+"""Name and least side in pixels (square root of the pixels that are read) of each size class;
+photographs of one class calibrate pictures of that class."""
+
+
+def size_class_of(pixels_read: int) -> int:
+    """The position in SIZE_CLASSES of a picture of which so many pixels were read."""
+    side = pixels_read**0.5
+    return max(i for i, (_, least) in enumerate(SIZE_CLASSES) if side >= least)
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionConstants:
     """What the decision computes with, beside the statistics; stands in bundle.json.
 
-    `prior_samples`: a model's covariance is shrunk towards the background's as if that had been
-    seen in so many samples. `halved_penalty_per_number`: nats, for each of the D numbers of a
-    fingerprint, by which "it was halved" must explain an image better than "it was not".
-    `beyond_as_received` and `beyond_reencoded`: the share of a model's own images that its
-    threshold leaves outside, as received and after re-encoding.
+    `margin`: nats of log-likelihood by which a model must lead the next to be named. `atypical`:
+    the share of a model's own images that its limit leaves outside. `reach`: within so many times
+    its limit a model may still tell an image from photographs, without naming it: a sibling's, or
+    one of a quality between those that are enrolled. `own_scatter`: the weight of the registered
+    models' own scatter in the covariance that tells models apart. `impostors`: how
+    many of the background's generators set a picture's level, and `impostor_weight` by how much.
+    `unfamiliar_distance`: beyond this distance from the tenth nearest calibration photograph, in
+    deviations of the nuisance vector, a picture is unfamiliar.
     """
 
-    prior_samples: float
-    halved_penalty_per_number: float
-    beyond_as_received: float
-    beyond_reencoded: float
+    margin: float
+    atypical: float
+    reach: float
+    own_scatter: float
+    impostors: int
+    impostor_weight: float
+    unfamiliar_distance: float
 
     def __post_init__(self) -> None:
-        shares = (self.beyond_as_received, self.beyond_reencoded)
-        if not (self.prior_samples > 0 and self.halved_penalty_per_number >= 0) or not all(
-            0 < share < 0.5 for share in shares
+        if not (
+            self.margin >= 0
+            and 0 < self.atypical < 0.5
+            and self.reach >= 1
+            and 0 <= self.own_scatter < 1
+            and self.impostors >= 1
+            and 0 <= self.impostor_weight <= 1
+            and self.unfamiliar_distance > 0
         ):
             raise ValueError(
-                f"{self} cannot be: expected a prior above 0 samples, a penalty of at least 0 nats"
-                " and shares between 0 and 0.5; export the bundle again"
+                f"{self} cannot be: expected a margin of at least 0, atypical between 0 and 0.5,"
+                " a reach of 1 or more, own_scatter from 0 to below 1, an impostor or more of a"
+                " weight from 0 to 1 and a positive unfamiliar_distance; export the bundle again"
             )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Background:
-    """Background statistics of one fingerprint space, per recompression condition.
+class Cohort:
+    """Fingerprints of real photographs under one codec, none of them behind its statistics.
 
-    `within` (K, D, D) is the covariance of image fingerprints of one generator around its mean,
-    pooled over the generators of training: what a model's own covariance is shrunk towards.
-    `total_mean` (K, D) and `total` (K, D, D) describe all pictures, real and made: the alternative
-    in the log-likelihood ratio.
-    `real_vectors` (K, M, D) are fingerprints of M distinct real photographs under each condition,
-    one view of each, for the enrolment gate.
+    `vectors` (M, D); `photographs` and `sources` (M,) say which photograph each view shows and
+    whose it is; `size_classes` (M,) are positions in SIZE_CLASSES; `kinds` (M, V) are nuisance
+    vectors; `normalises` (M,) bool marks the photographs behind the models' z-norm, which never
+    stand behind a p-value.
     """
 
+    vectors: Floats
+    photographs: Labels
+    sources: Labels
+    size_classes: Labels
+    kinds: Floats
+    normalises: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        rows = len(self.vectors)
+        others = (self.photographs, self.sources, self.size_classes, self.kinds, self.normalises)
+        if any(len(column) != rows for column in others):
+            raise ValueError(
+                f"a cohort of {rows} fingerprints comes with {[len(c) for c in others]}"
+                " photographs, sources, size classes, kinds and marks; export the bundle again"
+            )
+
+    def where(self, rows: NDArray[np.bool_]) -> "Cohort":
+        """Some of the views, (M,) bool."""
+        return Cohort(
+            self.vectors[rows],
+            self.photographs[rows],
+            self.sources[rows],
+            self.size_classes[rows],
+            self.kinds[rows],
+            self.normalises[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodecSpace:
+    """One codec's statistics, and photographs to hold scores against.
+
+    Fingerprints are whitened: photographs have mean 0 and, in number d, the variance r_d
+    (`real_variance` (D,), between 0 and 2); the images of one generator have 2 - r_d around its
+    mean, and both covariances are diagonal. `generators` (G, D) are the means of generators that
+    nobody registers; `synthesis` (D,) weighs a fingerprint to the score of the test with nothing
+    registered, which rises with evidence of synthesis.
+    """
+
+    real_variance: Floats
+    generators: Floats
+    synthesis: Floats
+    cohort: Cohort
+
+    def __post_init__(self) -> None:
+        variance, size = self.real_variance, self.real_variance.shape
+        shapes = (self.generators.shape[1:], self.synthesis.shape, self.cohort.vectors.shape[1:])
+        if len(size) != 1 or any(shape != size for shape in shapes):
+            raise ValueError(
+                f"variances of shape {size} come with generators, weights and photographs of"
+                f" {shapes}; expected (D,) each; export the bundle again"
+            )
+        if not ((variance > 0) & (variance < 2)).all():
+            raise ValueError(
+                f"a real variance of {variance.min():g} to {variance.max():g}; expected numbers"
+                " between 0 and 2, both excluded; export the bundle again"
+            )
+
+    @property
+    def made_variance(self) -> Floats:
+        """(D,) the variance of one generator's images around their mean."""
+        made: Floats = 2.0 - self.real_variance
+        return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """The spaces of all codecs, of one D, and the constants of the decision."""
+
     space: str
-    conditions: tuple[str, ...]
-    within: Floats
-    total_mean: Floats
-    total: Floats
-    real_vectors: Floats
+    codecs: Mapping[Codec, CodecSpace]
     constants: DecisionConstants
 
     def __post_init__(self) -> None:
-        count, dimension = len(self.conditions), self.within.shape[-1]
-        shapes = {
-            "within": (self.within.shape, (count, dimension, dimension)),
-            "total_mean": (self.total_mean.shape, (count, dimension)),
-            "total": (self.total.shape, (count, dimension, dimension)),
-            "real_vectors": (
-                self.real_vectors.shape,
-                (count, self.real_vectors.shape[1], dimension),
-            ),
-        }
-        for name, (seen, expected) in shapes.items():
-            if seen != expected:
-                raise ValueError(
-                    f"background of space {self.space[:12]}: {name} has shape {seen}, expected"
-                    f" {expected}; the bundle is damaged, export it again"
-                )
+        sizes = {len(one.real_variance) for one in self.codecs.values()}
+        if len(sizes) != 1:
+            raise ValueError(f"codecs of fingerprint sizes {sorted(sizes)}; expected one size")
 
     @property
     def dimension(self) -> int:
         """D, the size of a fingerprint in this space."""
-        return int(self.within.shape[-1])
-
-    @property
-    def halved_penalty(self) -> float:
-        """Nats by which "it was halved" must explain an image better than "it was not"."""
-        return self.constants.halved_penalty_per_number * self.dimension
-
-    def index(self, condition: str) -> int:
-        """Where `condition` stands along the first axis of the arrays."""
-        return self.conditions.index(condition)
+        return len(next(iter(self.codecs.values())).real_variance)

@@ -1,8 +1,8 @@
 """A ModelFingerprint as bytes and back: deterministic, bit for bit, without pickle.
 
-    latentprint-entry 1\\n
+    latentprint-entry 2\\n
     {canonical JSON: every field that is not an array, and not the status}\\n
-    mean (C, D) float32 | scatter (C, D, D) float32 | distance_threshold (C,) float64
+    mean (C, D) float16 | variance (C, D) float16 | distance_limit (C,) float64
 
 C is the number of conditions, D the fingerprint size; numbers are little-endian, row by row.
 The form is our own and not a library's, because the SHA-256 of these bytes is an entry's address:
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from fingerprint_db.change import canonical_json
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
 
-_FIRST_LINE = b"latentprint-entry 1\n"
+_FIRST_LINE = b"latentprint-entry 2\n"
+_FORMER_LINE = b"latentprint-entry 1\n"
 
 
 def encode_entry(model: ModelFingerprint) -> bytes:
@@ -36,18 +37,13 @@ def encode_entry(model: ModelFingerprint) -> bytes:
         "registered_by": model.registered_by,
         "reason": model.reason,
         "dimension": model.dimension,
-        "conditions": [
-            {"condition": s.condition, "count": s.count, "threshold_count": s.threshold_count}
-            for s in model.statistics
-        ],
+        "conditions": [{"condition": s.condition, "count": s.count} for s in model.statistics],
     }
-    means = np.stack([s.mean for s in model.statistics]).astype("<f4")  # (C, D)
-    scatters = np.stack([s.scatter for s in model.statistics]).astype("<f4")  # (C, D, D)
-    thresholds = np.array([s.distance_threshold for s in model.statistics], dtype="<f8")  # (C,)
+    means = np.stack([s.mean for s in model.statistics]).astype("<f2")  # (C, D)
+    variances = np.stack([s.variance for s in model.statistics]).astype("<f2")  # (C, D)
+    limits = np.array([s.distance_limit for s in model.statistics], dtype="<f8")  # (C,)
     header = canonical_json(document).encode("ascii") + b"\n"
-    return b"".join(
-        (_FIRST_LINE, header, means.tobytes(), scatters.tobytes(), thresholds.tobytes())
-    )
+    return b"".join((_FIRST_LINE, header, means.tobytes(), variances.tobytes(), limits.tobytes()))
 
 
 def decode_entry(data: bytes, status: Status) -> ModelFingerprint:
@@ -55,6 +51,11 @@ def decode_entry(data: bytes, status: Status) -> ModelFingerprint:
 
     Raises ValueError when `data` is not what `encode_entry` writes.
     """
+    if data.startswith(_FORMER_LINE):
+        raise ValueError(
+            "the entry was enrolled by a version that kept other fingerprints; register the"
+            " generator again from its samples"
+        )
     if not data.startswith(_FIRST_LINE):
         raise ValueError(f"an entry starts with {_FIRST_LINE!r}, this one with {data[:24]!r}")
     header, newline, body = data[len(_FIRST_LINE) :].partition(b"\n")
@@ -79,26 +80,24 @@ def digest_of(data: bytes) -> str:
 def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFingerprint:
     conditions = document["conditions"]
     count, dimension = len(conditions), document["dimension"]
-    expected = count * (4 * dimension + 4 * dimension * dimension + 8)
+    expected = count * (2 * 2 * dimension + 8)
     if len(body) != expected:
         raise ValueError(
             f"the arrays take {len(body)} bytes; {count} conditions of size {dimension} take"
             f" {expected}"
         )
-    after_means = 4 * count * dimension
-    after_scatters = after_means + 4 * count * dimension * dimension
-    means = _floats(body[:after_means]).reshape(count, dimension)  # (C, D)
-    scatters = _floats(body[after_means:after_scatters])
-    scatters = scatters.reshape(count, dimension, dimension)  # (C, D, D)
-    thresholds = np.frombuffer(body[after_scatters:], dtype="<f8").tolist()  # (C,)
+    size = 2 * count * dimension
+    means, variances = (
+        _floats(part).reshape(count, dimension) for part in (body[:size], body[size : 2 * size])
+    )
+    limits = np.frombuffer(body[2 * size :], dtype="<f8").tolist()  # (C,)
     statistics = tuple(
         ConditionStatistics(
             condition=entry["condition"],
             count=entry["count"],
             mean=means[row],
-            scatter=scatters[row],
-            distance_threshold=thresholds[row],
-            threshold_count=entry["threshold_count"],
+            variance=variances[row],
+            distance_limit=limits[row],
         )
         for row, entry in enumerate(conditions)
     )
@@ -118,6 +117,6 @@ def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFinge
 
 def _floats(data: bytes) -> NDArray[np.float32]:
     """A read-only float32 copy of little-endian `data`, aligned whatever the header's length."""
-    floats = np.frombuffer(data, dtype="<f4").astype(np.float32)
+    floats = np.frombuffer(data, dtype="<f2").astype(np.float32)
     floats.flags.writeable = False
     return floats

@@ -12,6 +12,7 @@ RegistryError
     ├── NameTaken         another model that is not retired has this name
     ├── WrongStatus       the model's status does not allow this move
     ├── RevisionMoved     the space changed since the model was judged: judge it again
+    ├── CalibrationMoved  somebody else calibrated meanwhile: run the command again
     ├── UnsignedChange    nobody, or nothing, is named as author or reason
     └── ImportConflict    the export holds other content under an id that is already here
 
@@ -103,6 +104,17 @@ class RevisionMoved(RegistryRefused):
             f"{name!r} was judged against revision {seen} of the registry, which is at revision"
             f" {revision} now: what was registered meanwhile may be its twin. Nothing was added;"
             " run the command again"
+        )
+
+
+class CalibrationMoved(RegistryRefused):
+    """The photographs that calibrate a space changed since they were read."""
+
+    def __init__(self, seen: int, revision: int) -> None:
+        super().__init__(
+            f"the calibration was read at revision {seen} and is at {revision} now: somebody else"
+            " calibrates the same space. What was stored before stands; run the command again, it"
+            " goes on where it stopped"
         )
 
 

@@ -1,9 +1,11 @@
 """MemoryRegistry: the registry in a dict, for tests, the demo and one-off scans."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fingerprint_db.calibration import Calibration, PhotographPart, following
+from fingerprint_db.calibration_encoding import decode_part, encode_part
 from fingerprint_db.change import Change, Clock, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import RevisionGap, UnknownModel
@@ -36,6 +38,7 @@ class MemoryRegistry(Registry):
     def __init__(self, *, clock: Clock = utc_now) -> None:
         self._clock = clock
         self._spaces: dict[str, _Space] = {}
+        self._calibrations: dict[str, Calibration] = {}
         self._changed = threading.Condition()
 
     def register(
@@ -140,6 +143,28 @@ class MemoryRegistry(Registry):
                 self._spaces[contents.space] = held
                 self._changed.notify_all()
         return plan.report
+
+    def calibration(self, space: str) -> Calibration:
+        with self._changed:
+            return self._calibrations.setdefault(space, Calibration.empty(space))
+
+    def store_calibration(
+        self,
+        space: str,
+        add: Sequence[PhotographPart] = (),
+        *,
+        forget: str | None = None,
+        seen: int,
+        by: str,
+        reason: str,
+    ) -> Calibration:
+        author = Author(self._clock(), by, reason)
+        encoded = [encode_part(space, part) for part in add]
+        parts = {digest_of(data): decode_part(space, data) for data in encoded}
+        with self._changed:
+            held = self._calibrations.get(space) or Calibration.empty(space)
+            self._calibrations[space] = following(held, parts, forget, seen, author)
+            return self._calibrations[space]
 
     def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:
         def step(rows: Mapping[str, Row], revision: int, author: Author) -> Step:

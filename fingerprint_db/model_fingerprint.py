@@ -23,32 +23,31 @@ _SPACE = re.compile(r"[0-9a-f]{64}")
 class ConditionStatistics:
     """The class statistics of one generator's images under one recompression condition.
 
-    `mean` is (D,) float32 and `scatter` (D, D) float32: the sum, not the average, of the outer
-    products of the deviations from the mean, so that scatters of several models add up.
-    `distance_threshold` is the largest squared Mahalanobis distance at which an image still
-    counts as this model's; `threshold_count` says how many leave-one-out distances it rests on.
+    `mean` (D,) and `variance` (D,), the mean square of the deviations from it in each number, are
+    float32. `distance_limit` is the largest squared Mahalanobis distance at which an image still
+    counts as this model's; it rests on `count` leave-one-out distances. The numbers of both arrays
+    are such as float16 holds, so that an entry comes back from storage bit for bit.
     """
 
     condition: str
     count: int
     mean: NDArray[np.float32]
-    scatter: NDArray[np.float32]
-    distance_threshold: float
-    threshold_count: int
+    variance: NDArray[np.float32]
+    distance_limit: float
 
     def __post_init__(self) -> None:
         dimension = self.mean.shape[0] if self.mean.ndim == 1 else -1
-        if dimension < 1 or self.scatter.shape != (dimension, dimension):
+        if dimension < 1 or self.variance.shape != (dimension,):
             raise ValueError(
                 f"statistics of condition {self.condition!r}: mean has shape {self.mean.shape} and"
-                f" scatter {self.scatter.shape}; expected (D,) and (D, D)"
+                f" variance {self.variance.shape}; expected (D,) each"
             )
-        if self.mean.dtype != np.float32 or self.scatter.dtype != np.float32:
+        if self.mean.dtype != np.float32 or self.variance.dtype != np.float32:
             raise ValueError(
                 f"statistics of condition {self.condition!r}: dtypes {self.mean.dtype} and"
-                f" {self.scatter.dtype}; expected float32"
+                f" {self.variance.dtype}; expected float32"
             )
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scatter).all()):
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.variance).all()):
             raise ValueError(f"statistics of condition {self.condition!r} hold NaN or infinity")
         if self.count < 2:
             raise ValueError(f"condition {self.condition!r} rests on {self.count} samples, needs 2")

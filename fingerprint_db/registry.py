@@ -12,10 +12,15 @@ Following a registry, without ever missing or inventing a change:
 4. changes, or RevisionGap: go to 1. Entries already decoded are not fetched again
 5. RegistryUnavailable: keep what is held, let its age grow; go to 2
 6. RegistryCorrupt: keep what is held, let its age grow, raise the alarm; go to 1
+
+The photographs that calibrate a space have a revision and a digest of their own: they change no
+model. Whoever follows asks for them at every round; what is held already is not fetched again.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from fingerprint_db.calibration import Calibration, PhotographPart
 from fingerprint_db.change import Action, Change, Clock
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.snapshot import Snapshot
@@ -84,3 +89,25 @@ class Registry(Protocol):
 
     def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
         """Imports `contents`, all or nothing; see `space_contents.plan_import`."""
+
+    def calibration(self, space: str) -> Calibration:
+        """The tenant's photographs of the space; empty where nobody ever calibrated.
+
+        The same object as before where nothing has changed.
+        """
+
+    def store_calibration(
+        self,
+        space: str,
+        add: Sequence[PhotographPart] = (),
+        *,
+        forget: str | None = None,
+        seen: int,
+        by: str,
+        reason: str,
+    ) -> Calibration:
+        """Adds parts, and drops all parts of the source `forget` first; returns what is held then.
+
+        `seen` is the revision of the calibration that this was decided on: CalibrationMoved where
+        it has moved on. WrongSettings where there would be more photographs than a space may have.
+        """

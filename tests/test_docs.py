@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from benchmarks import reliability
-from worker.commands import write_commands
+from worker.documents import write_commands
 from worker.metrics import METRICS
 from worker.program import build_app
 
@@ -136,7 +136,7 @@ def test_every_reject_code_is_explained_and_no_other() -> None:
 
 def test_every_reason_of_a_verdict_is_explained_and_no_other() -> None:
     reasons = verdict_reasons()
-    assert {"registry_stale", "no_model_accepts", "too_small", "model_accepts"} <= reasons
+    assert {"registry_stale", "generic_test", "too_small", "model_accepts"} <= reasons
     assert table("Reasons in verdicts") == reasons
 
 

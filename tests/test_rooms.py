@@ -26,6 +26,8 @@ from tests.imports import (
 FLOORS: dict[str, list[set[str]]] = {
     "fingerprint_db": [
         {"fingerprint_db"},
+        {"fingerprint_db/matching"},
+        {"fingerprint_db/gate"},
         {"fingerprint_db/redis_store"},
         {"fingerprint_db/commands"},
     ],
@@ -36,8 +38,9 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker/extractor/blocks"},
         {"worker/extractor", "worker/broker"},
         {"worker/judge", "worker/enrol"},
-        {"worker/stream"},
+        {"worker/stream", "worker/explain", "worker/calibrate"},
         {"worker/commands"},
+        {"worker/documents"},
     ],
     "training": [
         {"training"},
@@ -46,12 +49,13 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/zoo"},
         {"training/likelihood"},
         {"training/generators"},
-        {"training/extractor"},
         {"training/open_set"},
         {"training/paper", "training/demo"},
         {"training/paper/networks", "training/paper/baselines"},
         {"training/paper/studies"},
         {"training/paper/pages"},
+        {"training/evaluation"},
+        {"training/evaluation/pages"},
         {"training/commands"},
     ],
     "deploy": [{"deploy"}, {"deploy/services"}],
@@ -69,7 +73,7 @@ MAY_KNOW = {
     "redis": {"fingerprint_db/redis_store"},
     "torch": {"worker/extractor"} | TRAINING - {"training/data", "training/demo"},
     "torchvision": TRAINING,
-    "PIL": {"worker/decoder", "worker/enrol"} | TRAINING,
+    "PIL": {"worker/decoder", "worker/enrol", "worker/explain"} | TRAINING,
 }
 # The decision is pure: it may know values of other rooms, and no library but the standard one.
 PURE = {"worker/judge/decide.py"}

@@ -45,6 +45,12 @@ METRICS = (
     Metric("events_quarantined", "counter", "events", "of senders in quarantine"),
     Metric("batches", "counter", "batches", "judged by the inference thread"),
     Metric("judge_seconds", "counter", "s", "spent in inference and decision"),
+    Metric(
+        "calibration_drifts",
+        "counter",
+        "alarms",
+        "that the stream no longer resembles what calibrates",
+    ),
     Metric("judge_failures", "counter", "batches", "that raised and were split"),
     Metric("transactions", "counter", "transactions", "committed"),
     Metric("commit_seconds", "counter", "s", "spent in transactions that were committed"),

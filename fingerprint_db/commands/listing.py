@@ -29,8 +29,7 @@ def model_document(model: ModelFingerprint, *, full: bool) -> dict[str, Any]:
             {
                 "condition": entry.condition,
                 "count": entry.count,
-                "distance_threshold": entry.distance_threshold,
-                "threshold_count": entry.threshold_count,
+                "distance_threshold": entry.distance_limit,
             }
             for entry in model.statistics
         ]
@@ -48,7 +47,7 @@ def models_text(space: str, revision: int, models: Sequence[ModelFingerprint]) -
 
 
 def model_text(model: ModelFingerprint) -> str:
-    """The model's facts, then one line a condition: its count and its threshold."""
+    """The model's facts, then one line a condition: its count and its distance limit."""
     facts = [
         ("id", model.model_id),
         ("name", model.name),
@@ -62,11 +61,8 @@ def model_text(model: ModelFingerprint) -> str:
         ("content", content_digest(model)),
     ]
     lines = "\n".join(f"{name:<11} {printable(value)}" for name, value in facts)
-    rows = [
-        (s.condition, str(s.count), f"{s.distance_threshold:.3f}", str(s.threshold_count))
-        for s in model.statistics
-    ]
-    heading = ("condition", "samples", "distance threshold", "rests on")
+    rows = [(s.condition, str(s.count), f"{s.distance_limit:.3f}") for s in model.statistics]
+    heading = ("condition", "samples", "distance limit")
     return f"{lines}\n\n{columns(heading, rows)}"
 
 

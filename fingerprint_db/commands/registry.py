@@ -57,7 +57,7 @@ def list_models(
     as_json: Json = False,
 ) -> None:
     """List the registered models in order of registration."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         spaces = registry.spaces()
         if not spaces and space is None:
             _say(as_json, {"space": None, "revision": 0, "models": []}, "no model is registered")
@@ -82,7 +82,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one model: counts and thresholds for each recompression condition, and its history."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         found = _named(registry, _chosen(registry.spaces(), space), model)
         changes = registry.history(found.space, found.model_id)
         document = model_document(found, full=True)
@@ -141,7 +141,7 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show every change, oldest first: who did what, when and why."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         digest = _chosen(registry.spaces(), space)
         model_id = _named(registry, digest, model).model_id if model else None
         changes = registry.history(digest, model_id)
@@ -158,7 +158,7 @@ def export_space(
     as_json: Json = False,
 ) -> None:
     """Write one space to a file, checked, with its whole history."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         digest = _chosen(registry.spaces(), space)
         data = export(registry, digest)
         unfinished = file.with_name(f"{file.name}.unfinished")
@@ -186,7 +186,7 @@ def import_spaces(
     as_json: Json = False,
 ) -> None:
     """Import an export: restores an empty space, adds what is missing to a filled one."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         files = [file] if file else _contributed_exports()
         incoming = [decode_contents(path.read_bytes()) for path in files]
         reports = [
@@ -218,7 +218,7 @@ def verify(
     space: Space = None, redis: Redis = None, config: Config = None, as_json: Json = False
 ) -> None:
     """Read everything, check every digest, and replay the history with all its roots."""
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         digest = _chosen(registry.spaces(), space)
         contents = registry.contents(digest)
         problem = contradiction(contents) if contents.history else "no history"
@@ -244,7 +244,7 @@ def _move(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    with _reported(as_json), _opened(redis, config) as registry:
+    with reported(as_json), _opened(redis, config) as registry:
         found = _named(registry, _chosen(registry.spaces(), space), model)
         act = {"promote": registry.promote, "retire": registry.retire, "restore": registry.restore}
         change = act[verb](found.space, found.model_id, by=author_of(by), reason=reason)
@@ -311,7 +311,7 @@ def _opened(redis: str | None, config: Path | None) -> Iterator[RedisRegistry]:
 
 
 @contextmanager
-def _reported(as_json: bool) -> Iterator[None]:
+def reported(as_json: bool) -> Iterator[None]:
     """Turns the registry's errors, and those of files, into one message and their exit code.
 
     Nothing else: a ValueError that the registry did not raise on purpose is a bug, and the program

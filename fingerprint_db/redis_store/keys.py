@@ -1,19 +1,22 @@
 """Every Redis key of the registry: type, lifetime, writer. No other key may exist.
 
-| key                                     | type   | lifetime  | writer                        |
-|-----------------------------------------|--------|-----------|-------------------------------|
-| latentprint:spaces                      | set    | permanent | every write                   |
-| latentprint:registry:SPACE:history      | list   | permanent | every write, one change each  |
-| latentprint:registry:SPACE:index        | hash   | permanent | every write, one field each   |
-| latentprint:registry:SPACE:entry:DIGEST | string | permanent | register, import; never again |
-| latentprint:registry:SPACE:changes      | stream | permanent | every write; trimmed, see note|
+| key                                           | type   | lifetime  | writer                     |
+|-----------------------------------------------|--------|-----------|----------------------------|
+| latentprint:spaces                            | set    | permanent | every write to models      |
+| latentprint:registry:SPACE:history            | list   | permanent | one change each            |
+| latentprint:registry:SPACE:index              | hash   | permanent | one field each             |
+| latentprint:registry:SPACE:entry:DIGEST       | string | permanent | register, import; for good |
+| latentprint:registry:SPACE:changes            | stream | permanent | trimmed, see note          |
+| latentprint:registry:SPACE:calibration        | string | permanent | calibrate                  |
+| latentprint:registry:SPACE:photographs:DIGEST | string | permanent | calibrate; until forgotten |
 
 `history` is the truth about order: its length is the revision, element i is the change of
 revision i + 1. `index` maps a model id to its row (name, status, content digest). `entry` holds
 content under its own SHA-256 and is never rewritten, so readers fetch it outside transactions.
 `changes` repeats the newest changes under the ids REVISION-0, to wake those who follow; it keeps
-the newest `CHANGES_KEPT`, and whoever is further behind takes a new snapshot. All is written in
-one MULTI per call, so the keys must live on one Redis node (replicas are fine, Cluster is not).
+the newest `CHANGES_KEPT`, and whoever is further behind takes a new snapshot. `calibration` lists
+the parts of the tenant's photographs, each kept under its own SHA-256. All is written in one MULTI
+per call, so the keys must live on one Redis node (replicas are fine, Cluster is not).
 
 SPACE is the bundle's SHA-256 in hexadecimal. The worker only reads: its Redis user needs
 READER_COMMANDS on `latentprint:*`, the keeper of the registry needs WRITER_COMMANDS too.
@@ -48,6 +51,7 @@ WRITER_COMMANDS = {
     "RPUSH": "2.4",
     "SADD": "1.0",
     "XADD": "5.0",
+    "DEL": "1.0",
 }
 
 
@@ -70,6 +74,10 @@ DECLARED_KEYS = (
     DeclaredKey(re.compile(rf"{_SPACE}:index"), "hash", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, _WRITES[::4]),
     DeclaredKey(re.compile(rf"{_SPACE}:changes"), "stream", None, _WRITES),
+    DeclaredKey(re.compile(rf"{_SPACE}:calibration"), "string", None, ("calibrate",)),
+    DeclaredKey(
+        re.compile(rf"{_SPACE}:photographs:[0-9a-f]{{64}}"), "string", None, ("calibrate",)
+    ),
 )
 
 
@@ -93,6 +101,15 @@ class SpaceKeys:
     def changes(self) -> str:
         """Stream of the newest changes."""
         return f"latentprint:registry:{self.space}:changes"
+
+    @property
+    def calibration(self) -> str:
+        """String with the list of the parts that calibrate."""
+        return f"latentprint:registry:{self.space}:calibration"
+
+    def photographs(self, digest: str) -> str:
+        """String with the part of a calibration whose SHA-256 is `digest`."""
+        return f"latentprint:registry:{self.space}:photographs:{digest}"
 
     def entry(self, content: str) -> str:
         """String with the encoded entry whose SHA-256 is `content`."""

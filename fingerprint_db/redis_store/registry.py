@@ -19,7 +19,7 @@ transaction for the index and may then fetch the bulk at leisure.
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fingerprint_db.calibration import Calibration, PhotographPart
 from fingerprint_db.change import Change, Clock, encode_change, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import (
@@ -38,6 +39,7 @@ from fingerprint_db.errors import (
 from fingerprint_db.lifecycle import Author, Move, Row, in_order, move, register
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.redis_store.address import RedisAddress
+from fingerprint_db.redis_store.calibration import RedisCalibrations
 from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, reaching
 from fingerprint_db.redis_store.keys import CHANGES_KEPT, SPACES, SpaceKeys
 from fingerprint_db.redis_store.values import (
@@ -86,6 +88,7 @@ class RedisRegistry(Registry):
         self._client: Any = connect(self._address)
         self._clock = clock
         self._changes_kept = changes_kept
+        self._calibrations = RedisCalibrations(self._client, self._address)
         self._decoded: dict[str, dict[str, ModelFingerprint]] = {}  # of the last snapshot, by space
 
     def close(self) -> None:
@@ -209,6 +212,22 @@ class RedisRegistry(Registry):
         self._write(contents.space, plan, by, reason)
         assert report is not None
         return report
+
+    def calibration(self, space: str) -> Calibration:
+        return self._calibrations.read(space)
+
+    def store_calibration(
+        self,
+        space: str,
+        add: Sequence[PhotographPart] = (),
+        *,
+        forget: str | None = None,
+        seen: int,
+        by: str,
+        reason: str,
+    ) -> Calibration:
+        author = Author(self._clock(), by, reason)
+        return self._calibrations.write(space, add, forget, seen, author)
 
     def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:
         def plan(index: SpaceIndex, author: Author) -> _Write:

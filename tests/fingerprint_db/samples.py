@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
 
@@ -15,15 +16,18 @@ OTHER_SPACE = "b2" * 32
 def statistics(condition: str, seed: int, dimension: int = 3) -> ConditionStatistics:
     """Statistics of made-up numbers; the same for the same arguments."""
     numbers = np.random.default_rng(seed)
-    deviations = numbers.normal(size=(8, dimension))  # (N, D)
     return ConditionStatistics(
         condition=condition,
         count=8,
-        mean=numbers.normal(size=dimension).astype(np.float32),
-        scatter=(deviations.T @ deviations).astype(np.float32),  # (D, D)
-        distance_threshold=float(numbers.uniform(1, 9)),
-        threshold_count=8,
+        mean=as_stored(numbers.normal(size=dimension)),
+        variance=as_stored(numbers.uniform(0.5, 1.5, size=dimension)),
+        distance_limit=float(numbers.uniform(1, 9)),
     )
+
+
+def as_stored(numbers: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The nearest numbers that float16 holds, which come back from storage bit for bit."""
+    return numbers.astype(np.float16).astype(np.float32)
 
 
 def model(

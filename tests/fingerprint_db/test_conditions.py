@@ -3,12 +3,17 @@
 import pytest
 
 from fingerprint_db.conditions import (
+    CODECS,
     CONDITIONS,
+    FULL_CHROMA_QUALITIES,
     JPEG_QUALITIES,
     Codec,
     codec_of,
-    conditions_for,
+    conditions_of,
     ijg_step,
+    is_shown,
+    reading_count,
+    readings_of,
 )
 
 # libjpeg's jpeg_quality_scaling(), as its source and documentation state it.
@@ -26,10 +31,11 @@ def test_the_step_never_rises_with_the_quality() -> None:
 
 
 def test_every_jpeg_quality_takes_the_enrolled_codec_with_the_nearest_step() -> None:
-    for quality in range(1, 101):
-        gaps = {name: abs(ijg_step(q) - ijg_step(quality)) for name, q in JPEG_QUALITIES.items()}
-        chosen = codec_of(True, quality)
-        assert gaps[chosen] == min(gaps.values()), quality
+    for known, full_chroma in ((JPEG_QUALITIES, False), (FULL_CHROMA_QUALITIES, True)):
+        for quality in range(1, 101):
+            gaps = {name: abs(ijg_step(q) - ijg_step(quality)) for name, q in known.items()}
+            chosen = codec_of(True, quality, full_chroma=full_chroma)
+            assert gaps[chosen] == min(gaps.values()), quality
 
 
 @pytest.mark.parametrize(
@@ -46,23 +52,48 @@ def test_every_jpeg_quality_takes_the_enrolled_codec_with_the_nearest_step() -> 
         (True, 60, "jpeg60"),
         (True, 30, "jpeg60"),
         (True, None, "webp80"),
-        (False, None, "as_received"),
+        (False, None, "lossless"),
     ],
 )
 def test_codecs_of_some_files(lossy: bool, jpeg_quality: int | None, codec: Codec) -> None:
     assert codec_of(lossy, jpeg_quality) == codec
 
 
-def test_an_image_may_be_in_its_codec_at_full_or_at_half_scale() -> None:
-    assert conditions_for(True, 75) == ("jpeg75", "half_jpeg75")
-    assert conditions_for(True, None) == ("webp80", "half_webp80")
-    assert conditions_for(False, None) == ("as_received", "half")
+def test_full_chroma_has_codecs_of_its_own_and_is_said_of_jpeg_alone() -> None:
+    assert codec_of(True, 92, full_chroma=True) == "full_chroma_jpeg90"
+    assert codec_of(True, 85, full_chroma=True) == "full_chroma_jpeg90"
+    assert codec_of(True, 40, full_chroma=True) == "full_chroma_jpeg75"
+    assert codec_of(True, None, full_chroma=True) == "webp80"
 
 
-def test_every_condition_of_a_query_is_one_that_is_enrolled() -> None:
-    names = [condition.name for condition in CONDITIONS]
-    assert len(set(names)) == len(names) == 14
-    assert names[0] == "as_received"
-    possible = {name for q in range(1, 101) for name in conditions_for(True, q)}
-    possible |= {*conditions_for(True, None), *conditions_for(False, None)}
-    assert possible == set(names)
+def test_a_file_may_be_in_every_condition_of_its_codec() -> None:
+    assert [c.name for c in conditions_of("lossless")] == ["lossless"]
+    assert [c.name for c in conditions_of("half_lossless")] == ["half_lossless"]
+    assert [c.name for c in conditions_of("jpeg85")] == ["jpeg85", "shifted_jpeg85"]
+    assert [c.name for c in conditions_of("jpeg75")] == ["jpeg75", "twice_jpeg75"]
+    assert [c.name for c in conditions_of("full_chroma_jpeg75")] == ["full_chroma_jpeg75"]
+    assert [c.name for c in conditions_of("webp80")] == ["webp80"]
+
+
+def test_a_lossless_file_may_have_been_halved_and_is_read_in_both_spaces() -> None:
+    assert readings_of("lossless") == ("lossless", "half_lossless")
+    for codec in CODECS:
+        readings = readings_of(codec)
+        assert readings[0] == codec, "first what the file shows"
+        assert len(readings) == 1 or codec == "lossless"
+        assert is_shown(codec) == (codec != "half_lossless")
+        assert reading_count(codec) == (2 if codec in readings_of("lossless") else 1)
+
+
+def test_a_condition_says_what_its_file_is_written_with() -> None:
+    written = {condition.name: condition.file_codec for condition in CONDITIONS}
+    assert written["half_lossless"] == written["lossless"] == "lossless"
+    assert written["full_chroma_jpeg75"] == written["twice_jpeg75"] == "jpeg75"
+    assert written["shifted_jpeg85"] == "jpeg85"
+    assert {*written.values()} == {"lossless", "webp80", *JPEG_QUALITIES}
+
+
+def test_conditions_have_names_of_their_own_and_each_belongs_to_one_codec() -> None:
+    assert len({condition.name for condition in CONDITIONS}) == len(CONDITIONS) == 13
+    assert [c for codec in CODECS for c in conditions_of(codec)] == list(CONDITIONS)
+    assert CONDITIONS[0].name == "lossless"

@@ -14,26 +14,26 @@ from fingerprint_db.entry_encoding import content_digest, decode_entry, encode_e
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
 from tests.fingerprint_db.samples import OTHER_SPACE, model, statistics
 
-FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+FINITE = st.floats(width=16, allow_nan=False, allow_infinity=False)
 
 
 @given(
     mean=arrays.arrays(np.float32, 2, elements=FINITE),
-    scatter=arrays.arrays(np.float32, (2, 2), elements=FINITE),
-    threshold=st.floats(allow_nan=False),
+    variance=arrays.arrays(np.float32, 2, elements=FINITE),
+    limit=st.floats(allow_nan=False),
     texts=st.tuples(st.text(min_size=1), st.text(), st.text()),
 )
 def test_every_float_and_text_survives_bit_for_bit(
-    mean: np.ndarray, scatter: np.ndarray, threshold: float, texts: tuple[str, str, str]
+    mean: np.ndarray, variance: np.ndarray, limit: float, texts: tuple[str, str, str]
 ) -> None:
-    entry = ConditionStatistics(texts[1] or "x", 2, mean, scatter, threshold, 3)
+    entry = ConditionStatistics(texts[1] or "x", 2, mean, variance, limit)
     given_model = replace(
         model("a"), statistics=(entry,), name=f"n{texts[0]}", family=texts[1], reason=texts[2]
     )
     found = decode_entry(encode_entry(given_model), "live")
     assert found.statistics[0].mean.tobytes() == mean.tobytes()
-    assert found.statistics[0].scatter.tobytes() == scatter.tobytes()
-    assert repr(found.statistics[0].distance_threshold) == repr(threshold)
+    assert found.statistics[0].variance.tobytes() == variance.tobytes()
+    assert repr(found.statistics[0].distance_limit) == repr(limit)
     assert (found.name, found.family, found.reason) == (f"n{texts[0]}", texts[1], texts[2])
     assert encode_entry(found) == encode_entry(given_model)
 
@@ -41,16 +41,16 @@ def test_every_float_and_text_survives_bit_for_bit(
 def test_the_layout_is_the_documented_one() -> None:
     given_model = model("a", dimension=3)
     first, header, body = encode_entry(given_model).split(b"\n", 2)
-    assert first == b"latentprint-entry 1"
+    assert first == b"latentprint-entry 2"
     assert [c["condition"] for c in json.loads(header)["conditions"]] == ["unchanged", "jpeg-75"]
     numbers: list[float] = []
     for entry in given_model.statistics:
         numbers += [float(value) for value in entry.mean]
     for entry in given_model.statistics:
-        numbers += [float(value) for row in entry.scatter for value in row]
-    assert np.frombuffer(body[: 4 * 24], "<f4").tolist() == numbers
-    thresholds = [entry.distance_threshold for entry in given_model.statistics]
-    assert np.frombuffer(body[4 * 24 :], "<f8").tolist() == thresholds
+        numbers += [float(value) for value in entry.variance]
+    assert np.frombuffer(body[: 2 * 12], "<f2").tolist() == numbers
+    limits = [entry.distance_limit for entry in given_model.statistics]
+    assert np.frombuffer(body[2 * 12 :], "<f8").tolist() == limits
 
 
 def test_every_field_but_the_status_is_part_of_the_content() -> None:
@@ -78,9 +78,8 @@ def test_every_field_of_the_statistics_is_part_of_the_content() -> None:
         "condition": "other",
         "count": 99,
         "mean": -entry.mean,
-        "scatter": -entry.scatter,
-        "distance_threshold": 99.0,
-        "threshold_count": 99,
+        "variance": 2 * entry.variance,
+        "distance_limit": 99.0,
     }
     assert set(others) == {field.name for field in fields(ConditionStatistics)}
     digests = {
@@ -114,9 +113,14 @@ def test_bytes_cut_short_or_prolonged_are_refused(data: st.DataObject) -> None:
 @pytest.mark.parametrize("header", [b"{}", b"[]", b"3", b'{"conditions": 3, "dimension": 1}'])
 def test_a_header_without_the_fields_is_refused(header: bytes) -> None:
     with pytest.raises(ValueError, match="lacks or misuses a field"):
-        decode_entry(b"latentprint-entry 1\n" + header + b"\n", "live")
+        decode_entry(b"latentprint-entry 2\n" + header + b"\n", "live")
 
 
 def test_an_entry_of_a_later_version_is_refused_by_its_first_line() -> None:
-    with pytest.raises(ValueError, match="starts with b'latentprint-entry 1"):
-        decode_entry(b"latentprint-entry 2\n{}\n", "live")
+    with pytest.raises(ValueError, match="starts with b'latentprint-entry 2"):
+        decode_entry(b"latentprint-entry 3\n{}\n", "live")
+
+
+def test_an_entry_of_the_former_fingerprints_is_refused_with_the_way_forward() -> None:
+    with pytest.raises(ValueError, match="register the generator again from its samples"):
+        decode_entry(b"latentprint-entry 1\n{}\n", "live")

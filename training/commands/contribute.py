@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from training.commands import extractor, likelihood, open_set, paper, zoo
+from training.commands import evaluate, field_set, likelihood, open_set, paper, zoo
 
 
 def contribute(app: typer.Typer) -> None:
@@ -22,13 +22,11 @@ def contribute(app: typer.Typer) -> None:
     train.command("data")(zoo.data)
     train.command("zoo")(zoo.zoo)
     train.command("likelihood")(likelihood.likelihood)
-    train.command("extractor")(extractor.extractor)
-    train.command("constants")(extractor.constants)
-    train.command("export")(extractor.export)
-    train.command("evaluate")(extractor.evaluate)
     train.command("corpus")(open_set.corpus)
     train.command("trial")(open_set.trial)
-    train.command("fieldset")(extractor.field_set)
+    train.command("bundle")(open_set.bundle)
+    train.command("evaluate")(evaluate.evaluate)
+    train.command("fieldset")(field_set.field_set)
     train.command("reproduce")(paper.reproduce)
     train.command("visualise")(paper.visualise)
     app.add_typer(train, name="train")
@@ -47,7 +45,7 @@ def demo(
     """Real photographs and GAN images through a real Kafka to verdicts, and a summary.
 
     Starts its own Kafka, Redis and worker, and stops them; needs no Java, Docker or root. Exit
-    codes: 0 all went well, 1 events were lost or duplicated or accuracy is below 0.9, 2 wrong use,
+    codes: 0 all went well, 1 events were lost or duplicated or accuracy is below 0.85, 2 wrong use,
     3 a service cannot be started, 4 the enrolment gate refused, 130 interrupted.
     """
     # torch takes seconds to import, which other commands need not pay.

@@ -1,17 +1,13 @@
-"""`latentprint train corpus|trial`: block statistics drawn once, and trials on them."""
+"""`latentprint train corpus|trial|bundle`: block statistics drawn once, trials, the bundle."""
 
 import json
 import sys
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from training.data.roles import Role
-    from training.open_set.corpus import Drawings
 
 Folder = Annotated[
     Path | None, typer.Option(help="Where block statistics lie; else in the cache folder.")
@@ -38,7 +34,7 @@ def corpus(
     from training.open_set.corpus import extract
 
     first, of = _part(part)
-    conditions = {name: CONDITIONS[name] for name in plan.ARRIVALS}
+    conditions = {name: CONDITIONS[name] for name in plan.ARRIVALS.values()}
     classes = plan.classes(load_manifest(), "held_out" if held_out else "learn")
     for name in extract(islice(classes, first - 1, None, of), conditions, plan.folder(folder)):
         print(name, file=sys.stderr, flush=True)
@@ -46,17 +42,13 @@ def corpus(
 
 def trial(
     folder: Folder = None,
-    condition: Annotated[
-        list[str] | None, typer.Option(help="clean, jpeg90, …: one or several; else all.")
+    codec: Annotated[
+        list[str] | None, typer.Option(help="lossless, jpeg90, …: one or several; else all.")
     ] = None,
-    block: Annotated[
-        list[str] | None, typer.Option(help="block_dct, phase_dct, …: one or several; else all.")
-    ] = None,
-    dimension: Annotated[int, typer.Option(min=2, help="Numbers of a fingerprint.")] = 600,
+    dimension: Annotated[int, typer.Option(min=2, help="Numbers of a fingerprint.")] = 512,
     shrinkage: Annotated[
         float, typer.Option(min=0, max=1, help="Of each covariance towards its diagonal.")
     ] = 0.1,
-    clip: Annotated[float, typer.Option(min=0.1, help="Of each number, in deviations.")] = 3.0,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Report on what is held out; not for choosing.")
     ] = False,
@@ -64,41 +56,70 @@ def trial(
     """Register unseen families, judge photographs of unseen sources, and print what comes of it.
 
     By default each family and source of the learning role is unseen once (four folds). A line of
-    JSON for each condition, fold and side. Exit codes: 0 measured, 1 the corpus is
-    missing or too small, 2 wrong use.
+    JSON for each codec, fold, condition and side. Exit codes: 0 measured, 1 the corpus is missing
+    or too small, 2 wrong use.
     """
+    from dataclasses import replace
+
+    from fingerprint_db.conditions import CODECS
     from training.open_set import plan, run
-    from training.open_set.corpus import of_blocks, read_all
     from training.open_set.fit import FitRecipe
+    from training.open_set.spaces import SpaceRecipe
     from training.open_set.trial import TrialRecipe
     from worker.errors import StopError
-    from worker.extractor.blocks.picture_features import BLOCKS
 
-    _among("--block", block, BLOCKS)
-    _among("--condition", condition, plan.ARRIVALS)
-    recipe = TrialRecipe(FitRecipe(clip=clip, dimension=dimension, shrinkage=shrinkage))
-
-    def read(role: "Role") -> "list[Drawings]":
-        drawings = of_blocks(read_all(plan.folder(folder), role), block or list(BLOCKS))
-        return run.with_few_together(list(drawings))
-
-    known = read("learn")
-    unseen = read("held_out") if held_out else []
+    _among("--codec", codec, CODECS)
+    fit = FitRecipe(dimension=dimension, shrinkage=shrinkage)
+    recipe = TrialRecipe(replace(SpaceRecipe(), fit=fit))
     measured = False
-    for name in condition or plan.ARRIVALS:
+    for name in CODECS:
+        if codec and name not in codec:
+            continue
+        known = run.read(name, "learn", plan.folder(folder))
         found = (
-            ((0, one) for one in run.once(name, known, unseen, recipe))
+            (
+                (0, one)
+                for one in run.once(
+                    name, known, run.read(name, "held_out", plan.folder(folder)), recipe
+                )
+            )
             if held_out
             else run.leave_out(name, known, recipe)
         )
         for fold, one in found:
-            print(json.dumps({"condition": name, "fold": fold} | asdict(one)), flush=True)
+            print(json.dumps({"codec": name, "fold": fold} | asdict(one)), flush=True)
             measured = True
     if not measured:
         raise StopError(
             "nothing was measured: no unseen family that can be registered has pictures of a size"
             " of which there are unseen photographs; draw the rest by `latentprint train corpus`"
         )
+
+
+def bundle(
+    out: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
+    folder: Folder = None,
+) -> None:
+    """Fit every codec's map and space on all that may be learned from, and write the bundle.
+
+    Then the zoo's generators are enrolled in its space, as `latentprint register` does. Nothing of
+    the role held_out takes part. Exit codes: 0 written, 1 the corpus is missing or the gate refused
+    one of the zoo, 2 wrong use.
+    """
+    from training.open_set import export, plan
+    from training.open_set.spaces import SpaceRecipe
+    from worker.errors import StopError
+
+    if out.exists() and any(out.iterdir()):
+        raise StopError(f"{out} holds files; give a new folder: nothing was written", exit_code=2)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    digest = export.write_bundle(out, plan.folder(folder), SpaceRecipe(), say)
+    for report in export.enrol_zoo(out):
+        say(f"enrolled {report.name} from {report.samples} pictures")
+    print(digest)
 
 
 def _part(part: str) -> tuple[int, int]:

@@ -3,16 +3,16 @@
 `training.data.fill` fills the cache folder; `load_manifest` finds it filled. Both give the
 `Manifest`, the only place that knows the splits and the roles.
 
-Splits are by photograph, of faces and scenes: what learns takes "train", what is tuned or
-calibrated takes "validation", and "test" is for the final figures. "calibration" holds further
-photographs, of one package, that only the test against real photos is calibrated on.
+Splits are by photograph, of faces and scenes, for generators and for the paper's studies: what
+learns takes "train", what is tuned takes "validation", and "test" is for the final figures.
+"calibration" holds further photographs, of one package, that none of these sees.
 
-Roles are by source, of all pictures: "learn" for statistics, calibration and choice, "held_out"
-for figures alone (`training.data.roles`).
+Roles are by source, of all pictures, for the extractor: "learn" for statistics, calibration and
+choice, "held_out" for figures alone (`training.data.roles`).
 
     cache/downloads/                     packages as fetched
     cache/faces/000001.jpg ...           999 CelebA faces, original bytes
-    cache/photos/PACKAGE/NAME.jpg ...    173 photographs and 159 for calibration, original bytes
+    cache/photos/PACKAGE/NAME.jpg ...    173 photographs and 159 further ones, original bytes
     cache/pictures/SOURCE/NAME.jpg ...   photographs of further sources, and what is no photograph
     cache/networks/PACKAGE/...           networks over photographs (`training.data.networks`)
     cache/manifest.json

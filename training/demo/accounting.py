@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.demo.plan import DEAD_LETTER, REAL, PlannedEvent, TrueSource
+from training.demo.plan import DEAD_LETTER, PlannedEvent, TrueSource
 
 Place = tuple[int, int]
 """Partition and offset of an event in the images topic."""
 
 OUTCOMES = ("no_evidence", "unknown_generator", "attributed", "undetermined", DEAD_LETTER)
-LEAST_ACCURACY = 0.9
+LEAST_ACCURACY = 0.85
+"""Below, something is broken. The goal is 0.97, which nothing has reached on this mix yet."""
 _WRONG_LISTED = 20
 
 
@@ -201,7 +202,7 @@ def summarise(books: Books, sources: Sequence[TrueSource]) -> Summary:
 
 def summary_document(summary: Summary) -> dict[str, Any]:
     """The summary for `--json`; of many wrong answers the first 20 are listed, all are counted."""
-    real = next((row for row in summary.rows if row.source.name == REAL), None)
+    real = [row for row in summary.rows if row.source.is_real]
     flagged = ("attributed", "unknown_generator")
     return {
         "events": summary.events,
@@ -216,7 +217,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
             for row in summary.rows
         },
         "misnamed": {row.source.name: dict(row.misnamed) for row in summary.rows if row.misnamed},
-        "false_positives": sum(real.outcomes.get(o, 0) for o in flagged) if real else 0,
+        "false_positives": sum(row.outcomes.get(o, 0) for row in real for o in flagged),
         "wrong_events": len(summary.wrong),
         "wrong": [
             _wrong_document(event, answer) for event, answer in summary.wrong[:_WRONG_LISTED]
@@ -227,13 +228,16 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 
 def _wrong_document(event: PlannedEvent, answer: Answer | None) -> dict[str, Any]:
     document = answer.document if answer else {}
-    image = document.get("image") or {}
+    image, evidence = document.get("image") or {}, document.get("evidence") or {}
     return {
         "subject": event.subject,
         "source": event.source.name,
         "outcome": answer.outcome if answer else None,
         "model": answer.model if answer else None,
+        "name_p_value": (document.get("name_test") or {}).get("p_value"),
         "p_value": (document.get("real_test") or {}).get("p_value"),
+        "condition": document.get("condition"),
+        "unfamiliar": evidence.get("unfamiliar"),
         "reasons": document.get("reasons") or [r for r in [document.get("code")] if r],
         "width": image.get("width"),
         "height": image.get("height"),

@@ -1,8 +1,8 @@
-"""The image files that the demo sends: views of real photographs, GAN images, broken files.
+"""The image files that the demo sends: real photographs, GAN images, broken files.
 
 Every intact image is written by the same `encode`, so that codec and quality say nothing about
-where it came from. Only the whole JPEG and PNG photographs are sent byte for byte as they lie on
-disk.
+where it came from: about 35 % PNG, the rest JPEG, of which about 15 % keep the colours at full
+size (4:4:4). Only the whole JPEG and PNG photographs are sent byte for byte as they lie on disk.
 """
 
 import io
@@ -16,18 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.histories.noise import sensor_noise
+from training.histories.resampling import enlarged
+from worker.enrol.recompress import from_pil, to_pil
 from worker.errors import StopError
 
 PHOTO_FOLDER = Path(__file__).parent / "photos"
 """Held-out photographs that come with the project; their licences are in ATTRIBUTION.md there."""
 
 VIEWS_PER_PHOTO = 8
+PROCESSED_PER_PHOTO = 2
+"""Files of one photograph that were enlarged, and as many that are noisy."""
 
-_PNG_SHARE = 0.5
+_PNG_SHARE = 0.35
 _USUAL_QUALITIES = (75, 96)
 _LOW_QUALITIES = (60, 75)
 _LOW_SHARE = 0.05
-_HALVED_CHROMA = 2  # 4:2:0, as most cameras and platforms write and every condition is enrolled
+_FULL_CHROMA_SHARE = 0.15
+_FULL_CHROMA, _HALVED_CHROMA = 0, 2  # Pillow's numbers for 4:4:4 and 4:2:0; most files are 4:2:0
 
 _KERNELS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 _CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png"}
@@ -47,14 +53,15 @@ class DemoFile:
 
 
 def encode(image: Image.Image, rng: np.random.Generator) -> DemoFile:
-    """PNG, or JPEG of a random quality, mostly 75 to 95."""
+    """PNG, or JPEG of a random quality, mostly 75 to 95, and seldom with full chroma."""
     out = io.BytesIO()
     if rng.random() < _PNG_SHARE:
         image.save(out, "PNG")
         return DemoFile(out.getvalue(), "png")
     qualities = _LOW_QUALITIES if rng.random() < _LOW_SHARE else _USUAL_QUALITIES
     quality = int(rng.integers(*qualities))
-    image.save(out, "JPEG", quality=quality, subsampling=_HALVED_CHROMA)
+    chroma = _FULL_CHROMA if rng.random() < _FULL_CHROMA_SHARE else _HALVED_CHROMA
+    image.save(out, "JPEG", quality=quality, subsampling=chroma)
     return DemoFile(out.getvalue(), "jpg")
 
 
@@ -71,8 +78,7 @@ def photo_paths(folder: Path = PHOTO_FOLDER) -> list[Path]:
 
 def photo_views(path: Path, rng: np.random.Generator) -> Iterator[DemoFile]:
     """VIEWS_PER_PHOTO files of one photograph, from the whole to what fits a 64x64 generator."""
-    with Image.open(path) as opened:
-        photo = opened.convert("RGB")
+    photo = _photo(path)
     suffix = path.suffix.removeprefix(".")
     yield DemoFile(path.read_bytes(), suffix) if suffix in _CONTENT_TYPES else encode(photo, rng)
     yield encode(_reduced(photo, max(photo.size) / 2, rng), rng)
@@ -86,9 +92,32 @@ def photo_views(path: Path, rng: np.random.Generator) -> Iterator[DemoFile]:
     yield encode(_reduced(square, float(rng.choice([64, 96, 128])), rng), rng)
 
 
+def enlarged_views(path: Path, rng: np.random.Generator) -> Iterator[DemoFile]:
+    """PROCESSED_PER_PHOTO files: a part and a thumbnail of a photograph at twice their size."""
+    photo, twice = _photo(path), enlarged(Image.Resampling.BICUBIC, 2.0)
+    for image in (
+        _crop(photo, int(rng.integers(128, 400)), rng),
+        _reduced(photo, rng.uniform(150, 400), rng),
+    ):
+        yield encode(to_pil(twice(from_pil(image), rng)), rng)
+
+
+def noisy_views(path: Path, rng: np.random.Generator) -> Iterator[DemoFile]:
+    """PROCESSED_PER_PHOTO files: a part and a reduction of a photograph as a noisy sensor sees it.
+
+    The noise lies on the samples of the sensor, 2 to 20 grey levels, and is demosaiced with them.
+    """
+    photo, noisy = _photo(path), sensor_noise()
+    for image in (
+        _crop(photo, int(rng.integers(128, 500)), rng),
+        _reduced(photo, rng.uniform(300, 800), rng),
+    ):
+        yield encode(to_pil(noisy(from_pil(image), rng)), rng)
+
+
 def made_files(images: NDArray[np.uint8], rng: np.random.Generator) -> list[DemoFile]:
     """Generated images, uint8 (N,3,R,R), as files, in order."""
-    return [encode(_to_pil(image), rng) for image in images]
+    return [encode(to_pil(image), rng) for image in images]
 
 
 def sample_pngs(images: NDArray[np.uint8]) -> list[bytes]:
@@ -96,7 +125,7 @@ def sample_pngs(images: NDArray[np.uint8]) -> list[bytes]:
     samples = []
     for image in images:
         out = io.BytesIO()
-        _to_pil(image).save(out, "PNG")
+        to_pil(image).save(out, "PNG")
         samples.append(out.getvalue())
     return samples
 
@@ -120,6 +149,11 @@ def broken_files(whole: Image.Image) -> list[DemoFile]:
     ]
 
 
+def _photo(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        return opened.convert("RGB")
+
+
 def _reduced(image: Image.Image, longest_side: float, rng: np.random.Generator) -> Image.Image:
     """The image with its longest side at most this long, and its shortest at least 48."""
     scale = max(longest_side / max(image.size), 48 / min(image.size))
@@ -135,10 +169,6 @@ def _crop(image: Image.Image, side: int, rng: np.random.Generator) -> Image.Imag
     left = int(rng.integers(image.width - side + 1))
     top = int(rng.integers(image.height - side + 1))
     return image.crop((left, top, left + side, top + side))
-
-
-def _to_pil(image: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))  # (R,R,3)
 
 
 def _png_header(width: int, height: int) -> bytes:

@@ -15,7 +15,9 @@ from PIL import Image
 from training.demo.files import (
     DemoFile,
     broken_files,
+    enlarged_views,
     made_files,
+    noisy_views,
     photo_paths,
     photo_views,
     sample_pngs,
@@ -25,14 +27,14 @@ DEMO_SEED = 900_000
 """Seeds from here on belong to the demo; training, enrolment and evaluation stay below."""
 
 MADE_PER_GENERATOR = 100
-ENROLMENT_SAMPLES = 50
-"""What `latentprint register` asks for, as a platform would have after a first report."""
+ENROLMENT_SAMPLES = 60
+"""The 50 that `latentprint register` asks for to name a model, and some that it may set aside."""
 
 HELD_BACK_PHOTOS = 48
 """Views of photographs kept for asking, event by event, whether the worker knows a new model."""
 
-DEAD_LETTER = "dead_letter"
-REAL, BROKEN = "real", "broken"
+NO_EVIDENCE, DEAD_LETTER = "no_evidence", "dead_letter"
+REAL, ENLARGED, NOISY, BROKEN = "real", "real_enlarged", "real_noisy", "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class TrueSource:
     name: str
     outcome: str
     model: str | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether these are photographs, whatever was done to them."""
+        return self.outcome == NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,21 @@ def _place_in_story(source: TrueSource) -> tuple[int, str]:
     """Real, registered by name, the newcomer before and after, broken."""
     if source.outcome == "attributed":
         return (1 if source.name == source.model else 3, source.name)
-    return ({"no_evidence": 0, "unknown_generator": 2}.get(source.outcome, 4), source.name)
+    return ({NO_EVIDENCE: 0, "unknown_generator": 2}.get(source.outcome, 4), source.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All events. `held_back` may be sent at any time: real photographs, before or after."""
+    """All events. `held_back` may be sent at any time: real photographs, before or after.
+
+    `samples` are the newcomer's PNG files for `latentprint register`, and `other_samples` those of
+    the generator that is registered before the worker starts.
+    """
 
     before: tuple[PlannedEvent, ...]
     held_back: tuple[PlannedEvent, ...]
     samples: tuple[bytes, ...]
+    other_samples: tuple[bytes, ...]
     after: tuple[PlannedEvent, ...]
 
     @property
@@ -84,11 +96,14 @@ class Plan:
 class Made:
     """Images of the generators, each uint8 (N,3,R,R).
 
-    `registered` maps the name that verdicts must give to images; the others are of the one
-    generator that nobody has registered yet: sent before, enrolled, and sent after.
+    `registered` maps the name that verdicts must give to images; of these the bundle brings all
+    but `other`, which is enrolled from `other_samples` before the worker starts. The newcomer's are
+    of the one generator that nobody has registered yet: sent before, enrolled, and sent after.
     """
 
     registered: Mapping[str, NDArray[np.uint8]]
+    other: str
+    other_samples: NDArray[np.uint8]
     newcomer: str
     newcomer_before: NDArray[np.uint8]
     newcomer_samples: NDArray[np.uint8]
@@ -99,11 +114,14 @@ def make_plan(made: Made, photos: Sequence[Path] | None = None) -> Plan:
     """The plan over these images and the committed photographs; the same for the same input."""
     rng = np.random.default_rng(DEMO_SEED)
     paths = photo_paths() if photos is None else photos
-    real = TrueSource(REAL, "no_evidence")
+    real = TrueSource(REAL, NO_EVIDENCE)
     views = _shuffled([(view, real) for p in paths for view in photo_views(p, rng)], rng)
     # No more than half: the first part is to show real photographs as well.
     held_back = views[: min(HELD_BACK_PHOTOS, len(views) // 2)]
     before = views[len(held_back) :]
+    for name, processed in ((ENLARGED, enlarged_views), (NOISY, noisy_views)):
+        source = TrueSource(name, NO_EVIDENCE)
+        before += [(view, source) for p in paths for view in processed(p, rng)]
     for name, images in made.registered.items():
         source = TrueSource(name, "attributed", name)
         before += [(file, source) for file in made_files(images, rng)]
@@ -122,6 +140,7 @@ def make_plan(made: Made, photos: Sequence[Path] | None = None) -> Plan:
         before=numbered[: len(before)],
         held_back=numbered[len(before) : len(before) + len(held_back)],
         samples=tuple(sample_pngs(made.newcomer_samples)),
+        other_samples=tuple(sample_pngs(made.other_samples)),
         after=numbered[len(before) + len(held_back) :],
     )
 

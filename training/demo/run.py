@@ -1,10 +1,12 @@
 """`latentprint demo`: real photographs and real GAN images through a real broker, to verdicts.
 
-1. Redis and Apache Kafka are started, the topics created, the zoo's models imported.
+1. Redis and Apache Kafka are started, the topics created, the zoo's models imported, and one
+   generator of another architecture is registered from 60 of its images.
 2. The worker is started by `latentprint run`, with exactly-once delivery.
-3. Files stream in: held-out photographs, images of the registered generators, images of one that
-   nobody has registered, and broken files. Every event must get exactly one answer.
-4. The unregistered generator is enrolled from 50 of its images by `latentprint register`, while
+3. Files stream in: held-out photographs, as they are, enlarged and noisy; images of the registered
+   generators and of one that nobody has registered; broken files. Every event must get exactly one
+   answer.
+4. The unregistered generator is enrolled from 60 of its images by `latentprint register`, while
    the worker runs; photographs are sent until their verdicts show the new registry revision.
 5. New images of that generator stream in, and must come out under its name.
 6. SIGTERM: the worker drains. All that a read_committed consumer finds is counted once more.
@@ -47,6 +49,7 @@ from worker.broker.topics import Topics, create_topics
 from worker.errors import StopError
 
 PARTITIONS = 4
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,13 @@ def _run(folder: Path, slots: int, view: DemoView, began: float, *, keep: bool) 
         registry = RedisRegistry(redis.url)
         stack.callback(registry.close)
         models = import_zoo(registry, bundle)
-        view.step(f"registered: {', '.join(model.name for model in models)}")
+        view.step(f"registered: {', '.join(model.name for model in models)}; images are made")
+        made = make_images(models)
+        plan = make_plan(made)
+        if keep:
+            _keep_images(plan, folder / "images")
+        other = _written(plan.other_samples, made.other, folder, view)
+        view.quote(register(made.other, other, settings, meanwhile=lambda: time.sleep(_LOOK_S)))
         worker = DemoWorker(
             launch(
                 "the worker",
@@ -118,11 +127,7 @@ def _run(folder: Path, slots: int, view: DemoView, began: float, *, keep: bool) 
             )
         )
         stack.callback(worker.end)
-        view.step("worker started: latentprint run (exactly once); meanwhile images are made")
-        made = make_images(models)
-        plan = make_plan(made)
-        if keep:
-            _keep_images(plan, folder / "images")
+        view.step("worker started: latentprint run (exactly once)")
         account = Account()
         reader = stack.enter_context(AnswerReader(kafka.brokers, topics, account))
         sender = stack.enter_context(EventSender(kafka.brokers, topics))
@@ -131,9 +136,7 @@ def _run(folder: Path, slots: int, view: DemoView, began: float, *, keep: bool) 
 
         stage.stream(plan.before)
         view.step(f"all {len(plan.before)} answered; nobody has registered {made.newcomer} yet")
-        samples = folder / "samples" / made.newcomer
-        write_samples(plan.samples, samples)
-        view.step(f"latentprint register {made.newcomer} {samples.name}/ ({len(plan.samples)} PNG)")
+        samples = _written(plan.samples, made.newcomer, folder, view)
         view.quote(register(made.newcomer, samples, settings, meanwhile=stage.look))
         asked = stage.wait_for_revision(registry.revision(models[0].space))
         view.step(f"the running worker knows {made.newcomer}; its new images stream in")
@@ -156,6 +159,14 @@ def _run(folder: Path, slots: int, view: DemoView, began: float, *, keep: bool) 
         streaming_s=stage.streaming_s,
         seconds=time.monotonic() - began,
     )
+
+
+def _written(samples: tuple[bytes, ...], name: str, folder: Path, view: DemoView) -> Path:
+    """The samples as files, about to be registered under this name."""
+    written = folder / "samples" / name
+    write_samples(samples, written)
+    view.step(f"latentprint register {name} {written.name}/ ({len(samples)} PNG)")
+    return written
 
 
 def _keep_images(plan: Plan, folder: Path) -> None:

@@ -126,7 +126,7 @@ def register(
     `meanwhile` is called a few times a second. StopError when the gate refuses the samples.
     """
     command = [*program(), "register", name, str(folder), "--by", "latentprint demo"]
-    command += ["--reason", "registered while the worker runs"]
+    command += ["--reason", "registered from samples"]
     environment = environment_for(settings) | {"COLUMNS": "100", "NO_COLOR": "1"}
     log = folder.with_suffix(".register.log")
     began = time.monotonic()

@@ -1,8 +1,7 @@
 """How a file arrives: a picture, real or made, to the bytes that a platform sends on.
 
-Those of fingerprint_db.conditions under their names there, except that `as_received` is `clean`;
-JPEG with full chroma; and what enrolment has no condition for: JPEG twice, on one grid and off
-it, a JPEG inside a PNG, a screenshot.
+Those of fingerprint_db.conditions, under the names that files of the corpus have; and what
+enrolment has no condition for: a JPEG inside a PNG, a screenshot.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 
 from fingerprint_db.conditions import CONDITIONS as ENROLLED
-from fingerprint_db.conditions import JPEG_QUALITIES, Condition
-from training.histories.encodings import FULL_CHROMA, HALF_CHROMA, PNG, Encoding, jpeg, write
+from fingerprint_db.conditions import SHIFTED_QUALITY, TWICE_QUALITY, Condition
+from training.histories.encodings import PNG, jpeg, write
 from training.histories.pictures import resize
 from training.histories.screens import SMOOTH
 from worker.enrol.recompress import Picture, under_condition
@@ -22,24 +21,25 @@ Arrival = Callable[[Picture, np.random.Generator], bytes]
 _SCREEN_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # of browsers and of displays
 
 
+def arrival_of(condition: Condition) -> str:
+    """The name here of a condition of enrolment, for example jpeg85_then_75 of twice_jpeg75."""
+    codec = condition.file_codec
+    quality = codec.removeprefix("jpeg")
+    match condition.treatment:
+        case "half":
+            return "half"
+        case "full_chroma":
+            return f"{codec}_444"
+        case "twice":
+            return f"jpeg{TWICE_QUALITY}_then_{quality}"
+        case "shifted":
+            return f"jpeg{SHIFTED_QUALITY}_cut_then_{quality}"
+        case "":
+            return "clean" if codec == "lossless" else codec
+
+
 def _enrolled(condition: Condition) -> Arrival:
-    def arrive(picture: Picture, rng: np.random.Generator) -> bytes:
-        as_received = condition.name == "as_received"  # of all others the file is not looked at
-        return under_condition(write(picture, PNG) if as_received else b"", picture, condition)
-
-    return arrive
-
-
-def _full_chroma(quality: int) -> Arrival:
-    return lambda picture, rng: write(picture, Encoding("jpeg", quality, FULL_CHROMA))
-
-
-def _jpeg_85_then_75(picture: Picture, rng: np.random.Generator) -> bytes:
-    return write(jpeg(picture, 85), Encoding("jpeg", 75, HALF_CHROMA))
-
-
-def _jpeg_75_cut_by_3_then_85(picture: Picture, rng: np.random.Generator) -> bytes:
-    return write(jpeg(picture, 75)[:, 3:, 3:], Encoding("jpeg", 85, HALF_CHROMA))
+    return lambda picture, rng: under_condition(None, picture, condition)
 
 
 def _jpeg_75_as_png(picture: Picture, rng: np.random.Generator) -> bytes:
@@ -59,13 +59,7 @@ def _screenshot(picture: Picture, rng: np.random.Generator) -> bytes:
 
 
 CONDITIONS: Mapping[str, Arrival] = MappingProxyType(
-    {("clean" if c.name == "as_received" else c.name): _enrolled(c) for c in ENROLLED}
-    | {f"{codec}_444": _full_chroma(quality) for codec, quality in JPEG_QUALITIES.items()}
-    | {
-        "jpeg85_then_75": _jpeg_85_then_75,
-        "jpeg75_cut_then_85": _jpeg_75_cut_by_3_then_85,
-        "jpeg75_as_png": _jpeg_75_as_png,
-        "screenshot": _screenshot,
-    }
+    {arrival_of(condition): _enrolled(condition) for condition in ENROLLED}
+    | {"jpeg75_as_png": _jpeg_75_as_png, "screenshot": _screenshot}
 )
 """Every condition by name: (picture (3, H, W) uint8, rng) -> the bytes of a file."""

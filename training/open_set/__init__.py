@@ -6,5 +6,6 @@
 - fit.py      block statistics to a condition's map and its statistics
 - naming.py   made or real, and by which model: the scores of registered generators
 - trial.py    unseen families registered from few images, and photographs of unseen sources judged
+- field_set.py a folder of pictures to measure the program's own commands on
 - run.py      each family and source unseen once; and those that were held out from all of it
 """

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 
 from training.data.roles import Role
 from training.histories.conditions import Arrival
-from worker.decoder.decode import DecodedImage, DecodeLimits, decode
+from worker.decoder.decode import DecodeLimits, decode
 from worker.decoder.regions import RegionReading
 from worker.enrol.recompress import Picture
 from worker.errors import StopError
-from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish, pool
+from worker.extractor.blocks.picture_features import BLOCKS
+from worker.extractor.earlier_jpeg import find_earlier
+from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import Nuisance, nuisance
 
 
@@ -58,6 +60,8 @@ class Drawings:
     """A class on disk: `features[condition]` (N, F) float16, and of each picture what it is.
 
     `kinds[condition]` (N, 15) float32 are nuisance vectors: what kind of picture each is there.
+    `earlier` (N,) is the quality of the JPEG that the picture was before, as its pixels tell, or 0:
+    the worker takes such a lossless file for that JPEG.
     """
 
     name: str
@@ -69,16 +73,11 @@ class Drawings:
     photographs: NDArray[np.int64]
     sides: NDArray[np.int64]
     histories: NDArray[np.str_]
+    earlier: NDArray[np.int64]
 
 
 LIMITS = DecodeLimits(RegionReading())
 """How the corpus is decoded: as the worker decodes."""
-
-
-def block_statistics(image: DecodedImage) -> NDArray[np.float32]:
-    """All block statistics (F,) of what is read of a picture, in the order of the blocks."""
-    parts = finish(pool(accumulate(region) for region in image.regions))
-    return np.concatenate([parts[name] for name in parts])
 
 
 def extract(
@@ -93,11 +92,14 @@ def extract(
         yield one.name
 
 
-def read_all(folder: Path, role: Role) -> list[Drawings]:
-    """Every class of a role that holds pictures, its sides together; StopError without any."""
+def read_all(folder: Path, role: Role, arrivals: Collection[str]) -> list[Drawings]:
+    """Every class of a role that holds pictures, its sides together; StopError without any.
+
+    Of its features those under `arrivals` alone: all of them would fill the memory.
+    """
     files = sorted(path for path in folder.glob("*.npz") if path.suffixes == [".npz"])
     by_name: dict[str, list[Drawings]] = defaultdict(list)
-    for one in map(read, files):
+    for one in (read(path, arrivals) for path in files):
         if one.role == role and len(one.photographs):
             by_name[one.name].append(one)
     if not by_name:
@@ -133,16 +135,16 @@ def together(parts: Sequence[Drawings]) -> Drawings:
         photographs=np.concatenate([part.photographs for part in parts]),
         sides=np.concatenate([part.sides for part in parts]),
         histories=np.concatenate([part.histories for part in parts]),
+        earlier=np.concatenate([part.earlier for part in parts]),
     )
 
 
-def read(path: Path) -> Drawings:
-    """A class's file."""
+def read(path: Path, arrivals: Collection[str]) -> Drawings:
+    """A class's file, of its features those under `arrivals`."""
     with np.load(path, allow_pickle=False) as arrays:
         about = [str(word) for word in arrays["about"]]
         features, kinds = (
-            {name.removeprefix(part): arrays[name] for name in arrays if name.startswith(part)}
-            for part in ("of.", "kind.")
+            {name: arrays[f"{part}{name}"] for name in arrivals} for part in ("of.", "kind.")
         )
         return Drawings(
             about[0],
@@ -154,6 +156,7 @@ def read(path: Path) -> Drawings:
             arrays["photographs"],
             arrays["sides"],
             arrays["histories"],
+            arrays["earlier"],
         )
 
 
@@ -170,7 +173,7 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
             continue  # the worker would not judge it, so nothing is to be learned from it
         about.append(drawn)
         for name, image in seen.items():
-            rows[name].append(block_statistics(image).astype(np.float16))
+            rows[name].append(block_statistics(image.regions).astype(np.float16))
             kinds[name].append(nuisance(image.regions, image.facts).vector)
     kind, size = "real" if one.real else "made", sum(BLOCKS.values())
     partial = path.with_suffix(f".{os.getpid()}.npz")
@@ -181,6 +184,7 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
         photographs=np.array([drawn.photograph for drawn in about], np.int64),
         sides=np.full(len(about), one.side, np.int64),
         histories=np.array([drawn.history for drawn in about]),
+        earlier=np.array([_earlier(drawn.picture) for drawn in about], np.int64),
         **{
             f"of.{name}": np.array(found, np.float16).reshape(-1, size)
             for name, found in rows.items()
@@ -191,6 +195,11 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
         },
     )
     partial.replace(path)
+
+
+def _earlier(picture: Picture) -> int:
+    found = find_earlier((np.ascontiguousarray(picture),))
+    return 0 if found is None else found.quality
 
 
 def _file_name(one: PictureClass, conditions: Mapping[str, Arrival]) -> str:

@@ -11,25 +11,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fingerprint_db.conditions import CONDITIONS
 from training.data.fetch import cache_folder
 from training.data.manifest import Manifest
 from training.data.roles import Role
 from training.generators.catalogue import generators
 from training.generators.generator import Generator
 from training.generators.roles import Kind
+from training.histories.conditions import arrival_of
 from training.open_set.classes import made_class, real_classes
 from training.open_set.corpus import PictureClass
 from worker.enrol.recompress import Picture, from_pil
 
-ARRIVALS = (
-    *("clean", "half"),
-    *("jpeg95", "jpeg95_444", "half_jpeg95"),
-    *("jpeg90", "jpeg90_444", "half_jpeg90"),
-    *("jpeg85", "jpeg75_cut_then_85", "half_jpeg85"),
-    *("jpeg75", "jpeg75_444", "jpeg85_then_75", "half_jpeg75"),
-    *("jpeg60", "webp80"),
-)
-"""Names in training/histories/conditions.py, by the codec that their files show."""
+ARRIVALS: dict[str, str] = {condition.name: arrival_of(condition) for condition in CONDITIONS}
+"""For each enrolled condition the name of its arrival in training/histories/conditions.py."""
 
 HISTORIES_OF: dict[Role, int] = {"learn": 2, "held_out": 4}
 """Drawn for each photograph and side, beside the native and the reduced view."""
@@ -43,6 +38,8 @@ PICTURES: dict[Kind, dict[int, int]] = {
 """How many of each generator, by side; fifty of those that can be registered are its samples."""
 
 MEMBERS: dict[Kind, int] = {"simulated": 6, "network": 2, "gan": 4, "trained": 4}
+_NOT_DRAWN = {("realsr_df2k", 512)}
+"""Eight seconds a picture, and a sibling of the same architecture stands for it."""
 _CONTENT = 110
 """Photographs that generators over photographs are given."""
 _CONTENT_SIDE = 1600
@@ -54,7 +51,7 @@ def classes(manifest: Manifest, role: Role) -> Iterator[PictureClass]:
     content = _content(manifest)
     for generator in chosen(role):
         for side, count in PICTURES[generator.kind].items():
-            if side in generator.sides:
+            if side in generator.sides and (generator.name, side) not in _NOT_DRAWN:
                 yield made_class(generator, content, role, side, count)
 
 

@@ -7,13 +7,18 @@ opens them, once the choice is made.
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from fingerprint_db.conditions import Codec, conditions_of
+from training.data.roles import Role
 from training.generators.roles import kind_of
-from training.open_set.classes import SIDES
-from training.open_set.corpus import Drawings, together
-from training.open_set.trial import Found, TrialRecipe, cohort, judge, learnt
+from training.open_set.corpus import Drawings, of_blocks, read_all, together
+from training.open_set.plan import ARRIVALS
+from training.open_set.spaces import BLOCKS_OF, CodecPictures, Learning, basis_of, learn
+from training.open_set.trial import Found, TrialRecipe, judge
+from worker.extractor.document import group_of
 
 FOLDS = 4
 FEW = 4
@@ -25,34 +30,45 @@ def fold_of(name: str) -> int:
     return hashlib.sha256(f"fold {name}".encode()).digest()[0] % FOLDS
 
 
+def read(codec: Codec, role: Role, folder: Path) -> list[Drawings]:
+    """The corpus of a role under one codec's conditions, of the blocks that the codec reads."""
+    arrivals = [ARRIVALS[condition.name] for condition in conditions_of(codec)]
+    drawings = of_blocks(read_all(folder, role, arrivals), BLOCKS_OF[group_of(codec)])
+    return with_few_together(list(drawings))
+
+
 def leave_out(
-    condition: str, known: Sequence[Drawings], recipe: TrialRecipe
+    codec: Codec, known: Sequence[Drawings], recipe: TrialRecipe
 ) -> Iterator[tuple[int, Found]]:
-    """For each fold and side what was found; of the unseen families all that can be registered."""
+    """For each fold, condition and side what was found of unseen families and sources."""
     for fold in range(FOLDS):
         left = [one for one in known if fold_of(_group(one)) == fold]
         kept = [one for one in known if fold_of(_group(one)) != fold]
-        for found in once(condition, kept, left, recipe):
+        for found in once(codec, kept, left, recipe):
             yield fold, found
 
 
 def once(
-    condition: str, known: Sequence[Drawings], unseen: Sequence[Drawings], recipe: TrialRecipe
+    codec: Codec, known: Sequence[Drawings], unseen: Sequence[Drawings], recipe: TrialRecipe
 ) -> Iterator[Found]:
-    """Learn from the known, judge the unseen, side by side.
+    """Learn from the known, judge the unseen.
 
     Simulated generators stand in for others and are never registered.
     """
-    real, made = [o for o in known if o.real], [o for o in known if not o.real]
-    to_fingerprint, space, calibration = learnt(condition, real, made, recipe)
-    photographs = cohort(condition, [one for one in unseen if one.real], to_fingerprint)
+    learning = Learning.of(codec, known, recipe.spaces)
+    basis = basis_of([learning], recipe.spaces)
+    to_fingerprint, space = learn(learning, basis, recipe.spaces)
     generators = [o for o in unseen if not o.real and kind_of(o.family) != "simulated"]
-    for side in SIDES:
-        found = judge(
-            condition, side, to_fingerprint, space, calibration, photographs, generators, recipe
+    photographs = [one for one in unseen if one.real]
+    if generators and photographs:
+        yield from judge(
+            codec,
+            to_fingerprint,
+            space,
+            CodecPictures.of(codec, photographs),
+            CodecPictures.of(codec, generators),
+            recipe,
         )
-        if found is not None:
-            yield found
 
 
 def with_few_together(drawings: Sequence[Drawings]) -> list[Drawings]:

@@ -1,4 +1,4 @@
-"""The zoo's generators by name: the recipes, and the weights that the bundle is made from.
+"""The zoo's generators by name: the recipes, and those that come with the bundle.
 
 Those of `CATALOG` were trained on the same 699 faces at 64x64, so that content cannot tell them
 apart. The generators of the paper's set-ups, some of which may be these, are in
@@ -48,9 +48,9 @@ CATALOG: dict[str, CatalogEntry] = {
 }
 
 HELD_OUT = "cramergan_seed1"
-"""Plays the unknown generator: neither its images nor its snapshots are ever shown to the
-extractor or its calibration. It differs from `cramergan` by its training seed alone, the hardest
-case of the paper: near enough to be found, and yet it must not be taken for its sibling."""
+"""Plays the unknown generator: no bundle learns from its images or enrols it. It differs from
+`cramergan` by its training seed alone, the hardest case of the paper: near enough to be found, and
+yet it must not be taken for its sibling."""
 
 
 def recipe_named(name: str) -> Recipe:

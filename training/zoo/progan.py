@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.zoo.equalised import EqualisedConv2d
 from training.zoo.recipe import MIN_RESOLUTION, NetworkConfig, Recipe, interpolate, slope_penalty
-from worker.extractor.attribution_network import EqualisedConv2d
 
 PHASES = (150, 300, 500, 800, 800)
 """Iterations at 4, 8, 16, 32 and any later resolution before the next one is faded in.

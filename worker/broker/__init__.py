@@ -5,5 +5,6 @@ batches      stands in the place of the client's own: a batch costs no more memo
 refusals     what Kafka refuses: settings told from outages
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made
+read_back    what a topic holds now, read once
 group_floor  what the group's committed offsets say of the registry
 """

@@ -6,12 +6,13 @@ workshop           bundle, policy, decoders and registry, built from the setting
 
 run                latentprint run; supervisor watches several slots
 stream             latentprint submit, watch, topics
-submit, pace       files become events, at a rate
+submit             files become events, at a rate
 watch, watch_lines verdicts and dead letters, one line each
-local_files        latentprint scan, register
+local_files        latentprint scan, explain, register
 scan               verdicts for local files
+explain            one of them as a page
+pool               latentprint pool: verdicts of one account or folder, taken together
+calibrate          latentprint registry calibrate: a tenant's own photographs
 dlq                latentprint dlq
 dead_letter_queue  dead letters listed, redriven, discarded
-
-write_schemas, write_commands   the generated documents: make schemas
 """

@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.commands import dlq, local_files, run, stream
+from worker.commands import calibrate, dlq, local_files, pool, run, stream
 
 
 def contribute(app: typer.Typer) -> None:
@@ -11,3 +11,5 @@ def contribute(app: typer.Typer) -> None:
     stream.contribute(app)
     dlq.contribute(app)
     local_files.contribute(app)
+    pool.contribute(app)
+    calibrate.contribute()

@@ -6,23 +6,22 @@ later. A redrive and its decision are written in one transaction: neither is the
 other, and a command that is interrupted may be run again.
 """
 
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFencedError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
-from worker.broker.clients import WorkerProducer, new_reader, new_sender
+from worker.broker.clients import WorkerProducer, new_sender
+from worker.broker.read_back import read_back
 from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
-from worker.events.cloudevents import Origin, RawRecord
+from worker.events.cloudevents import RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
 from worker.events.image_event import MAX_IMAGE_BYTES
 
@@ -115,9 +114,18 @@ def kept_letters(
         )
     decisions = _decisions(brokers, topics, partitions[topics.decisions], client)
     existing = partitions[topics.dead_letters]
-    at = None if places is None else [place for place in places if place.partition in existing]
-    for record in _records(
-        brokers, topics.dead_letters, existing, client, max_image_bytes=max_image_bytes, at=at
+    at = (
+        None
+        if places is None
+        else [(place.partition, place.offset) for place in places if place.partition in existing]
+    )
+    for record in read_back(
+        brokers,
+        topics.dead_letters,
+        existing,
+        client,
+        max_message_bytes=dead_letters_max_message_bytes(max_image_bytes),
+        at=at,
     ):
         place = Place(record.origin.partition, record.origin.offset)
         try:
@@ -241,69 +249,11 @@ def _decisions(
 ) -> dict[Place, Decision]:
     """The last decision on each place."""
     found: dict[Place, Decision] = {}
-    for record in _records(brokers, topics.decisions, partitions, client):
+    most = dead_letters_max_message_bytes()
+    for record in read_back(brokers, topics.decisions, partitions, client, max_message_bytes=most):
         try:
             decision = Decision.model_validate_json(record.value or b"")
         except ValidationError:
             continue
         found[Place(decision.partition, decision.offset)] = decision
     return found
-
-
-def _records(
-    brokers: str,
-    topic: str,
-    partitions: list[int],
-    client: Mapping[str, Any] | None,
-    *,
-    max_image_bytes: int = MAX_IMAGE_BYTES,
-    at: Sequence[Place] | None = None,
-) -> Iterator[RawRecord]:
-    """The committed records of a topic up to its end when the first is asked for.
-
-    With `at`, only those that lie at these places, in this order.
-    """
-    timeout_ms = round(CONNECT_TIMEOUT_S * 1000)
-    consumer = new_reader(
-        brokers, client, max_message_bytes=dead_letters_max_message_bytes(max_image_bytes)
-    )
-    try:
-        assigned = [TopicPartition(topic, number) for number in partitions]
-        starts = consumer.beginning_offsets(assigned, timeout_ms=timeout_ms)
-        ends = consumer.end_offsets(assigned, timeout_ms=timeout_ms)
-        spans = [(partition, starts[partition], ends[partition]) for partition in assigned]
-        if at is not None:
-            sought = [(TopicPartition(topic, place.partition), place.offset) for place in at]
-            spans = [
-                (partition, offset, offset + 1)
-                for partition, offset in sought
-                if starts[partition] <= offset < ends[partition]
-            ]
-        for partition, start, end in spans:
-            yield from _span(consumer, partition, start, end, brokers)
-    except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
-    finally:
-        consumer.close(autocommit=False, timeout_ms=1000)
-
-
-def _span(
-    consumer: KafkaConsumer, partition: TopicPartition, start: int, end: int, brokers: str
-) -> Iterator[RawRecord]:
-    """The records of one partition from `start` up to, not including, `end`."""
-    timeout_ms = int(CONNECT_TIMEOUT_S * 1000)
-    consumer.assign([partition])
-    consumer.seek(partition, start)
-    heard = time.monotonic()
-    while (position := consumer.position(partition, timeout_ms=timeout_ms)) < end:
-        fetched = consumer.poll(timeout_ms=_POLL_MS)
-        if fetched or consumer.position(partition, timeout_ms=timeout_ms) > position:
-            heard = time.monotonic()
-        elif time.monotonic() - heard > CONNECT_TIMEOUT_S:
-            where = f"{partition.topic}-{partition.partition}"
-            raise unreachable(brokers, TimeoutError(f"{where} gives no records"))
-        for batch in fetched.values():
-            for r in batch:
-                if r.offset < end:
-                    origin = Origin(r.topic, r.partition, r.offset)
-                    yield RawRecord(origin, r.key, r.value, tuple(r.headers), r.timestamp)

@@ -1,4 +1,4 @@
-"""The commands on local files: `scan` and `register`."""
+"""The commands on local files: `scan`, `explain` and `register`."""
 
 import json
 import os
@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
-from rich.table import Table
-from rich.text import Text
 
-from fingerprint_db.enrolment import Enrolment, EnrolmentReport, Registration, enrol
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.errors import IdTaken, NameTaken, RegistryError
+from fingerprint_db.gate.enrolment import Enrolment, Registration, enrol
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.names import author_of, check_name, model_id_of, printable
 from fingerprint_db.registry import Registry
@@ -26,6 +25,7 @@ from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.commands.watch import Watched
 from worker.commands.watch_lines import line
+from worker.enrol.gate_text import print_gate
 from worker.enrol.hints import hints_of
 from worker.errors import StopError
 from worker.registry.start import emptiness, open_registry
@@ -43,8 +43,9 @@ GATE_REFUSED = 4
 
 
 def contribute(app: typer.Typer) -> None:
-    """Add `scan` and `register`."""
+    """Add `scan`, `explain` and `register`."""
     app.command("scan")(scan_command)
+    app.command("explain")(explain_command)
     app.command("register")(register_command)
 
 
@@ -60,12 +61,12 @@ def scan_command(
     the bundle ships: the generators of the committed zoo. Exit codes: 0 all files judged or
     rejected with a reason, 1 a file could not be read, 2 wrong use, 3 Redis out of reach.
     """
-    settings = _settings(redis, config)
+    settings = local_settings(redis, config)
     from worker.commands.scan import scan
     from worker.commands.workshop import open_workshop
 
-    with open_workshop(settings) as workshop:
-        view = _view(settings, workshop.bundle)
+    with open_workshop(settings, lambda space: _own(settings, space)) as workshop:
+        view = registry_view(settings, workshop.bundle)
         unreadable = 0
         skipped: Counter[str] = Counter()
         for document in scan(
@@ -88,6 +89,36 @@ def scan_command(
         why = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
         print(f"left out {skipped.total()} files: {why}", file=sys.stderr)
     raise typer.Exit(1 if unreadable else 0)
+
+
+def explain_command(
+    image: Annotated[Path, typer.Argument(help="One image file.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the two files; made if it is not there.")
+    ] = Path(),
+    redis: Redis = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """One page on why an image is judged as it is: NAME.explained.html, and the same as PNG.
+
+    Judges the image as `scan` does. The page shows no more of it than a few mean colours. Exit
+    codes: 0 both files written, 1 the image was rejected or could not be read, 2 wrong use, 3 Redis
+    out of reach.
+    """
+    settings = local_settings(redis, config)
+    from worker.commands.explain import explain_file
+    from worker.commands.workshop import open_workshop
+
+    with open_workshop(settings, lambda space: _own(settings, space)) as workshop:
+        explained = explain_file(image, out, workshop, registry_view(settings, workshop.bundle))
+    if as_json:
+        print(json.dumps(explained.document))
+    else:
+        typer.echo(line(Watched(explained.judged["record"], explained.judged)))
+        for path in explained.files:
+            print(f"wrote {printable(str(path))}")
+    raise typer.Exit(0 if explained.files else 1)
 
 
 def register_command(
@@ -118,7 +149,7 @@ def register_command(
         family = check_name(family or name, "family")
         author = author_of(by)
     model_id = model_id_of(name)
-    settings = _settings(redis, config)
+    settings = local_settings(redis, config)
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
     from worker.commands.workshop import open_workshop
@@ -127,7 +158,7 @@ def register_command(
     with (
         _registry_errors(),
         open_registry(settings.redis) as registry,
-        open_workshop(settings) as workshop,
+        open_workshop(settings, registry.calibration) as workshop,
     ):
         decode, bundle = workshop.decoder.decode, workshop.bundle
         _require_free(registry, bundle.digest, model_id, name)
@@ -137,7 +168,6 @@ def register_command(
                 samples,
                 decode,
                 workshop.extractor,
-                bundle.calibration,
                 workers=settings.decode.processes,
                 progress=progress,
             )
@@ -154,7 +184,8 @@ def register_command(
             ),
             bundle.background,
             seen.models,
-            alpha=workshop.policy.alpha,
+            alpha_name=workshop.policy.alpha_name,
+            alpha_source=workshop.policy.alpha_source,
         )
         revision = None
         if enrolment.model is not None and not dry_run:
@@ -165,7 +196,8 @@ def register_command(
     raise typer.Exit(0 if enrolment.model is not None else GATE_REFUSED)
 
 
-def _settings(redis: str | None, config: Path | None) -> Settings:
+def local_settings(redis: str | None, config: Path | None) -> Settings:
+    """The settings of a command that may talk to Redis; it logs as they say."""
     settings = load_settings(environment=os.environ, flags={"redis.url": redis}, config_file=config)
     configure_logging(settings.logging)
     return settings
@@ -176,7 +208,15 @@ def _redis_is_set(settings: Settings) -> bool:
     return "url" in settings.redis.model_fields_set
 
 
-def _view(settings: Settings, bundle: "Bundle") -> RegistryView:
+def _own(settings: Settings, space: str) -> Calibration | None:
+    """The tenant's photographs, where a Redis was named."""
+    if not _redis_is_set(settings):
+        return None
+    with _registry_errors(), open_registry(settings.redis) as registry:
+        return registry.calibration(space)
+
+
+def registry_view(settings: Settings, bundle: "Bundle") -> RegistryView:
     """The registry as of now: Redis where one was named, else the zoo of the bundle."""
     from worker.extractor.bundle import ZOO_EXPORT
 
@@ -186,7 +226,7 @@ def _view(settings: Settings, bundle: "Bundle") -> RegistryView:
                 snapshot = registry.snapshot(bundle.digest)
                 if lack := emptiness(registry, bundle.digest, snapshot.revision):
                     print(f"warning: {lack}", file=sys.stderr)
-                return RegistryView(snapshot, 0.0)
+                return RegistryView(snapshot, 0.0, registry.calibration(bundle.digest))
         memory = MemoryRegistry()
         if (bundle.path / ZOO_EXPORT).is_file():
             data = (bundle.path / ZOO_EXPORT).read_bytes()
@@ -253,7 +293,7 @@ def _print_report(
         }
         print(json.dumps(document))
         return
-    _print_gate(report, sample_set)
+    print_gate(report, sample_set.left_out, hints_of(sample_set.traits))
     if enrolment.model is None:
         print(f"REFUSED: {printable(report.name)} was not registered")
     elif revision is None:
@@ -262,42 +302,3 @@ def _print_report(
         model = enrolment.model
         name = printable(model.name)
         print(f"registered {name} as {model.model_id} ({model.status}), revision {revision}")
-
-
-def _print_gate(report: EnrolmentReport, sample_set: "SampleSet") -> None:
-    console = Console(soft_wrap=True, highlight=False)
-
-    def say(text: str, style: str = "") -> None:
-        # As Text: in a plain string rich would take what stands in brackets for its markup.
-        console.print(Text(printable(text), style))
-
-    for sample in sample_set.left_out:
-        say(f"left out {sample.subject}: {sample.why}", "yellow")
-    for hint in hints_of(sample_set.traits):
-        say(f"unusual: {hint}", "yellow")
-    table = Table(title=Text(f"{printable(report.name)}: {report.samples} distinct samples"))
-    for heading in ("condition", "samples", "found synthetic", "recognised", "threshold"):
-        table.add_column(heading, justify="left" if heading == "condition" else "right")
-    for row in report.conditions:
-        table.add_row(
-            row.condition,
-            str(row.samples),
-            f"{row.detected:.0%}",
-            f"{row.recognised:.0%}",
-            f"{row.distance_threshold:.0f}",
-        )
-    console.print(table)
-    say(
-        f"spread {report.spread:.2f}; real photos inside {report.real_inside:.1%};"
-        f" nearest registered model: {report.nearest_model or 'none'}"
-        f" ({report.nearest_confusion:.0%} confused)"
-    )
-    for worst in report.worst:
-        say(f"worst {worst.measure}: {worst.value:.3g} under {worst.condition}")
-    for row in report.conditions[1:]:  # the first is what the gate refuses by
-        for limit in row.limits:
-            say(f"expect little under {row.condition}: {limit}", "yellow")
-    if report.provisional:
-        say("provisional: below 50 samples, verdicts name the family only")
-    for refusal in report.refusals:
-        say(f"refused: {refusal}", "red")

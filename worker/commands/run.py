@@ -6,13 +6,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 
+from fingerprint_db.calibration import Calibration
+from fingerprint_db.errors import RegistryError
 from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.errors import StopError
 from worker.settings import Settings
@@ -115,7 +117,12 @@ def run_slot(
             return
         from worker.commands.workshop import open_workshop  # torch takes seconds to load
 
-        workshop = stack.enter_context(open_workshop(settings))
+        def own(space: str) -> Calibration | None:
+            with suppress(RegistryError):  # `start_following` tells of it, or waits
+                return registry.calibration(space)
+            return None
+
+        workshop = stack.enter_context(open_workshop(settings, own))
         space = workshop.bundle.digest
         structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])
         follower = RegistryFollower(
@@ -131,7 +138,7 @@ def run_slot(
                 settings,
                 Work(
                     decoder=workshop.decoder,
-                    judge=workshop.pipeline().judge,
+                    judge=workshop.pipeline(lambda: figures.add("calibration_drifts")).judge,
                     view=follower.view,
                     self_test=workshop.extractor.self_test,
                     registry_metadata=follower.metadata,

@@ -21,7 +21,6 @@ from worker.broker.admin import admin, require_topics
 from worker.broker.clients import WorkerProducer, new_sender
 from worker.broker.refusals import Who
 from worker.broker.topics import images_max_message_bytes
-from worker.commands.pace import Pace
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.events.cloudevents import binary_headers
 from worker.events.image_event import MAX_IMAGE_BYTES
@@ -35,6 +34,35 @@ DELIVERY_TIMEOUT_S = 30.0
 """How long a broker may be away before the command gives up."""
 
 _MAX_FAILURES_KEPT = 1000
+
+
+class Pace:
+    """Spaces files evenly at `rate` a second, like a platform's load; without one never waits."""
+
+    def __init__(
+        self,
+        rate: float | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._rate = rate
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._started = monotonic()
+        self._count = 0
+
+    def wait(self) -> None:
+        """Return when the next file is due. A late file is not followed by a burst of its size."""
+        if self._rate is None:
+            return
+        due = self._started + self._count / self._rate
+        now = self._monotonic()
+        if now < due:
+            self._sleep(due - now)
+        elif now - due > 1.0:
+            self._started += now - due
+        self._count += 1
 
 
 @dataclass(frozen=True, slots=True)

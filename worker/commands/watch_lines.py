@@ -38,13 +38,36 @@ def _detail(document: Mapping[str, Any]) -> str:
     parts = []
     if document.get("model"):
         parts.append(str(document["model"]))
-    test = document.get("real_test")
-    if isinstance(test, dict) and isinstance(test.get("p_value"), int | float):
-        parts.append(f"p={test['p_value']:.4g}")
+    elif document.get("family"):
+        parts.append(f"family {document['family']}")
+    p_value = _p_value(document)
+    if p_value is not None:
+        parts.append(f"p={p_value:.4g}")
     reasons = document.get("reasons")
     if isinstance(reasons, list) and reasons:
         parts.append(f"({', '.join(str(reason) for reason in reasons)})")
     return "  ".join(parts)
+
+
+def _p_value(document: Mapping[str, Any]) -> float | None:
+    """That of the test that decided: of names where that passed, else with none registered."""
+    for name in ("name_test", "real_test"):
+        test = document.get(name)
+        if not isinstance(test, dict) or not isinstance(test.get("p_value"), int | float):
+            continue
+        if name == "real_test" or document.get("outcome") == "attributed" or _passed(test):
+            return float(test["p_value"])
+    return None
+
+
+def _passed(name_test: Mapping[str, Any]) -> bool:
+    try:
+        return bool(
+            name_test["p_value"] <= name_test["alpha"]
+            and name_test["worst_source_share"] <= name_test["alpha_source"]
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def _place(document: Mapping[str, Any]) -> str:

@@ -1,21 +1,23 @@
 """What images are judged with, built from the settings in one place.
 
 `run`, `scan` and `register` stand in the same workshop, so that the same settings give the same
-crops, the same policy digest and the same verdict, on the stream and on local files.
+regions, the same policy digest and the same verdict, on the stream and on local files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
+from fingerprint_db.calibration import Calibration
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
 from worker.extractor.bundle import Bundle, load_bundle
-from worker.extractor.extract import TorchExtractor
+from worker.extractor.extract import BlockExtractor
+from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
 from worker.settings import MEBIBYTE, DecisionSettings, DecodeSettings, Settings
@@ -26,26 +28,35 @@ class Workshop:
     """The verified bundle, its proven extractor, the policy, and the decoders that run."""
 
     bundle: Bundle
-    extractor: TorchExtractor
+    extractor: BlockExtractor
     policy: Policy
     decoder: DecoderPool
 
-    def pipeline(self) -> Pipeline:
+    def pipeline(self, on_drift: Callable[[], None] = lambda: None) -> Pipeline:
         """Decoded images to verdicts by this bundle and policy, at the time of each call."""
-        return Pipeline(self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC))
+        return Pipeline(
+            self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC), on_drift
+        )
 
 
 @contextmanager
-def open_workshop(settings: Settings) -> Iterator[Workshop]:
-    """Load the bundle, prove it on its golden inputs, start the sandboxed decoders; end them after.
+def open_workshop(
+    settings: Settings,
+    own: Callable[[str], Calibration | None] = lambda space: None,
+    *,
+    check_policy: bool = True,
+) -> Iterator[Workshop]:
+    """Load the bundle, prove it on its golden pictures, start the sandboxed decoders, and end them.
 
-    Raises StopError (exit code 2) for a bundle, a policy, a device or a sandbox that will not do.
+    `own` gives the tenant's photographs of a space: they count where the policy is checked. Raises
+    StopError (exit code 2) for a bundle, a policy, a device or a sandbox that will not do.
     """
     bundle = load_bundle(settings.extract.bundle)
-    extractor = TorchExtractor(bundle, settings.extract.device)
+    extractor = BlockExtractor(bundle, settings.extract.device)
     extractor.self_test()
     policy = decision_policy(settings.decision)
-    _check_policy(policy, bundle)
+    if check_policy:
+        _check_policy(policy, bundle, own(bundle.digest))
     limits = decode_limits(settings.decode, extractor.limits)
     pool = DecoderPool(
         limits, settings.decode.processes, images_per_child=settings.decode.images_per_child
@@ -55,14 +66,13 @@ def open_workshop(settings: Settings) -> Iterator[Workshop]:
         yield Workshop(bundle, extractor, policy, decoder)
 
 
-def _check_policy(policy: Policy, bundle: Bundle) -> None:
+def _check_policy(policy: Policy, bundle: Bundle, own: Calibration | None) -> None:
     """Refuse a policy that decides nothing with this bundle; warn where it decides little."""
     log = structlog.get_logger("worker")
-    small = undecidable(
-        policy, {n: bundle.calibration.count(n) for n in bundle.calibration.reference}
-    )
+    tenant = Tenant(own, policy.alpha_name, policy.alpha_unknown) if own else None
+    small = undecidable(policy, photograph_counts(bundle.background, tenant))
     if small:
-        log.warning("undecidable_bins", bins=small, alpha=policy.alpha)
+        log.warning("undecidable_bins", bins=small, alpha=policy.alpha_name)
     if not policy.flag:
         log.warning("nothing_is_flagged", reason="flag=[] in the policy: no alert will be raised")
 
@@ -76,7 +86,7 @@ def decision_policy(settings: DecisionSettings) -> Policy:
 
 
 def decode_limits(settings: DecodeSettings, bundle: DecodeLimits) -> DecodeLimits:
-    """How the bundle wants images cropped, and what one may cost by the settings."""
+    """What the bundle reads of images, and what one may cost by the settings."""
     return replace(
         bundle,
         max_image_bytes=settings.max_image_bytes,

@@ -2,8 +2,10 @@
 
 image_files  which files of a folder are images
 copies       samples that are one picture over again
-hints        what is unusual about a folder of samples
+hints        what is left out of a folder of samples or unusual about it
+gate_text    the gate's report for people
 in_order     several at once, results in the order of the samples
 samples      every sample under every condition
+reach        which conditions a sample can be enrolled for
 recompress   one picture under one condition
 """

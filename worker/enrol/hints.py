@@ -1,4 +1,4 @@
-"""What is unusual about a folder of samples: told in the report, nothing is refused for it."""
+"""What is left out of a folder of samples or unusual about it: told, nothing is refused for it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +12,14 @@ SMALLEST_HALVED = 48
 
 NOISE_CORRELATION = 0.5
 """Between neighbouring pixels; of photographs and generated pictures it is 0.8 and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A sample that was not used, and why."""
+
+    subject: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Re-encoding pictures under the enrolment conditions of fingerprint_db.conditions.
 
-`latentprint register` uses it on sample images, and training on calibration photos, so that what
-is calibrated is what serves.
+`latentprint register` uses it on sample images, and training on the corpus, so that what is
+calibrated is what serves.
 """
 
 import io
@@ -11,12 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fingerprint_db.conditions import JPEG_QUALITIES, WEBP_QUALITY, Condition
+from fingerprint_db.conditions import (
+    SHIFTED_BY,
+    SHIFTED_QUALITY,
+    TWICE_QUALITY,
+    WEBP_QUALITY,
+    Condition,
+)
 from worker.decoder.image_header import pixel_bytes, read_header
 from worker.decoder.pixels import rgb, survey
 from worker.errors import RejectError
 
 Picture = NDArray[np.uint8]  # (3, H, W) RGB
+
+_FULL_CHROMA, _HALF_CHROMA = 0, 2  # Pillow's numbers for 4:4:4 and 4:2:0
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -60,24 +68,50 @@ def open_sample(received: bytes) -> OpenedSample:
         ) from error
 
 
-def under_condition(received: bytes, picture: Picture, condition: Condition) -> bytes:
-    """The sample's file under `condition`.
+def under_condition(
+    received: bytes | None, picture: Picture, condition: Condition, quality: int | None = None
+) -> bytes:
+    """The picture's file under `condition`.
 
-    `received` is the sample's own file, which stands unchanged for the condition as_received;
-    `picture` is the same image decoded. Halving uses Pillow's antialiased bicubic kernel; JPEG is
-    written with 4:2:0 chroma, as cameras and platforms mostly do.
+    `received` is its own file, which stands unchanged for the condition lossless; where there is
+    none, a PNG is written. `picture` is the same image decoded. Halving uses Pillow's antialiased
+    bicubic kernel; JPEG is written with 4:2:0 chroma, as cameras and platforms mostly do, and of
+    the codec's own quality unless another `quality` is given.
     """
-    if condition.scale == "full" and condition.codec == "as_received":
+    if condition.name == "lossless" and received is not None:
         return received
     image = to_pil(picture)
-    if condition.scale == "half":
-        size = (max(1, round(image.width / 2)), max(1, round(image.height / 2)))
-        image = image.resize(size, Image.Resampling.BICUBIC)
+    chroma = _HALF_CHROMA
+    match condition.treatment:
+        case "half":
+            size = (max(1, round(image.width / 2)), max(1, round(image.height / 2)))
+            image = image.resize(size, Image.Resampling.BICUBIC)
+        case "full_chroma":
+            chroma = _FULL_CHROMA
+        case "twice":
+            image = _read(_jpeg(image, TWICE_QUALITY))
+        case "shifted":
+            image = _read(_jpeg(image, SHIFTED_QUALITY))
+            cut = min(SHIFTED_BY, image.width - 1, image.height - 1)
+            image = image.crop((cut, cut, image.width, image.height))
+    if condition.file_codec == "lossless":
+        return _saved(image, "PNG", compress_level=1)
+    if condition.file_codec == "webp80":
+        return _saved(image, "WEBP", quality=WEBP_QUALITY)
+    return _jpeg(image, quality or int(condition.file_codec.removeprefix("jpeg")), chroma)
+
+
+def _jpeg(image: Image.Image, quality: int, chroma: int = _HALF_CHROMA) -> bytes:
+    return _saved(image, "JPEG", quality=quality, subsampling=chroma)
+
+
+def _saved(image: Image.Image, kind: str, **options: int) -> bytes:
     out = io.BytesIO()
-    if condition.codec == "as_received":
-        image.save(out, "PNG", compress_level=1)
-    elif condition.codec == "webp80":
-        image.save(out, "WEBP", quality=WEBP_QUALITY)
-    else:
-        image.save(out, "JPEG", quality=JPEG_QUALITIES[condition.codec], subsampling=2)
+    image.save(out, kind, **options)
     return out.getvalue()
+
+
+def _read(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        return image

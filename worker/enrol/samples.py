@@ -1,41 +1,52 @@
 """Sample images to the fingerprints that enrolment judges: every sample under every condition.
 
 One file after another: it is read, decoded in the sandbox, compared with those before it,
-re-encoded under every condition, each decoded as the worker would, and forgotten; its fingerprints
-stay. Memory does not grow with the folder.
+re-encoded under every condition that it can be in, each decoded as the worker would, and forgotten;
+its fingerprints stay. Memory does not grow with the folder.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint_db.conditions import CONDITIONS, Condition
-from fingerprint_db.enrolment import Samples
+from fingerprint_db.background import size_class_of
+from fingerprint_db.conditions import CONDITIONS, Codec, Condition, codec_of
+from fingerprint_db.gate.enrolment import Samples
 from worker.decoder.decode import DecodedImage
 from worker.enrol.copies import SAME_PICTURE, SKETCH_SHAPE, Sketch, nearest, sketch_of
-from worker.enrol.hints import Traits, correlation_of
+from worker.enrol.hints import LeftOut, Traits, correlation_of
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.enrol.in_order import in_order
+from worker.enrol.reach import COMPRESSED, beyond_reach, quality_for, quality_of
 from worker.enrol.recompress import Picture, open_sample, under_condition
 from worker.errors import RejectError
-from worker.extractor.calibration import Calibration, bin_of
 from worker.extractor.extract import Extractor, ImageFingerprint
+from worker.extractor.nuisance import Nuisance
 
 Decode = Callable[[bytes], DecodedImage]
 Progress = Callable[[int, int], None]
-Views = Mapping[str, DecodedImage]
-"""One sample as the worker would see it, by condition; absent where it would give no verdict."""
+
+_BY_NAME = {condition.name: condition for condition in CONDITIONS}
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A sample that was not used, and why."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """One sample as the worker would see it: its own file, and re-encoded, by condition.
 
-    subject: str
-    why: str
+    `codec` and `quality` are the file's own, the quality None where it loses nothing; `absent` says
+    why the sample is not under a condition.
+    """
+
+    received: DecodedImage
+    codec: Codec
+    quality: int | None
+    others: Mapping[str, DecodedImage]
+    absent: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +75,6 @@ def read_samples(
     folder: Path,
     decode: Decode,
     extractor: Extractor,
-    calibration: Calibration,
     *,
     workers: int = 1,
     progress: Progress = lambda done, total: None,
@@ -75,7 +85,7 @@ def read_samples(
     how many files are done, of how many. Pillow opens each picture once more outside the sandbox
     to re-encode it, so enrol only samples whose origin you trust.
     """
-    gathered = _Gathered(extractor, calibration)
+    gathered = _Gathered(extractor)
     left_out: list[LeftOut] = []
     distinct = _Distinct()
     found = list(find_image_files([folder]))
@@ -83,7 +93,7 @@ def read_samples(
         if isinstance(result, _Prepared):
             copy = distinct.copy_of(result)
             if copy is None:
-                gathered.add(result.views)
+                gathered.add(result.subject, result.views)
             else:
                 left_out.append(LeftOut(result.subject, copy))
         else:
@@ -94,48 +104,83 @@ def read_samples(
     )
 
 
-def fingerprint_samples(
-    files: Iterable[bytes],
-    decode: Decode,
-    extractor: Extractor,
-    calibration: Calibration,
-) -> Samples:
-    """Fingerprints (N, D) and real-test p-values (N,) of the files under every condition.
+def fingerprint_samples(files: Iterable[bytes], decode: Decode, extractor: Extractor) -> Samples:
+    """Fingerprints of the files, called 0, 1 …, under every condition.
 
     For files that are known to be distinct and sound, such as a generator's own in training.
     """
-    gathered = _Gathered(extractor, calibration)
-    for received in files:
-        gathered.add(_views(received, open_sample(received).picture, decode))
+    gathered = _Gathered(extractor)
+    for number, received in enumerate(files):
+        picture = open_sample(received).picture
+        gathered.add(str(number), _views(decode(received), picture, decode))
     return gathered.samples()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What is kept of one sample under one condition; `row` is its position among all."""
+
+    row: int
+    vector: NDArray[np.float32]
+    size_class: int
+    kind: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, row: int, one: ImageFingerprint, codec: Codec) -> Self:
+        return cls(row, one.reading(codec).vector, size_class_of(one.pixels_read), one.kind)
+
+
 class _Gathered:
-    """Vectors and p-values by condition, a sample at a time."""
+    """What enrolment is told of each condition, a sample at a time."""
 
-    def __init__(self, extractor: Extractor, calibration: Calibration) -> None:
-        self._extractor, self._calibration = extractor, calibration
-        self._vectors: dict[str, list[NDArray[np.float32]]] = {}
-        self._p_values: dict[str, list[float]] = {}
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+        self._subjects: list[str] = []
+        self._found: dict[str, list[_Found]] = defaultdict(list)
+        self._absent: dict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, views: Views) -> None:
+    def add(self, subject: str, views: Views) -> None:
         """Extract one sample under all its conditions, as one batch."""
-        results = self._extractor.extract(list(views.values()))
-        for (condition, image), result in zip(views.items(), results, strict=True):
-            if isinstance(result, ImageFingerprint):
-                facts = image.facts
-                side = min(facts.width, facts.height)
-                name = bin_of(facts.lossy, facts.jpeg_quality, side)
-                p_value = self._calibration.p_value(name, result.synthesis_score)
-                self._vectors.setdefault(condition, []).append(result.vector)
-                self._p_values.setdefault(condition, []).append(p_value)
+        row = len(self._subjects)
+        self._subjects.append(subject)
+        results = self._extractor.extract([views.received, *views.others.values()])
+        others = dict(zip(views.others, results[1:], strict=True))
+        absent, received = dict(views.absent), results[0]
+        plain, quality = views.codec, views.quality
+        if isinstance(received, RejectError):
+            absent[plain] = f"give no fingerprint ({received.code})"
+        else:
+            # An earlier JPEG may be found: the file is what a JPEG of that quality would be.
+            plain, quality = received.codec, received.earlier_quality or quality
+            self._found[plain].append(_Found.of(row, received, plain))
+            others.pop(plain, None)
+            absent.pop(plain, None)
+        if quality is not None:
+            absent["lossless"] = COMPRESSED
+        for name, result in others.items():
+            condition = _BY_NAME[name]
+            if beyond := beyond_reach(condition, quality):
+                absent[name] = beyond
+            elif isinstance(result, RejectError):
+                absent[name] = f"give no fingerprint there ({result.code})"
+            elif condition.codec not in (one.codec for one in result.readings):
+                absent[name] = f"seem to be {result.codec} there"
+            else:
+                self._found[name].append(_Found.of(row, result, condition.codec))
+        for name, why in absent.items():
+            self._absent[name][why] += 1
 
     def samples(self) -> Samples:
         """What was gathered, in the order of the conditions."""
-        names = [c.name for c in CONDITIONS if c.name in self._vectors]
+        found = {c.name: self._found[c.name] for c in CONDITIONS if c.name in self._found}
         return Samples(
-            {name: np.stack(self._vectors[name]) for name in names},
-            {name: np.array(self._p_values[name]) for name in names},
+            tuple(self._subjects),
+            {name: np.stack([one.vector for one in rows]) for name, rows in found.items()},
+            {name: np.array([one.row for one in rows]) for name, rows in found.items()},
+            {name: np.array([one.size_class for one in rows]) for name, rows in found.items()},
+            {name: np.stack([one.kind for one in rows]) for name, rows in found.items()},
+            Nuisance.NAMES,
+            {c.name: self._absent[c.name] for c in CONDITIONS if c.name in self._absent},
         )
 
 
@@ -196,7 +241,7 @@ def _prepare(
             facts.pixels_sha256,
             sketch_of(opened.picture),
             traits,
-            _views(received, opened.picture, decode),
+            _views(image, opened.picture, decode),
         )
     except OSError as error:
         return LeftOut(subject, error.strerror or str(error))
@@ -204,17 +249,35 @@ def _prepare(
         return LeftOut(subject, f"{error.code}: {error.message}")
 
 
-def _views(received: bytes, picture: Picture, decode: Decode) -> Views:
-    seen = ((c.name, _seen(decode, received, picture, c)) for c in CONDITIONS)
-    return {name: image for name, image in seen if image is not None}
+def _views(received: DecodedImage, picture: Picture, decode: Decode) -> Views:
+    """Of a sample whose own file gives a verdict; `picture` is the same image."""
+    quality = quality_of(received.facts)
+    facts = received.facts
+    own = codec_of(
+        facts.lossy,
+        None if facts.format == "webp" else quality,
+        full_chroma=facts.jpeg is not None and facts.jpeg.sampling == "4:4:4",
+    )
+    others, absent = {}, {}
+    for condition in CONDITIONS:
+        if condition.name == own:
+            continue  # as received
+        drawn = quality_for(condition, facts.pixels_sha256, quality)
+        seen = beyond_reach(condition, quality) or _seen(decode, picture, condition, drawn)
+        if isinstance(seen, str):
+            absent[condition.name] = seen
+        else:
+            others[condition.name] = seen
+    return Views(received, own, quality, others, absent)
 
 
 def _seen(
-    decode: Decode, received: bytes, picture: Picture, condition: Condition
-) -> DecodedImage | None:
-    """A sample as the worker would see it under `condition`; None where it gives no verdict."""
+    decode: Decode, picture: Picture, condition: Condition, quality: int | None
+) -> DecodedImage | str:
+    """A picture as the worker would see it under `condition`, or why it gives no verdict there."""
     try:
-        image = decode(under_condition(received, picture, condition))
-    except RejectError:  # a large JPEG, for one, halved and written as PNG may be over the limit
-        return None
-    return image if image.problem is None else None
+        image = decode(under_condition(None, picture, condition, quality))
+    except RejectError as error:
+        # A large JPEG, for one, halved and written as PNG may be over the limit.
+        return f"are rejected there ({error.code})"
+    return image if image.problem is None else f"give no verdict there ({image.problem})"

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from worker.events.cloudevents import (
     Origin,
@@ -19,6 +19,14 @@ from worker.events.cloudevents import (
     binary_headers,
     readable,
     subject_bytes,
+)
+from worker.events.verdict_parts import (
+    Candidate,
+    EvidenceRecord,
+    ImageRecord,
+    NameTest,
+    RealTest,
+    Record,
 )
 
 PROJECT_NAMESPACE = UUID("09c26f31-72dd-5ff5-a7a5-912e8ff53a68")
@@ -32,7 +40,6 @@ FINGERPRINT_TYPE = "latentprint.fingerprint.v1"
 
 Outcome = Literal["no_evidence", "attributed", "unknown_generator", "undetermined"]
 SchemaVersion = Annotated[str, Field(pattern=r"^1\.\d+$")]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def verdict_id(origin: Origin, bundle_digest: str) -> UUID:
@@ -47,13 +54,7 @@ def alert_id(verdict: UUID) -> UUID:
     return uuid5(verdict, "alert")
 
 
-class _Record(BaseModel):
-    """Frozen; NaN and infinity are refused, since JSON has neither; unknown fields are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class _AboutEvent(_Record):
+class _AboutEvent(Record):
     r"""What every record about an event repeats of it.
 
     A subject may hold bytes that are not UTF-8 (a file name). `subject` then shows each of them
@@ -86,57 +87,6 @@ class _AboutEvent(_Record):
         return base64.b64decode(self.subject_base64).decode("utf-8", "surrogateescape")
 
 
-class Candidate(_Record):
-    """One registered model that the image was compared with."""
-
-    rank: Annotated[int, Field(ge=1)]
-    model_id: str
-    name: str
-    family: str | None
-    status: Literal["shadow", "live"]
-    similarity: Annotated[float, Field(description="log-likelihood ratio, nats; rises")]
-    distance: Annotated[float, Field(description="squared Mahalanobis distance; falls")]
-    distance_threshold: Annotated[
-        float, Field(description="largest distance at which the image still counts as the model's")
-    ]
-    threshold_count: Annotated[
-        int, Field(ge=0, description="leave-one-out distances behind the threshold")
-    ]
-    accepted: bool
-
-
-class RealTest(_Record):
-    """The test against real photos, and how far its stated error can be trusted.
-
-    Distinct photographs are counted; several views of one count as one.
-    """
-
-    p_value: Probability
-    alpha: Probability
-    false_positive_rate: Annotated[
-        Probability, Field(description="measured on held-out real photographs")
-    ]
-    false_positive_bound: Annotated[
-        Probability,
-        Field(description="one-sided 95 % Clopper-Pearson upper bound of the rate, by photographs"),
-    ]
-    calibration_count: Annotated[
-        int, Field(ge=0, description="distinct real photographs behind p_value")
-    ]
-    calibration_bin: str
-
-
-class ImageRecord(_Record):
-    """What the file itself said."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    byte_size: Annotated[int, Field(ge=0)]
-    format: Literal["jpeg", "png", "webp"]
-    width: Annotated[int, Field(ge=1)]
-    height: Annotated[int, Field(ge=1)]
-    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
-
-
 class Verdict(_AboutEvent):
     """The answer for one image event.
 
@@ -144,7 +94,7 @@ class Verdict(_AboutEvent):
     never look like a clean image.
     """
 
-    schema_version: SchemaVersion = "1.0"
+    schema_version: SchemaVersion = "1.1"
     verdict_id: UUID
     topic: str
     partition: Annotated[int, Field(ge=0)]
@@ -158,7 +108,13 @@ class Verdict(_AboutEvent):
     family: str | None
     candidates: tuple[Candidate, ...]
     real_test: RealTest | None
-    condition: str | None
+    condition: Annotated[
+        str | None,
+        Field(
+            description="the condition of the model that is named, for example twice_jpeg75; else"
+            " the codec by whose photographs the image was judged"
+        ),
+    ]
     reasons: tuple[str, ...]
     image: ImageRecord
     crop_count: Annotated[int, Field(ge=0)]
@@ -182,6 +138,22 @@ class Verdict(_AboutEvent):
     decoder_version: Annotated[
         str | None,
         Field(description="library and version that decoded; null before this field was there"),
+    ] = None
+    name_test: Annotated[
+        NameTest | None,
+        Field(description="null where nothing was measured, and before this field was there"),
+    ] = None
+    evidence: Annotated[
+        EvidenceRecord | None,
+        Field(description="null where nothing was measured, and before this field was there"),
+    ] = None
+    calibration_digest: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="of the tenant's photographs, where some of them are behind the p-values;"
+            " null where the bundle's are alone, and before this field was there",
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -210,10 +182,10 @@ class Alert(_AboutEvent):
     created_at: AwareDatetime
 
 
-class FingerprintRecord(_Record):
+class FingerprintRecord(Record):
     """An image fingerprint small enough to keep, so that tomorrow's model finds today's image."""
 
-    schema_version: SchemaVersion = "1.0"
+    schema_version: SchemaVersion = "1.1"
     verdict_id: UUID
     space: str
     fingerprint: Annotated[str, Field(description="base64 of D little-endian float16 numbers")]
@@ -224,21 +196,63 @@ class FingerprintRecord(_Record):
     width: Annotated[int, Field(ge=1)]
     height: Annotated[int, Field(ge=1)]
     crop_count: Annotated[int, Field(ge=1)]
+    codec: Annotated[
+        str | None,
+        Field(description="in whose space the fingerprint is; null before this field was there"),
+    ] = None
+    pixels_read: Annotated[
+        int | None, Field(ge=0, description="null before this field was there")
+    ] = None
+    kind: Annotated[
+        tuple[float, ...] | None,
+        Field(
+            description="the picture's nuisance numbers, in the order of a verdict's evidence.kind;"
+            " null before this field was there"
+        ),
+    ] = None
+    pixels_sha256: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="the same for the same pixels in any lossless file; null before this field"
+            " was there",
+        ),
+    ] = None
+
+    further: dict[str, str] = Field(
+        default_factory=dict,
+        description="the same image in the other spaces that its file may belong to, by codec,"
+        " encoded as `fingerprint`; empty where there are none, and before this field was there",
+    )
 
     @model_validator(mode="after")
     def _dimension_holds(self) -> "FingerprintRecord":
-        size = len(base64.b64decode(self.fingerprint, validate=True))
-        if size != 2 * self.dimension:
-            raise ValueError(
-                f"fingerprint has {size} bytes; {2 * self.dimension} are expected for"
-                f" {self.dimension} float16 numbers"
-            )
+        for encoded in (self.fingerprint, *self.further.values()):
+            size = len(base64.b64decode(encoded, validate=True))
+            if size != 2 * self.dimension:
+                raise ValueError(
+                    f"fingerprint has {size} bytes; {2 * self.dimension} are expected for"
+                    f" {self.dimension} float16 numbers"
+                )
         return self
 
     def vector(self) -> NDArray[np.float32]:
         """The fingerprint as (D,) float32, rounded to float16 as it was stored."""
-        raw = base64.b64decode(self.fingerprint)
-        return np.frombuffer(raw, dtype="<f2").astype(np.float32)  # (D,)
+        return _decoded(self.fingerprint)
+
+    def readings(self) -> dict[str, NDArray[np.float32]]:
+        """The vectors (D,) by codec, first that in the space that the file shows.
+
+        Empty before the record named a codec.
+        """
+        if self.codec is None:
+            return {}
+        others = {codec: _decoded(encoded) for codec, encoded in self.further.items()}
+        return {self.codec: self.vector(), **others}
+
+
+def _decoded(encoded: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(encoded), dtype="<f2").astype(np.float32)  # (D,)
 
 
 def encode_fingerprint(vector: NDArray[np.float32]) -> str:

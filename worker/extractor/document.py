@@ -1,51 +1,50 @@
 """bundle.json: what a bundle says of itself."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from fingerprint_db.background import DecisionConstants
-from worker.extractor.calibration import BINS, SMALL_SIDE, TINY_SIDE
+from fingerprint_db.conditions import CODECS, Codec, readings_of
+
+Group = Literal["lossless", "lossy"]
+GROUPS: tuple[Group, ...] = ("lossless", "lossy")
+"""Of codecs: those of a group share their block statistics and one basis."""
+ARCHITECTURE = "block-statistics-1"
+
+
+def group_of(codec: Codec) -> Group:
+    """The group that a codec belongs to."""
+    return "lossless" if codec in readings_of("lossless") else "lossy"
+
+
+def codecs_of(group: Group) -> tuple[Codec, ...]:
+    """The codecs of a group, in order."""
+    return tuple(codec for codec in CODECS if group_of(codec) == group)
 
 
 class BundleDocument(BaseModel):
     """bundle.json, checked; digests are SHA-256 in hexadecimal.
 
-    Every architecture has `crop_size` and `dimension`. The residual sizes are those of
-    `NetworkSizes`; `sources` are the classes of an attribution network in the order of its logits,
-    real first. `vector_spread` and `score_spread` are what one deviation of a fingerprint's number
-    (within one generator) and of a real photo's score comes to, the units of the self-test.
-    `crop_rule` names how the worker chose the crops that all this was measured on
-    (worker/decoder/crops.py); `decision` are the constants of enrolment and attribution.
+    `region_rule` names how the worker chose the regions that all this was measured on
+    (worker/decoder/regions.py), `first_pixels` and `most_pixels` how many of them. `blocks` are the
+    statistics that each group of codecs reads, in the order of their numbers; `clip` bounds them,
+    in deviations. `dimension` is D. `decision` are the constants of enrolment and attribution,
+    `conditions` those that models may be enrolled under, `size_classes` those of the photographs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: str
     architecture: str
-    crop_size: int
-    max_crops: int
-    crop_rule: str
-    residual_width: int = 0
-    residual_features: int = 0
-    dimension: int
-    sources: tuple[str, ...] = ()
-    vector_spread: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    score_spread: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    region_rule: str
+    first_pixels: int
+    most_pixels: int
+    clip: float = Field(gt=0, allow_inf_nan=False)
+    dimension: int = Field(ge=1)
+    blocks: dict[Group, tuple[str, ...]]
     decision: DecisionConstants
     conditions: tuple[str, ...]
-    calibration_bins: tuple[str, ...]
+    size_classes: tuple[str, ...]
     provenance: dict[str, str | int | float]
     files: dict[str, str]
-
-
-def reachable_bins(crop_size: int) -> tuple[str, ...]:
-    """The calibration bins that images may fall into: none below 3/4 of the crops' side.
-
-    Smaller images are `too_small` (worker/decoder/decode.py) and get no score.
-    """
-    limits = {"tiny": TINY_SIDE, "small": SMALL_SIDE}  # exclusive; large images have none
-    found = []
-    for name in BINS:
-        limit = limits.get(name.rsplit("_", 1)[1])
-        if limit is None or 4 * (limit - 1) >= 3 * crop_size:
-            found.append(name)
-    return tuple(found)

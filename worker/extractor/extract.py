@@ -1,6 +1,12 @@
-"""Batched extraction: decoded images to image fingerprints, on the CPU or a GPU."""
+"""Batched extraction: decoded images to image fingerprints, the products on a GPU if there is one.
 
-from collections.abc import Sequence
+Block statistics of each image are compiled loops on the CPU, in a few threads; one matrix product a
+codec follows, on the device.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,31 +14,68 @@ import numpy as np
 import structlog
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
-from worker.decoder.crops import CropReading
-from worker.decoder.decode import DecodedImage, DecodeLimits
+from fingerprint_db.conditions import CODECS, Codec, readings_of
+from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts
 from worker.errors import RejectError, RetryError, StopError
-from worker.extractor.bundle import GOLDEN, Bundle, check_golden
+from worker.extractor.arrival import Arrival, arrival
+from worker.extractor.bundle import Bundle, check_golden, golden_arrays
 from worker.extractor.device_faults import is_device_fault
+from worker.extractor.document import GROUPS, codecs_of, group_of
+from worker.extractor.fingerprint_map import Floats, block_statistics
+from worker.extractor.nuisance import nuisance
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
+_MOST_THREADS = 4  # the decoders have cores of their own to fill
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """One image in one codec's space: `vector` (D,), and the standardised statistics (F,)."""
+
+    codec: Codec
+    vector: Floats
+    standard: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFingerprint:
-    """The fingerprint of one image.
+    """The fingerprint of one image, in each space that its file may belong to.
 
-    `vector` is (D,) float32; `synthesis_score` a log-odds that rises with evidence of synthesis;
-    `crop_agreement` the share of crops, 0.5..1, whose own score lies on the same side of zero as
-    the majority's.
+    `readings` are one or more, the first in the space that the file shows: `codec`, `vector` and
+    `standard` are of that. `synthesis_score`, the test with nothing registered, rises with evidence
+    of synthesis. `kind` is the nuisance vector (15,) float32.
+    `earlier_quality` is that of a JPEG found in a lossless file. `crop_count` is the number of
+    regions read, of `pixels_read` pixels together; `crop_agreement` is not measured.
     """
 
-    vector: NDArray[np.float32]
+    readings: tuple[Reading, ...]
     synthesis_score: float
+    kind: NDArray[np.float32]
+    pixels_read: int
+    earlier_quality: int | None
     crop_count: int
-    crop_agreement: float
+    crop_agreement: float | None = None
+
+    def reading(self, codec: Codec) -> Reading:
+        """That in the space of `codec`, which must be among them."""
+        return next(one for one in self.readings if one.codec == codec)
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that the file shows."""
+        return self.readings[0].codec
+
+    @property
+    def vector(self) -> Floats:
+        """(D,) in the space of `codec`."""
+        return self.readings[0].vector
+
+    @property
+    def standard(self) -> Floats:
+        """(F,) the standardised block statistics of `codec`."""
+        return self.readings[0].standard
 
 
 class Extractor(Protocol):
@@ -48,26 +91,41 @@ class Extractor(Protocol):
     def limits(self) -> DecodeLimits: ...
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
-        """One result per image, in order; every image has at least one crop.
+        """One result per image, in order; every image has at least one region.
 
         Raises RetryError where the device failed and no image is to blame.
         """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """One image before the products: how it arrived, its kind and its statistics (F,) by codec."""
+
+    arrival: Arrival
+    kind: Floats
+    standard: Mapping[Codec, Floats]
+    pixels: int
 
 
 class _NoRoomError(RetryError):
     """The device has no memory for a batch of this size; it may have for a smaller one."""
 
 
-class TorchExtractor:
-    """Runs a bundle's network; call from one thread only."""
+class BlockExtractor:
+    """Runs a bundle's maps; call from one thread only."""
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self._device = _choose_device(device)
-        self._network = bundle.network
-        self._network.move_to(self._device)
         self._bundle = bundle
-        self._bf16 = bf16_is_fast(self._device)
-        self._document = bundle.document
+        self._bases = {
+            group: self._on_device(bundle.maps[codecs_of(group)[0]].basis) for group in GROUPS
+        }
+        self._maps = {
+            codec: (self._on_device(one.projection), self._on_device(one.offset))
+            for codec, one in bundle.maps.items()
+        }
+        threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 
     @property
     def space(self) -> str:
@@ -77,22 +135,27 @@ class TorchExtractor:
     @property
     def dimension(self) -> int:
         """D, the size of a fingerprint."""
-        return self._document.dimension
+        return self._bundle.document.dimension
 
     @property
     def limits(self) -> DecodeLimits:
         """How images must be decoded for this bundle."""
-        return DecodeLimits(CropReading(self._document.crop_size, self._document.max_crops))
+        return DecodeLimits(self._bundle.reading)
 
     def self_test(self) -> None:
-        """Compute the golden inputs and compare; StopError where this machine differs.
+        """Compute the golden fingerprints and compare; StopError where this machine differs.
 
-        Raises RetryError where the device failed.
+        All that is compiled is compiled here. Raises RetryError where the device failed.
         """
-        golden = load_file(self._bundle.path / GOLDEN)
-        owner = golden["image_of_crop"].to(torch.int64)
-        vectors, scores, _ = self._run(golden["crops"], owner, int(owner.max()) + 1)
-        check_golden(self._bundle, vectors, scores)
+        pictures, _ = golden_arrays(self._bundle)
+        for picture in pictures:
+            self._read(_as_decoded(picture))
+        vectors = {}
+        for codec in CODECS:
+            own = self._bundle.maps[codec]
+            statistics = np.stack([block_statistics([one], own.blocks) for one in pictures])
+            vectors[codec] = self._project(codec, own.standard(statistics))
+        check_golden(self._bundle, vectors)
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
         """Fingerprints of a batch; an image whose numbers are not finite fails alone.
@@ -100,45 +163,81 @@ class TorchExtractor:
         A batch that the device has no memory for is halved. Raises RetryError where the device
         failed, or has no memory for one image.
         """
-        if not images:
-            return []
+        if self._threads is None or len(images) < 2:
+            read = [self._read(image) for image in images]
+        else:
+            read = list(self._threads.map(self._read, images))
+        readings: dict[int, list[Reading]] = {i: [] for i in range(len(read))}
+        for codec in CODECS:  # in order, so that what a file shows comes before what it may hide
+            own = [i for i, one in enumerate(read) if codec in one.standard]
+            if own:
+                vectors = self._project(codec, np.stack([read[i].standard[codec] for i in own]))
+                for i, vector in zip(own, vectors, strict=True):
+                    readings[i].append(Reading(codec, vector, read[i].standard[codec]))
+        return [self._result(one, tuple(readings[i])) for i, one in enumerate(read)]
+
+    def _read(self, image: DecodedImage) -> _Read:
+        """What is computed of an image alone, on the CPU."""
+        seen = arrival(image)
+        codecs = readings_of(seen.codec)
+        # The codecs of a group read the same blocks.
+        statistics = block_statistics(seen.regions, self._bundle.maps[seen.codec].blocks)
+        return _Read(
+            seen,
+            nuisance(seen.regions, seen.facts).vector,
+            {codec: self._bundle.maps[codec].standard(statistics[None])[0] for codec in codecs},
+            sum(region[0].size for region in image.regions),
+        )
+
+    def _result(self, read: _Read, readings: tuple[Reading, ...]) -> ImageFingerprint | RejectError:
+        # A comparison with NaN is false, so this refuses NaN as well.
+        if not all(np.abs(one.vector).max() <= LARGEST for one in readings):
+            return RejectError(
+                "model_nan",
+                f"the map gave a fingerprint that is not finite, or beyond the {LARGEST:g} that a"
+                " fingerprint record can hold, for this image, so nothing can be said of it; report"
+                " the image with the bundle's digest",
+                stage="extract",
+            )
+        shown = readings[0]
+        return ImageFingerprint(
+            readings=readings,
+            synthesis_score=float(
+                shown.vector @ self._bundle.background.codecs[shown.codec].synthesis
+            ),
+            kind=read.kind,
+            pixels_read=read.pixels,
+            earlier_quality=read.arrival.earlier_quality,
+            crop_count=len(read.arrival.regions),
+        )
+
+    def _project(self, codec: Codec, standard: Floats) -> Floats:
+        """Standardised statistics (N, F) to fingerprints (N, D), in halves where memory is short.
+
+        Every error of the device comes out here, since the product waits for it. Raises RetryError
+        for those.
+        """
         try:
-            return self._extract(images)
+            return self._product(codec, standard)
         except _NoRoomError as full:
-            if len(images) == 1:
+            if len(standard) == 1:
                 raise
             structlog.get_logger("worker").warning(
-                "batch_halved", images=len(images), error=str(full)
+                "batch_halved", images=len(standard), error=str(full)
             )
         # Not inside the handler, whose traceback still holds the tensors of the whole batch.
         torch.cuda.empty_cache()
-        half = len(images) // 2
-        return [*self.extract(images[:half]), *self.extract(images[half:])]
+        half = len(standard) // 2
+        return np.concatenate(
+            [self._project(codec, standard[:half]), self._project(codec, standard[half:])]
+        )
 
-    def _extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
-        counts = torch.tensor([len(image.crops) for image in images])
-        owner = torch.repeat_interleave(torch.arange(len(images)), counts)
-        crops = torch.from_numpy(np.concatenate([image.crops for image in images]))
-        vectors, scores, crop_scores = self._run(crops, owner, len(images))
-        by_image = np.split(crop_scores, np.cumsum(counts.numpy())[:-1])
-        return [
-            _result(vector, float(score), own)
-            for vector, score, own in zip(vectors, scores, by_image, strict=True)
-        ]
-
-    def _run(
-        self, crops: torch.Tensor, owner: torch.Tensor, images: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Crops (N, 3, S, S) of B images to vectors (B, D), scores (B,) and crop scores (N,).
-
-        Every error of the device comes out here, since the last line waits for it. Raises
-        RetryError for those.
-        """
+    def _product(self, codec: Codec, standard: Floats) -> Floats:
         try:
-            return self._compute(crops, owner, images)
+            return self._compute(codec, standard)
         except torch.OutOfMemoryError as error:
             raise _NoRoomError(
-                f"{self._device} has no memory for {images} images: {error}"
+                f"{self._device} has no memory for {len(standard)} images: {error}"
             ) from error
         except RuntimeError as error:
             if not is_device_fault(error):
@@ -147,33 +246,24 @@ class TorchExtractor:
                 f"{self._device} failed, no image is to blame: {type(error).__name__}: {error}"
             ) from error
 
-    def _compute(
-        self, crops: torch.Tensor, owner: torch.Tensor, images: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _compute(self, codec: Codec, standard: Floats) -> Floats:
+        projection, offset = self._maps[codec]
         with torch.inference_mode():
-            owner = owner.to(self._device)
-            parts = self._network.crop_features(crops.to(self._device), autocast_bf16=self._bf16)
-            vectors = self._network.fingerprint(self._network.pool(parts, owner, images))
-            each = torch.arange(len(crops), device=self._device)
-            per_crop = self._network.fingerprint(self._network.pool(parts, each, len(crops)))
-            scores, crop_scores = self._network.score(vectors), self._network.score(per_crop)
-            return vectors.cpu().numpy(), scores.cpu().numpy(), crop_scores.cpu().numpy()
+            rows = self._on_device(standard)  # (N, F)
+            vectors = (rows @ self._bases[group_of(codec)]) @ projection + offset  # (N, D)
+            found: Floats = vectors.cpu().numpy()
+            return found
+
+    def _on_device(self, array: Floats) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device)
 
 
-def _result(
-    vector: NDArray[np.float32], score: float, crop_scores: NDArray[np.float32]
-) -> ImageFingerprint | RejectError:
-    # A comparison with NaN is false, so this refuses NaN as well.
-    if not (np.abs(vector).max() <= LARGEST and np.isfinite(score)):
-        return RejectError(
-            "model_nan",
-            f"the network gave a fingerprint that is not finite, or beyond the {LARGEST:g} that a"
-            " fingerprint record can hold, for this image, so nothing can be said of it; report"
-            " the image with the bundle's digest",
-            stage="extract",
-        )
-    positive = float((crop_scores > 0).mean())
-    return ImageFingerprint(vector, score, len(crop_scores), max(positive, 1 - positive))
+def _as_decoded(picture: NDArray[np.uint8]) -> DecodedImage:
+    """A golden picture (3, H, W) as if it had come in a lossless file."""
+    _, height, width = picture.shape
+    facts = ImageFacts("", picture.size, "png", width, height, None, False, False, "")
+    crops, origins = np.empty((0, 3, 0, 0), np.uint8), np.zeros((1, 2), np.int32)
+    return DecodedImage(facts, crops, origins, None, (picture,))
 
 
 def _choose_device(device: str) -> torch.device:
@@ -186,18 +276,3 @@ def _choose_device(device: str) -> torch.device:
             exit_code=2,
         )
     return torch.device(device)
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether bfloat16 convolutions run on instructions made for them."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_avx512_bf16()
-
-
-def _cpu_has_avx512_bf16() -> bool:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
-            return "avx512_bf16" in info.read()
-    except OSError:  # not Linux: float32 is always right, only slower
-        return False

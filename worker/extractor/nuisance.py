@@ -2,8 +2,8 @@
 
 Photographs that were enlarged, noised or given a palette score unlike those that came from a
 camera, so that a p-value is worth something only against photographs of the same kind
-(`worker/extractor/local_calibration.py`). Every number is about the picture at large: too coarse to
-be a fingerprint, and none of them is ever matched against a generator.
+(`fingerprint_db/matching/familiarity.py`). Every number is about the picture at large: too coarse
+to be a fingerprint, and none of them is ever matched against a generator.
 
 Numbers that are read from pixels are the same for the same pixels in any lossless file.
 """

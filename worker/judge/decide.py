@@ -1,22 +1,28 @@
-"""The decision: what was measured, and the policy, to an outcome with its reasons. Pure.
+"""The decision: what was measured, the policy and the bundle's constants, to an outcome. Pure.
 
 The order is fixed (each step ends the decision):
 
-1. the image cannot be judged, or the registry copy is missing or too old (`before_extraction`),
-   or too few photographs stand behind its bin -> undetermined
-2. the test against real photos is not passed at alpha -> no_evidence
-3. the best live model accepts the image and leads by the margin -> attributed
-4. else -> unknown_generator; where only models of one family tie, that family is named
+1. the image cannot be judged, or the registry copy is missing or too old (`before_extraction`)
+   -> undetermined
+2. too few photographs of its codec and size are there for `alpha_name` -> undetermined
+3. the highest score of a live model that the image is typical of passes `alpha_name`
+   -> attributed to the likeliest live model where the image is typical of it, its own score passes
+   too, and it leads every other by the margin; else unknown_generator, with the family where only
+   models of one family tie, or where the model rests on few samples
+4. the test with nothing registered passes `alpha_unknown` -> unknown_generator; undetermined where
+   the picture is of a kind that the photographs do not show
+5. else -> no_evidence
 
-The registry is asked before the real test: a verdict from a stale registry must not look clean.
+The registry is asked first: a verdict from a stale registry must not look clean.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fingerprint_db.background import DecisionConstants
+from fingerprint_db.matching.levels import Standing
 from worker.decoder.decode import ImageFacts
 from worker.events.records import Outcome
-from worker.judge.attribute import Match
+from worker.judge.attribute import Match, NameFindings
 from worker.judge.policy import Policy
 
 
@@ -27,16 +33,17 @@ class RegistryState:
     age_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """What the stages measured of one image that could be fingerprinted.
 
-    `calibration_count` is how many distinct real photographs stand behind `p_value`.
+    `generic` is how the score of the test with nothing registered stands; `unfamiliarity` the
+    distance, in deviations, of the picture's kind from the tenth nearest photograph's.
     """
 
-    p_value: float
-    calibration_count: int
-    matches: Sequence[Match]
+    names: NameFindings
+    generic: Standing
+    unfamiliarity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +72,50 @@ def before_extraction(
     return Decision("undetermined", tuple(reasons)) if reasons else None
 
 
-def decide(evidence: Evidence, policy: Policy) -> Decision:
+def decide(evidence: Evidence, policy: Policy, constants: DecisionConstants) -> Decision:
     """The rest of the module's order, for an image that has evidence."""
-    if evidence.calibration_count + 1 < 1 / policy.alpha:
+    names = evidence.names
+    if not names.level.reaches(policy.alpha_name / names.tests):
         return Decision("undetermined", ("calibration_too_small",))
-    if evidence.p_value > policy.alpha:
-        return Decision("no_evidence", ("real_test_not_passed",))
-    accepted = [match for match in evidence.matches if match.accepted]
-    live = [match for match in accepted if match.model.status == "live"]
-    shadow = tuple(
-        f"shadow_match:{match.model.model_id}"
-        for match in accepted
-        if match.model.status == "shadow"
-    )
-    if not live:
-        return Decision("unknown_generator", ("no_model_accepts", *shadow))
+    unfamiliar = evidence.unfamiliarity > constants.unfamiliar_distance
+    if names.standing.passes(policy.alpha_name, policy.alpha_source):
+        found = _named(names, policy, constants.margin)
+        if unfamiliar:
+            found = replace(found, reasons=(*found.reasons, "unfamiliar_picture"))
+    elif not evidence.generic.passes(policy.alpha_unknown, policy.alpha_source):
+        found = Decision("no_evidence", ("real_test_not_passed",))
+    elif unfamiliar:
+        found = Decision("undetermined", ("unfamiliar_picture",))
+    else:
+        found = Decision("unknown_generator", ("generic_test",))
+    return replace(found, reasons=(*found.reasons, *_shadows(names, policy)))
+
+
+def _named(names: NameFindings, policy: Policy, margin: float) -> Decision:
+    """Which registered generator, of an image that some of them explain (step 3)."""
+    live = [match for match in names.ranked if match.model.status == "live"]
     best = live[0]
-    rivals = [m for m in live[1:] if best.similarity - m.similarity < policy.minimum_margin]
-    if any(rival.model.family != best.model.family for rival in rivals):
-        return Decision("unknown_generator", ("models_tie", *shadow))
+    if not best.typical:
+        return Decision("unknown_generator", ("best_not_typical",))
+    if not best.standing.passes(policy.alpha_name, policy.alpha_source):
+        return Decision("unknown_generator", ("best_not_passed",))
+    family = best.model.family
+    rivals = [match for match in live[1:] if best.likelihood - match.likelihood < margin]
+    if any(rival.model.family != family for rival in rivals):
+        return Decision("unknown_generator", ("models_tie",))
     if rivals:
-        return Decision(
-            "unknown_generator", ("models_of_one_family_tie", *shadow), family=best.model.family
-        )
+        return Decision("unknown_generator", ("models_of_one_family_tie",), family=family)
     if best.model.sample_count < policy.minimum_samples_to_name:
-        return Decision(
-            "unknown_generator", ("provisional_model", *shadow), family=best.model.family
-        )
-    return Decision("attributed", ("model_accepts", *shadow), match=best, family=best.model.family)
+        return Decision("unknown_generator", ("provisional_model",), family=family)
+    return Decision("attributed", ("model_accepts",), match=best, family=family)
+
+
+def _shadows(names: NameFindings, policy: Policy) -> tuple[str, ...]:
+    """Shadow models that would have passed; they are told and decide nothing."""
+    return tuple(
+        f"shadow_match:{match.model.model_id}"
+        for match in names.ranked
+        if match.model.status == "shadow"
+        and match.typical
+        and match.standing.passes(policy.alpha_name, policy.alpha_source)
+    )

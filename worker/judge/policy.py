@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fingerprint_db.enrolment import STANDARD_SAMPLES
+from fingerprint_db.conditions import CODECS, reading_count
+from fingerprint_db.gate.enrolment import STANDARD_SAMPLES
+from fingerprint_db.matching.levels import least_photographs
 from worker.errors import StopError
 from worker.plain_errors import sentences
 
@@ -20,17 +22,20 @@ FlaggedOutcome = Literal["attributed", "unknown_generator", "undetermined"]
 class Policy(BaseModel):
     """Levels of the decision.
 
-    `alpha` is the level of the test against real photos; `minimum_margin` how much better, in
-    nats, the best accepted model must be than the next for its name to be given;
-    `minimum_samples_to_name` of how many samples at least, or only its family is;
+    `alpha_name` is the level of the test of registered generators against real photographs,
+    `alpha_unknown` that of the test with nothing registered, both by photograph: their sum bounds
+    what is flagged of photographs like those of the calibration. `alpha_source` bounds the share of
+    any one source's photographs that score as high; `minimum_samples_to_name` is of how many
+    samples a model must be for its name to be given, or only its family is;
     `minimum_jpeg_quality` below which nothing is decided; `maximum_registry_age_s` the age past
     which the registry copy is too old to decide by; `flag` the outcomes that raise an alert.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    alpha: Annotated[float, Field(gt=0, lt=1)]
-    minimum_margin: Annotated[float, Field(ge=0)]
+    alpha_name: Annotated[float, Field(gt=0, lt=1)]
+    alpha_unknown: Annotated[float, Field(gt=0, lt=1)]
+    alpha_source: Annotated[float, Field(gt=0, le=1)]
     minimum_samples_to_name: Annotated[int, Field(ge=1)] = STANDARD_SAMPLES
     minimum_jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     maximum_registry_age_s: Annotated[float, Field(gt=0)]
@@ -45,21 +50,36 @@ class Policy(BaseModel):
 
 
 def undecidable(policy: Policy, counts: Mapping[str, int]) -> tuple[str, ...]:
-    """The calibration bins whose images can never pass the real test at `alpha`.
+    """The codecs and sizes whose images can never pass the test of names at `alpha_name`.
 
-    `counts` is how many real images each bin holds: the least p-value is 1 / (count + 1). Raises
-    StopError (exit code 2) where that holds for every bin, so that nothing could be decided.
+    `counts` is how many photographs stand behind each (`photograph_counts`): the least p-value is
+    1 / (count + 1), times the number of spaces that a file is read in. A lossless file is read in
+    two, and needs 2 / alpha_name - 1 photographs. Raises StopError (exit code 2) where all are too
+    few, so that nothing could be decided.
     """
-    small = tuple(name for name, count in counts.items() if count + 1 < 1 / policy.alpha)
+    readings = {name: _readings(name) for name in counts}
+    small = tuple(
+        name
+        for name, count in counts.items()
+        if count < least_photographs(policy.alpha_name / readings[name])
+    )
     if len(small) == len(counts):
-        most = max(counts.values(), default=0)
+        least = min((readings[name] / (count + 1) for name, count in counts.items()), default=1.0)
         raise StopError(
-            f"with alpha={policy.alpha:g} of the policy no image could ever be decided: the bundle"
-            f" was calibrated on at most {most} real images a bin, which allows alpha"
-            f" {1 / (most + 1):.3g} or more; raise alpha, or calibrate on more images",
+            f"with alpha_name={policy.alpha_name:g} of the policy no image could ever be decided:"
+            f" of no codec and size are there more than {max(counts.values(), default=0)} real"
+            f" photographs, and what is there allows alpha_name {least:.3g} or more; raise"
+            " alpha_name, or calibrate on more photographs of your own with"
+            " `latentprint registry calibrate`",
             exit_code=2,
         )
     return small
+
+
+def _readings(name: str) -> int:
+    """In how many spaces a file is read that is held against the photographs of `bin_name`."""
+    codec = next(one for one in CODECS if one == name.partition("/")[0])
+    return reading_count(codec)
 
 
 def load_policy(path: Path | None = None) -> Policy:

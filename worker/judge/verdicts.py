@@ -14,14 +14,18 @@ from worker.decoder.decode import DecodedImage
 from worker.events.image_event import ImageEvent
 from worker.events.records import (
     Alert,
-    Candidate,
     FingerprintRecord,
-    ImageRecord,
-    RealTest,
     Verdict,
     alert_id,
     encode_fingerprint,
     verdict_id,
+)
+from worker.events.verdict_parts import (
+    Candidate,
+    EvidenceRecord,
+    ImageRecord,
+    NameTest,
+    RealTest,
 )
 from worker.judge.attribute import Match
 from worker.judge.decide import Decision
@@ -30,20 +34,31 @@ from worker.judge.policy import Policy
 from worker.registry.view import RegistryView
 
 
+class FingerprintReading(Protocol):
+    """What is kept of an image in one codec's space; `vector` is (D,) float32."""
+
+    @property
+    def codec(self) -> str: ...
+    @property
+    def vector(self) -> NDArray[np.float32]: ...
+
+
 class Fingerprint(Protocol):
     """What is kept of ImageFingerprint, without the library that computes it.
 
-    `vector` is (D,) float32.
+    `vector` is (D,) float32, and the first of the `readings` where there are any.
     """
 
     @property
     def vector(self) -> NDArray[np.float32]: ...
     @property
+    def readings(self) -> Sequence[FingerprintReading]: ...
+    @property
     def synthesis_score(self) -> float: ...
     @property
     def crop_count(self) -> int: ...
     @property
-    def crop_agreement(self) -> float: ...
+    def crop_agreement(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,9 @@ class Findings:
     real_test: RealTest | None = None
     matches: tuple[Match, ...] = ()
     condition: str | None = None
+    name_test: NameTest | None = None
+    evidence: EvidenceRecord | None = None
+    calibration_digest: str | None = None
 
 
 def judged(
@@ -98,7 +116,7 @@ def judged(
             height=facts.height,
             jpeg_quality=facts.jpeg_quality,
         ),
-        crop_count=len(image.crops),
+        crop_count=len(image.regions) or len(image.crops),
         crop_agreement=fingerprint.crop_agreement if fingerprint else None,
         bundle_digest=space,
         registry_revision=snapshot.revision if snapshot else None,
@@ -107,8 +125,11 @@ def judged(
         policy_digest=policy.digest,
         worker_version=version_of("latentprint"),
         decoder_version=version_of("pillow"),
+        name_test=findings.name_test,
+        evidence=findings.evidence,
+        calibration_digest=findings.calibration_digest,
     )
-    record = _fingerprint_record(verdict, fingerprint) if fingerprint else None
+    record = _fingerprint_record(verdict, fingerprint, facts.pixels_sha256) if fingerprint else None
     return Judged(verdict, record, _alert(verdict) if verdict.flagged else None)
 
 
@@ -126,17 +147,22 @@ def _candidates(matches: Sequence[Match], shown: int) -> tuple[Candidate, ...]:
             name=match.model.name,
             family=match.model.family,
             status="shadow" if match.model.status == "shadow" else "live",
-            similarity=match.similarity,
+            similarity=match.score,
             distance=match.distance,
-            distance_threshold=match.distance_threshold,
-            threshold_count=match.threshold_count,
-            accepted=match.accepted,
+            distance_threshold=match.limit,
+            threshold_count=match.limit_count,
+            accepted=match.typical,
+            condition=match.condition,
+            lead=match.lead,
         )
         for rank, match in enumerate(matches[:shown], start=1)
     )
 
 
-def _fingerprint_record(verdict: Verdict, fingerprint: Fingerprint) -> FingerprintRecord:
+def _fingerprint_record(
+    verdict: Verdict, fingerprint: Fingerprint, pixels_sha256: str
+) -> FingerprintRecord:
+    evidence = verdict.evidence
     return FingerprintRecord(
         verdict_id=verdict.verdict_id,
         space=verdict.bundle_digest,
@@ -148,6 +174,11 @@ def _fingerprint_record(verdict: Verdict, fingerprint: Fingerprint) -> Fingerpri
         width=verdict.image.width,
         height=verdict.image.height,
         crop_count=fingerprint.crop_count,
+        codec=evidence.codec if evidence else None,
+        pixels_read=evidence.pixels_read if evidence else None,
+        kind=tuple(evidence.kind.values()) if evidence else None,
+        pixels_sha256=pixels_sha256,
+        further={one.codec: encode_fingerprint(one.vector) for one in fingerprint.readings[1:]},
     )
 
 

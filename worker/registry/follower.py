@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.errors import RegistryError, RevisionGap
 from fingerprint_db.model_fingerprint import ModelFingerprint
@@ -31,14 +32,16 @@ class _Held:
     snapshot: Snapshot | None
     confirmed_at: float
     """On the follower's clock: when the snapshot was last known to be the registry's newest."""
+    calibration: Calibration | None = None
 
 
 class RegistryFollower:
     """Follows one fingerprint space.
 
-    The snapshot is built aside and swapped in as a whole; whoever judges takes a view once a batch,
-    so no batch sees two revisions. While the registry is out of reach the last verified snapshot
-    stays and its age grows; what is too old is decided where verdicts are made. A registry that
+    The snapshot is built aside and swapped in as a whole, the tenant's photographs with it; whoever
+    judges takes a view once a batch, so no batch sees two revisions. While the registry is out of
+    reach the last verified snapshot stays and its age grows; what is too old is decided where
+    verdicts are made. A registry that
     falls behind what was already seen (emptied, rolled back), by this process or before it by its
     group (`floor`), whose history does not lead over it (emptied and filled again), or whose
     content does not give its root, is not taken over.
@@ -92,7 +95,8 @@ class RegistryFollower:
     def view(self) -> RegistryView:
         """What is held now, and how old it is; safe from any thread, never blocks."""
         held = self._held
-        return RegistryView(held.snapshot, max(0.0, self._clock() - held.confirmed_at))
+        age_s = max(0.0, self._clock() - held.confirmed_at)
+        return RegistryView(held.snapshot, age_s, held.calibration)
 
     def metadata(self) -> str:
         """What to commit beside an offset: the state of the registry that is in use now.
@@ -140,7 +144,7 @@ class RegistryFollower:
         if changes:
             self._load(self._clock())
         else:
-            self._held = _Held(held.snapshot, started)
+            self._held = _Held(held.snapshot, started, self._calibration())
 
     def _load(self, started: float) -> None:
         """Take a whole snapshot; `started` is before it was read, so the age is never too small."""
@@ -148,7 +152,7 @@ class RegistryFollower:
         held = self._held.snapshot
         if (refusal := self._refusal(fresh, held)) is not None:
             raise SnapshotRefused(refusal)
-        self._held = _Held(fresh, started)
+        self._held = _Held(fresh, started, self._calibration())
         self._trouble = None
         if held is None or fresh.revision != held.revision:
             self._log.info(
@@ -157,6 +161,18 @@ class RegistryFollower:
                 models=len(fresh.models),
                 root=fresh.root[:12],
             )
+
+    def _calibration(self) -> Calibration:
+        """The tenant's photographs as they are now; whoever takes them away is told in the log."""
+        fresh, held = self._registry.calibration(self._space), self._held.calibration
+        if fresh.digest != (held.digest if held else None):
+            self._log.info(
+                "calibration_loaded",
+                revision=fresh.revision,
+                photographs=fresh.photographs,
+                digest=(fresh.digest or "none")[:12],
+            )
+        return fresh
 
     def _refusal(self, fresh: Snapshot, held: Snapshot | None) -> str | None:
         if fresh.space != self._space:

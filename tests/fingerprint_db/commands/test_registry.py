@@ -82,15 +82,15 @@ def test_list_shows_each_model_once_in_order_of_registration(filled: RedisRegist
     assert [m["model_id"] for m in run_json("list", "--status", "live")["models"]] == ["sngan"]
 
 
-def test_show_prints_the_counts_and_thresholds_of_each_condition(filled: RedisRegistry) -> None:
+def test_show_prints_the_counts_and_limits_of_each_condition(filled: RedisRegistry) -> None:
     out, _ = run("show", "progan")
     entries = filled.get(SPACE, "progan").statistics
     table = [line.split() for line in out.splitlines()]
     for entry in entries:
-        assert [entry.condition, "8", f"{entry.distance_threshold:.3f}", "8"] in table
+        assert [entry.condition, "8", f"{entry.distance_limit:.3f}"] in table
     document = run_json("show", "ProGAN")
     assert [c["distance_threshold"] for c in document["conditions"]] == [
-        entry.distance_threshold for entry in entries
+        entry.distance_limit for entry in entries
     ]
     assert document["history"][0]["action"] == "register"
 

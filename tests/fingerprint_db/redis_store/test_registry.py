@@ -28,6 +28,7 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import SpaceContents
 from tests.fingerprint_db.conftest import Database
+from tests.fingerprint_db.photograph_parts import part
 from tests.fingerprint_db.samples import SPACE, model
 from tests.waiting import wait_for
 
@@ -58,6 +59,8 @@ def do_everything(registry: RedisRegistry) -> None:
         registry.register(model("a"), **WHO)
     registry.absorb(one_model("b"), **WHO)
     registry.absorb(one_model("b"), **WHO)
+    registry.store_calibration(SPACE, [part("shop", 2)], seen=0, **WHO)
+    registry.store_calibration(SPACE, [part("news", 2)], forget="shop", seen=1, **WHO)
     read_everything(registry)
 
 
@@ -70,6 +73,7 @@ def read_everything(registry: RedisRegistry) -> None:
     assert registry.spaces()
     assert registry.follow(SPACE, 0, block_s=0.0)
     assert registry.follow(SPACE, snapshot.revision, block_s=0.01, root=snapshot.root) == ()
+    assert registry.calibration(SPACE).count == 2
     assert registry.contents(SPACE).revision == registry.revision(SPACE)
 
 

@@ -8,10 +8,12 @@ from PIL import Image
 
 from fingerprint_db import conditions as enrolled
 from tests.training.histories.test_histories import photograph
-from training.histories.conditions import CONDITIONS
+from training.histories.conditions import CONDITIONS, arrival_of
 from training.histories.encodings import jpeg, read
 from training.histories.history import DAMAGED_FILES
+from training.open_set.plan import ARRIVALS
 from worker.decoder.decode import DecodeLimits, decode
+from worker.enrol.recompress import under_condition
 from worker.errors import RejectError
 
 PHOTOGRAPH = photograph(150, 204)
@@ -34,8 +36,12 @@ def test_the_worker_reads_a_file_under_every_condition(name: str) -> None:
 
 
 def test_every_enrolled_condition_is_among_them() -> None:
-    names = {c.name for c in enrolled.CONDITIONS} - {"as_received"} | {"clean"}
-    assert names < set(CONDITIONS)
+    names = [arrival_of(condition) for condition in enrolled.CONDITIONS]
+    assert len(set(names)) == len(names)
+    assert set(names) < set(CONDITIONS)
+    assert names == list(ARRIVALS.values()), "files of the corpus have these names"
+    for condition, name in zip(enrolled.CONDITIONS, names, strict=True):
+        assert arrived(name) == under_condition(None, PHOTOGRAPH, condition)
 
 
 def test_clean_keeps_every_pixel_and_half_halves_the_sides() -> None:

@@ -12,8 +12,8 @@ def test_a_part_that_is_none_is_refused(part: str) -> None:
         open_set.corpus(part=part)
 
 
-def test_a_block_or_a_condition_that_there_is_not_is_refused_with_those_that_are() -> None:
-    with pytest.raises(typer.BadParameter, match=r"colours: expected one of block_dct, phase_dct"):
-        open_set.trial(block=["colour", "colours"])
-    with pytest.raises(typer.BadParameter, match=r"jpeg91: expected one of clean, jpeg90"):
-        open_set.trial(condition=["jpeg91"])
+def test_a_codec_that_there_is_not_is_refused_with_those_that_are() -> None:
+    with pytest.raises(
+        typer.BadParameter, match=r"jpeg91: expected one of lossless, half_lossless, jpeg95"
+    ):
+        open_set.trial(codec=["jpeg91"])

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from training.histories.conditions import CONDITIONS
+from training.histories.encodings import jpeg
 from training.open_set.corpus import (
     Drawn,
     PictureClass,
-    block_statistics,
     extract,
     of_blocks,
     read_all,
 )
 from worker.errors import StopError
 from worker.extractor.blocks.picture_features import accumulate, finish
+from worker.extractor.fingerprint_map import block_statistics
 
 ARRIVALS = {name: CONDITIONS[name] for name in ("clean", "half")}
 
@@ -41,10 +42,10 @@ def test_a_class_is_drawn_once_and_read_back_with_what_it_is(tmp_path: Path) -> 
     for _ in range(2):
         list(extract([pictures_of("real a", "learn", calls)], ARRIVALS, tmp_path))
     assert calls == ["real a"]
-    (found,) = read_all(tmp_path, "learn")
+    (found,) = read_all(tmp_path, "learn", ARRIVALS)
     assert (found.name, found.real, found.role) == ("real a", True, "learn")
     assert found.photographs.tolist() == [100, 101, 102]
-    clean = block_statistics(picture(1)).astype(np.float16)
+    clean = block_statistics([picture(1)]).astype(np.float16)
     assert np.array_equal(found.features["clean"][1], clean)
     assert found.features["half"].shape == found.features["clean"].shape
     assert not np.array_equal(found.features["half"][1], clean)
@@ -54,27 +55,40 @@ def test_a_source_without_room_for_any_side_is_kept_as_empty_and_not_read(tmp_pa
     calls: list[str] = []
     classes = [pictures_of("real a", "learn", calls, 0), pictures_of("real b", "learn", calls)]
     list(extract(classes, ARRIVALS, tmp_path))
-    assert [one.name for one in read_all(tmp_path, "learn")] == ["real b"]
+    assert [one.name for one in read_all(tmp_path, "learn", ARRIVALS)] == ["real b"]
 
 
 def test_what_is_held_out_is_not_read_with_what_is_learned_from(tmp_path: Path) -> None:
     list(extract([pictures_of("real a", "held_out", [])], ARRIVALS, tmp_path))
-    assert [one.name for one in read_all(tmp_path, "held_out")] == ["real a"]
+    assert [one.name for one in read_all(tmp_path, "held_out", ARRIVALS)] == ["real a"]
     with pytest.raises(StopError, match="run `latentprint train corpus` first"):
-        read_all(tmp_path, "learn")
+        read_all(tmp_path, "learn", ARRIVALS)
 
 
 def test_the_sides_of_a_class_are_drawn_apart_and_read_together(tmp_path: Path) -> None:
     sides = [pictures_of("real a", "learn", [], side=side) for side in (64, 128)]
     list(extract(sides, ARRIVALS, tmp_path))
-    (found,) = read_all(tmp_path, "learn")
+    (found,) = read_all(tmp_path, "learn", ARRIVALS)
     assert found.sides.tolist() == [128, 128, 128, 64, 64, 64]
     assert len(found.features["clean"]) == len(found.histories) == 6
 
 
+def test_what_was_a_jpeg_before_is_told_by_its_pixels(tmp_path: Path) -> None:
+    smooth = np.cumsum(picture(3).astype(int) % 7, axis=2).astype(np.uint8)
+    smooth = np.tile(smooth, (1, 4, 4))
+
+    def draw() -> Iterator[Drawn]:
+        yield Drawn(jpeg(smooth, 75), 1, "native")
+        yield Drawn(smooth, 2, "native")
+
+    list(extract([PictureClass("real a", "a", True, "learn", 256, draw, "1")], ARRIVALS, tmp_path))
+    (found,) = read_all(tmp_path, "learn", ARRIVALS)
+    assert found.earlier.tolist() == [75, 0]
+
+
 def test_a_trial_may_read_some_blocks_alone(tmp_path: Path) -> None:
     list(extract([pictures_of("real a", "learn", [])], ARRIVALS, tmp_path))
-    (found,) = of_blocks(read_all(tmp_path, "learn"), ["colour"])
+    (found,) = of_blocks(read_all(tmp_path, "learn", ARRIVALS), ["colour"])
     colour = finish(accumulate(picture(2), ["colour"]))["colour"].astype(np.float16)
     assert np.array_equal(found.features["clean"][2], colour)
     with pytest.raises(ValueError, match=r"\['colours'\] are no blocks; there are block_dct"):

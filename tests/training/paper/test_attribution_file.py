@@ -1,4 +1,4 @@
-"""An attribution network as a file, and the command that makes a bundle of it."""
+"""An attribution network as a file."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.commands.extractor import export as export_command
 from training.paper.networks.attribution_file import (
     export_attribution,
     load_attribution,
-    sources_of,
 )
+from training.paper.networks.attribution_network import AttributionNetwork
 from worker.errors import StopError
-from worker.extractor.attribution_network import AttributionNetwork
 
 SIDE = 64
 SOURCES = ("real", "checks", "rows")
@@ -31,7 +29,6 @@ def test_a_file_gives_back_network_and_facts(tmp_path: Path) -> None:
     export_attribution(tmp_path / "a.safetensors", network, SOURCES, FACTS)
     found, facts = load_attribution(tmp_path / "a.safetensors")
     assert facts == FACTS | {"side": 4, "sources": list(SOURCES)}
-    assert sources_of(facts) == SOURCES
     assert (tmp_path / "a.safetensors").stat().st_size < 2.01 * 4_211_717, "half precision"
     assert not found.training
     for name, value in found.state_dict().items():
@@ -89,22 +86,4 @@ def test_sources_that_are_not_those_of_the_logits_are_not_written(
 ) -> None:
     with pytest.raises(StopError, match="the network has 3 logits"):
         export_attribution(tmp_path / "a.safetensors", AttributionNetwork(4, 3), sources, {})
-    assert list(tmp_path.iterdir()) == []
-
-
-# The command ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("output", "folder"), [(None, None), ("a", "b")])
-def test_the_command_needs_a_folder_of_its_own_and_no_other(
-    output: str | None, folder: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(StopError, match="nothing was written") as caught:
-        export_command(
-            attribution=Path("some.safetensors"),
-            output=None if output is None else Path(output),
-            folder=None if folder is None else Path(folder),
-        )
-    assert caught.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []

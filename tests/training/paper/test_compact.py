@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from training.paper.networks.attribution_file import export_attribution, load_attribution
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.compact import LARGEST, compact_copy, expanded
 from training.zoo.checkpoint import load_state, save_state
 from worker.errors import StopError
-from worker.extractor.attribution_network import AttributionNetwork
 
 SOURCES = ("real", "a", "b")
 

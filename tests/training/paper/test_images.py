@@ -12,11 +12,11 @@ from training.data.manifest import Manifest, Split
 from training.paper import images
 from training.paper.images import SetUp, load_images
 from training.paper.networks.attribution_file import export_attribution
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.compact import compact_copy, find_exact
 from training.paper.studies import attribution_run
 from training.paper.studies.attribution_run import base_run, immunised_run
 from training.paper.studies.lab import Lab
-from worker.extractor.attribution_network import AttributionNetwork
 
 SETUP = SetUp("five", "faces", "small")
 

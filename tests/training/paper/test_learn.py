@@ -14,9 +14,9 @@ from tests.training.paper.samples import SIDE, silent, stripes
 from training.paper.accuracy import accuracy_of, measure
 from training.paper.images import draw_batch
 from training.paper.networks import learn as learning
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.learn import LearnRecipe, learn
 from worker.errors import StopError
-from worker.extractor.attribution_network import AttributionNetwork
 
 SHORT = LearnRecipe(steps=4, batch_size=4, bfloat16=False)
 

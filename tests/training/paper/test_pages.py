@@ -16,6 +16,7 @@ from training.paper import images, published
 from training.paper.attacks import Attack
 from training.paper.images import LabelledImages
 from training.paper.networks.attribution_file import export_attribution, load_attribution
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.pages import summary
 from training.paper.pages.plots import bars, confusion
 from training.paper.pages.reproduce import CHAPTERS, write_pages
@@ -34,7 +35,6 @@ from training.paper.studies.check import Headline
 from training.paper.studies.lab import SETUPS, Lab
 from training.paper.studies.measured import Measurement
 from worker.errors import StopError
-from worker.extractor.attribution_network import AttributionNetwork
 from worker.program import build_app
 
 

@@ -9,8 +9,8 @@ import torch
 
 from tests.training.paper.samples import SIDE, stripes
 from training.paper.devices import joined, wait_for_all
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.learn import LearnRecipe, learn
-from worker.extractor.attribution_network import AttributionNetwork
 
 
 def main(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import structlog
@@ -29,16 +31,22 @@ def run_local(bundle: TinyBundle, *arguments: str) -> Result:
     """The command's exit code, stdout and stderr; logs stay as they were."""
     app = typer.Typer()
     local_files.contribute(app)
-    environment = {
-        "LATENTPRINT_STATE": "/nonexistent/services.json",
-        "LATENTPRINT_EXTRACT__BUNDLE": str(bundle.path),
-        "LATENTPRINT_EXTRACT__DEVICE": "cpu",
-        "LATENTPRINT_DECODE__PROCESSES": "1",
-    }
+    with in_local_environment(bundle) as environment:
+        return CliRunner().invoke(app, list(arguments), env=environment)
+
+
+@contextmanager
+def in_local_environment(bundle: TinyBundle) -> Iterator[dict[str, str]]:
+    """What the environment says of a tiny bundle and one decoder; logs stay as they were."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
-        return CliRunner().invoke(app, list(arguments), env=environment)
+        yield {
+            "LATENTPRINT_STATE": "/nonexistent/services.json",
+            "LATENTPRINT_EXTRACT__BUNDLE": str(bundle.path),
+            "LATENTPRINT_EXTRACT__DEVICE": "cpu",
+            "LATENTPRINT_DECODE__PROCESSES": "1",
+        }
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

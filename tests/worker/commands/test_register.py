@@ -10,8 +10,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from fingerprint_db.names import model_id_of
 from fingerprint_db.redis_store.registry import RedisRegistry
-from tests.worker.commands.local_program import run_local, varied_png
-from tests.worker.extractor.tiny_bundle import TinyBundle
+from tests.worker.commands.local_program import run_local
+from tests.worker.extractor.tiny_bundle import TinyBundle, varied_png
 from worker.errors import StopError
 
 SAMPLES = 12
@@ -19,12 +19,33 @@ SAMPLES = 12
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    """Enough pictures of one generator for a provisional entry."""
+    """Enough pictures of one generator for a provisional entry, of several sizes."""
     folder = tmp_path / "samples"
     folder.mkdir()
     for number in range(SAMPLES):
-        (folder / f"{number:02}.png").write_bytes(varied_png("checks", number))
+        side = (64, 64, 48, 40)[number % 4]
+        (folder / f"{number:02}.png").write_bytes(varied_png("checks", number, side))
     return folder
+
+
+def test_the_report_says_what_to_expect_under_each_condition(
+    tiny_bundle: TinyBundle, tmp_path: Path, redis_url: str
+) -> None:
+    """JPEG samples are enrolled for what they can become, and nothing else is promised."""
+    for number in range(SAMPLES):
+        image = Image.open(io.BytesIO(varied_png("checks", number, (64, 64, 48, 40)[number % 4])))
+        image.save(tmp_path / f"{number:02}.jpg", quality=85)
+    result = run_local(
+        tiny_bundle, "register", "x", str(tmp_path), "--redis", redis_url, "--dry-run"
+    )
+    assert result.exit_code in (0, 4), result.output
+    said = result.stdout
+    assert "jpeg75" in said
+    assert "100%" in said
+    assert "not enrolled under lossless, half_lossless: 12 samples were compressed already" in said
+    assert "12 samples were compressed at a lower quality already" in said
+    assert "sources of photographs (the furthest source:" in said
+    assert "provisional: below 40 samples, verdicts name the family only" in said
 
 
 def test_names_may_hold_what_a_terminal_or_a_markup_would_take_as_its_own(
@@ -56,6 +77,10 @@ def test_a_name_in_another_script_is_registered_under_an_id_of_its_own(
     document = json.loads(result.stdout)
     assert document["name"] == "生成器"
     assert document["model_id"] == model_id_of("生成器")
+    first = document["conditions"][0]
+    assert first["condition"] == "lossless"
+    assert first["at_least"] < first["recognised"] <= first["at_most"]
+    assert document["not_enrolled"][0]["condition"] == "half_lossless"
     assert registered(redis_url, tiny_bundle.digest) == [(document["model_id"], "生成器")]
 
 

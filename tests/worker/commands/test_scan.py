@@ -14,13 +14,13 @@ from worker.commands.scan import file_verdict_id, scan
 from worker.decoder.decode import DecodedImage, decode
 from worker.errors import StopError
 from worker.extractor.bundle import load_bundle
-from worker.extractor.extract import TorchExtractor
+from worker.extractor.extract import BlockExtractor
 
 
 @pytest.fixture(scope="module")
 def bench(tiny_bundle: TinyBundle) -> Bench:
     bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, TorchExtractor(bundle, "cpu"))
+    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
     made.register("checks")
     return made
 

@@ -15,8 +15,7 @@ from tests.topic_names import TopicNames
 from tests.worker.broker.reading import read_all
 from worker.broker.admin import admin
 from worker.commands import stream as cli_stream
-from worker.commands.pace import Pace
-from worker.commands.submit import Delivery, Summary, submit
+from worker.commands.submit import Delivery, Pace, Summary, submit
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord, subject_bytes

@@ -288,11 +288,42 @@ def test_readable_lines_name_outcome_flag_subject_model_and_reason() -> None:
         "attributed", "FLAGGED", "2026/01/café.jpg", "SNGAN", "(CelebA)", "p=0.0005",
         "(attributed.live_model)",
     ]  # fmt: skip
+    newer = json.loads((EXAMPLES / "verdict-1.1.json").read_text())
+    newer["real_test"]["p_value"] = 0.4  # it did not decide
+    assert plain(Watched("verdict", newer)).split()[-4:] == [
+        "p=0.0005", "(model_accepts,", "unfamiliar_picture,", "shadow_match:cramergan-celeba)",
+    ]  # fmt: skip
     letter = describe(
         RawRecord(Origin(TOPICS.dead_letters, 0, 0), b"k", b"", dead_letter(b"a.jpg").headers),
         TOPICS,
     )
     assert plain(letter).split() == ["dead", "letter", "a.jpg", "decode.corrupt:", "no", "image"]
+
+
+@pytest.mark.parametrize(
+    ("name_p", "share", "outcome", "shown"),
+    [
+        (0.004, 0.02, "unknown_generator", "p=0.004"),
+        (0.5, 0.02, "unknown_generator", "p=0.001"),
+        (0.004, 0.2, "unknown_generator", "p=0.001"),
+        (0.5, 0.5, "no_evidence", "p=0.001"),
+    ],
+)
+def test_a_line_shows_the_p_value_of_the_test_that_decided(
+    name_p: float, share: float, outcome: str, shown: str
+) -> None:
+    """Of names where those passed both levels, else of the test with nothing registered."""
+    document = json.loads((EXAMPLES / "verdict-1.1.json").read_text())
+    document["name_test"] |= {"p_value": name_p, "worst_source_share": share}
+    document["real_test"]["p_value"] = 0.001
+    document |= {"outcome": outcome, "model": None, "family": None, "reasons": []}
+    assert plain(Watched("verdict", document)).split()[-1] == shown
+
+
+def test_a_line_names_the_family_where_no_model_is_named() -> None:
+    document = json.loads((EXAMPLES / "verdict-1.1.json").read_text())
+    document |= {"outcome": "unknown_generator", "model": None, "reasons": ["models_tie"]}
+    assert "family sngan  p=0.0005  (models_tie)" in plain(Watched("verdict", document))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from tests.worker.commands.local_program import run_local
 from tests.worker.extractor.tiny_bundle import TinyBundle, real_png
 from worker.commands.workshop import decision_policy, decode_limits
-from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits
+from worker.decoder.regions import RegionReading
 from worker.judge.policy import load_policy
 from worker.settings import DecisionSettings, DecodeSettings
 
@@ -21,10 +21,11 @@ def test_the_age_in_the_settings_is_the_policys() -> None:
     assert changed == own.model_copy(update={"maximum_registry_age_s": 7.5})
 
 
-def test_the_limits_of_the_settings_hold_for_the_crops_of_the_bundle() -> None:
+def test_the_limits_of_the_settings_hold_for_what_the_bundle_reads() -> None:
     settings = DecodeSettings(max_image_bytes=2048, max_pixels=99_999, memory_mib=64, cpu_s=0.5)
-    assert decode_limits(settings, DecodeLimits(CropReading(64, 5))) == DecodeLimits(
-        CropReading(64, 5),
+    reading = RegionReading(1 << 16, 1 << 18)
+    assert decode_limits(settings, DecodeLimits(reading)) == DecodeLimits(
+        reading,
         max_image_bytes=2048,
         max_pixels=99_999,
         memory_bytes=64 * 1024 * 1024,

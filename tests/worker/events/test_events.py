@@ -299,14 +299,65 @@ def test_a_reader_ignores_fields_it_does_not_know_but_no_other_major_version() -
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [("verdict", Verdict), ("alert", Alert), ("fingerprint", FingerprintRecord)],
+    [
+        ("verdict", Verdict),
+        ("verdict-1.1", Verdict),
+        ("alert", Alert),
+        ("fingerprint", FingerprintRecord),
+    ],
 )
 def test_old_examples_still_parse_and_come_back_unchanged(
     name: str, model: type[Verdict] | type[Alert] | type[FingerprintRecord]
 ) -> None:
     text = (EXAMPLES / f"{name}.json").read_text()
     again = json.loads(model.model_validate_json(text).model_dump_json())
-    assert {key: again[key] for key in json.loads(text)} == json.loads(text)
+    assert of_old_fields(again, json.loads(text)) == json.loads(text)
+
+
+def of_old_fields(new: Any, old: Any) -> Any:
+    """What `new` holds in the places that `old` has; fields that came later are left out."""
+    if isinstance(old, dict):
+        return {key: of_old_fields(new[key], own) for key, own in old.items()}
+    if isinstance(old, list):
+        assert len(new) == len(old)
+        return [of_old_fields(one, own) for one, own in zip(new, old, strict=True)]
+    return new
+
+
+def test_fields_that_an_old_verdict_has_not_are_null() -> None:
+    """So that a reader of both tells what was not measured from what was not yet there."""
+    old = verdict()
+    assert (old.name_test, old.evidence) == (None, None)
+    assert [(c.condition, c.lead) for c in old.candidates] == [(None, None)] * 2
+    document = json.loads((EXAMPLES / "verdict-1.1.json").read_text())
+    new = Verdict.model_validate(document)
+    assert new.name_test is not None
+    assert new.evidence is not None
+    assert [(c.condition, c.lead) for c in new.candidates] == [
+        ("half_jpeg90", 31.5),
+        ("jpeg90", -31.5),
+    ]
+    del document["schema_version"]
+    assert Verdict.model_validate(document).schema_version == "1.1"
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("name_test", "p_value", 1.5),
+        ("name_test", "source_count", -1),
+        ("name_test", "worst_source_share", float("nan")),
+        ("evidence", "familiarity_limit", 0.0),
+        ("evidence", "familiarity_distance", float("inf")),
+        ("evidence", "earlier_jpeg_quality", 101),
+        ("evidence", "blocks", {"block_dct": float("nan")}),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(part: str, name: str, value: object) -> None:
+    document = json.loads((EXAMPLES / "verdict-1.1.json").read_text())
+    document[part][name] = value
+    with pytest.raises(ValidationError, match=name):
+        Verdict.model_validate(document)
 
 
 def test_the_old_image_event_still_parses() -> None:
@@ -323,6 +374,21 @@ def test_a_fingerprint_comes_back_as_float16_numbers() -> None:
     assert record.vector().tolist() == [float(np.float16(x)) for x in vector]
     with pytest.raises(ValidationError, match="126 are expected"):
         FingerprintRecord.model_validate({**document, "dimension": 63})
+
+
+def test_a_fingerprint_is_told_in_every_space_that_its_file_is_read_in() -> None:
+    document = json.loads((EXAMPLES / "fingerprint.json").read_text())
+    one, two = np.array([1.0, 2.0], np.float32), np.array([3.0, 4.0], np.float32)
+    changes = {"fingerprint": encode_fingerprint(one), "dimension": 2, "codec": "lossless"}
+    further = {"half_lossless": encode_fingerprint(two)}
+    record = FingerprintRecord.model_validate({**document, **changes, "further": further})
+    found = {codec: vector.tolist() for codec, vector in record.readings().items()}
+    assert found == {"lossless": [1.0, 2.0], "half_lossless": [3.0, 4.0]}
+    without = FingerprintRecord.model_validate({**document, **changes, "codec": None})
+    assert (without.further, without.readings()) == ({}, {})
+    longer = {"half_lossless": encode_fingerprint(np.zeros(3, np.float32))}
+    with pytest.raises(ValidationError, match="6 bytes; 4 are expected"):
+        FingerprintRecord.model_validate({**document, **changes, "further": longer})
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan, 70_000.0])

@@ -1,8 +1,9 @@
-"""A bundle that works in a second, without training: for tests of everything around the network.
+"""A bundle that works in seconds, without training: for tests of everything around the extractor.
 
-Its pictures are made on the spot: waves with noise stand for real photos, and the same with a
-faint lattice for what a generator makes. The residual branch is random; the map looks for the
-lattices where they stand out of the spectrum, and calibration and background are measured.
+Its pictures are made on the spot: waves with noise stand for real photographs, half of them on a
+scene of colours, and the same with a faint lattice for what a generator makes. Bases and maps are
+fitted to a few of them under every codec, and photographs calibrate: those that were read, and
+others whose fingerprints are drawn around theirs.
 """
 
 import io
@@ -13,25 +14,49 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
+from scipy.linalg import eigh
 
-from fingerprint_db.background import Background, DecisionConstants
-from fingerprint_db.conditions import CONDITIONS
-from fingerprint_db.enrolment import Registration
+from fingerprint_db.background import (
+    SIZE_CLASSES,
+    Background,
+    CodecSpace,
+    Cohort,
+    DecisionConstants,
+)
+from fingerprint_db.conditions import CODECS, Codec, conditions_of
+from fingerprint_db.gate.enrolment import Registration
 from tests.worker.decoder.image_samples import picture
-from training.extractor.export import write_bundle
-from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits, decode
-from worker.extractor.calibration import BINS, Calibration, PhotographScores
-from worker.extractor.networks import FingerprintNetwork, NetworkSizes
+from worker.decoder.regions import RegionReading
+from worker.enrol.recompress import from_pil, under_condition
+from worker.extractor.blocks.picture_features import BLOCKS
+from worker.extractor.bundle import save_bundle
+from worker.extractor.bundle_arrays import kept
+from worker.extractor.document import GROUPS, Group, codecs_of, group_of
+from worker.extractor.fingerprint_map import CodecMap, Floats, block_statistics
+from worker.extractor.nuisance import nuisance
 
-LIMITS = DecodeLimits(CropReading(32, 3))
-SIZES = NetworkSizes(crop_size=32, residual_width=4, residual_features=4, dimension=6)
-REFERENCE, HELD_OUT, PER_GENERATOR = 220, 40, 24
-_FEATURES_PER_LATTICE = 20
+LIMITS = DecodeLimits(RegionReading())
+DIMENSION, DIRECTIONS, CLIP = 8, 16, 4.0
+BLOCKS_OF: dict[Group, tuple[str, ...]] = {
+    "lossless": tuple(BLOCKS),
+    "lossy": ("block_dct", "phase_dct", "co_occurrences"),
+}
+SOURCES, PHOTOGRAPHS = 6, 720
+"""So many photographs of each size class; an eighth of them stand behind the models' z-norm."""
+CONSTANTS = DecisionConstants(
+    margin=6.0,
+    atypical=0.002,
+    reach=1.0,
+    own_scatter=0.3,
+    impostors=2,
+    impostor_weight=0.25,
+    unfamiliar_distance=12.0,
+)
+_READ, _MADE = 60, 24  # pictures that are really read: real ones, and of each generator
+_SIDES = (64, 64, 48, 40)
 _CALIBRATION_SEED = 1_000_000  # pictures of tests have smaller numbers
 
 
@@ -68,6 +93,19 @@ def made_png(generator: str, number: int, side: int = 64) -> bytes:
     return _encoded(_made(generator, number, side), "PNG")
 
 
+def varied_png(generator: str, number: int, side: int = 64) -> bytes:
+    """As made_png, on a scene of its own: the others are much alike, as samples must not be."""
+    return _encoded(_on_a_scene(_made(generator, number, side), number), "PNG")
+
+
+def halved_png(generator: str, number: int, side: int = 64) -> bytes:
+    """A picture on a scene of its own that `generator` made twice as large, then halved.
+
+    What it adds there is twice as coarse, so that something is left.
+    """
+    return _as("half_lossless", _on_a_scene(_made(generator, number, 2 * side, 2), number))
+
+
 def real_jpeg(number: int, quality: int, side: int = 64) -> bytes:
     """A picture like a photo as JPEG."""
     return _encoded(_real(number, side), "JPEG", quality=quality)
@@ -79,109 +117,168 @@ def registration(name: str) -> Registration:
     return Registration(name, name, f"family of {name}", "ada", "a test", at)
 
 
-@lru_cache(maxsize=1)
-def _parts() -> tuple[FingerprintNetwork, Background, Calibration]:
-    torch.manual_seed(11)
-    network = FingerprintNetwork(SIZES).eval().requires_grad_(False)
-    numbers = range(_CALIBRATION_SEED, _CALIBRATION_SEED + REFERENCE + HELD_OUT)
-    reals = _features(network, [real_png(number) for number in numbers])
-    made = {
-        name: _features(network, [made_png(name, n) for n in numbers[:PER_GENERATOR]])
-        for name in GENERATORS
-    }
-    _fit(network, reals, made)
-    vectors = network.fingerprint(reals)
-    scores = network.score(vectors).numpy()
-    reference, held_out = scores[:REFERENCE], scores[REFERENCE:]
-    # Each picture is one view of a photograph of its own.
-    photographs = np.array(numbers)
-    calibration = Calibration(
-        dict.fromkeys(BINS, PhotographScores.of(reference, photographs[:REFERENCE])),
-        dict.fromkeys(BINS, PhotographScores.of(held_out, photographs[REFERENCE:])),
-    )
-    background = _background(
-        vectors.numpy(), {name: network.fingerprint(rows).numpy() for name, rows in made.items()}
-    )
-    return network, background, calibration
-
-
 def write_tiny_bundle(folder: Path) -> TinyBundle:
     """Write the tiny bundle into `folder`; always the same one."""
-    network, background, calibration = _parts()
-    golden = [np.asarray(_real(1, 64)).transpose(2, 0, 1), *_golden_of_generators()]
-    digest = write_bundle(
-        folder, network, background, calibration, golden, LIMITS, {"made_by": "the tests"}
+    maps, background = tiny_parts()
+    golden = [_pixels(_real(1, 64)), *(_pixels(_made(name, 2, 64)) for name in GENERATORS)]
+    digest = save_bundle(
+        folder, maps, background, golden, RegionReading(), {"made_by": "the tests"}
     )
     return TinyBundle(folder, digest)
 
 
-def _golden_of_generators() -> list[NDArray[np.uint8]]:
-    return [np.asarray(_made(name, 2, 64)).transpose(2, 0, 1) for name in GENERATORS]
+@lru_cache(maxsize=1)
+def tiny_parts() -> tuple[dict[Codec, CodecMap], Background]:
+    """The maps and the background, as they are before they are written."""
+    maps: dict[Codec, CodecMap] = {}
+    spaces: dict[Codec, CodecSpace] = {}
+    for group in GROUPS:
+        read = {codec: _read_all(codec) for codec in codecs_of(group)}
+        centred = {codec: _centred(one) for codec, one in read.items()}
+        basis = _basis([rows for _, _, rows in centred.values()])
+        for codec, (mean, scale, rows) in centred.items():
+            maps[codec], spaces[codec] = _fitted(codec, mean, scale, rows, basis, read[codec].kinds)
+    return maps, Background("0" * 64, spaces, CONSTANTS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """Pictures under one codec: statistics (N, F), kinds (N, 15) of the real ones, which come
+    first; then those of each generator."""
+
+    statistics: Floats
+    kinds: Floats
+
+
+def _read_all(codec: Codec) -> _Seen:
+    numbers = range(_CALIBRATION_SEED, _CALIBRATION_SEED + _READ)
+    times = 2 if codec == "half_lossless" else 1
+    sides = [times * side for side in _SIDES]
+    pictures = [_varied(_real(n, sides[n % 4]), n) for n in numbers]
+    for name in GENERATORS:
+        pictures += [_varied(_made(name, n, sides[n % 4], times), n) for n in numbers[:_MADE]]
+    statistics, kinds = [], []
+    for number, one in enumerate(pictures):
+        image = decode(_as(codec, one), LIMITS)
+        statistics.append(block_statistics(image.regions, BLOCKS_OF[group_of(codec)]))
+        if number < _READ:
+            kinds.append(nuisance(image.regions, image.facts).vector)
+    return _Seen(np.stack(statistics), np.stack(kinds))
+
+
+def _centred(seen: _Seen) -> tuple[Floats, Floats, Floats]:
+    """Mean and deviation (F,) of the statistics, and the standardised ones (N, F)."""
+    mean, scale = seen.statistics.mean(0), seen.statistics.std(0) + 1e-2
+    rows = ((seen.statistics - mean) / scale).clip(-CLIP, CLIP)
+    return mean, scale, rows.astype(np.float32)
+
+
+def _basis(of_codecs: list[Floats]) -> Floats:
+    """(F, B): the leading directions of what parts the generators, and of everything."""
+    parting = np.concatenate([_class_means(rows) - rows[:_READ].mean(0) for rows in of_codecs])
+    _, _, first = np.linalg.svd(parting, full_matrices=False)
+    first = first[: DIRECTIONS // 2].T  # (F, at most B / 2)
+    rest = np.concatenate(of_codecs)
+    rest = rest - (rest @ first) @ first.T
+    _, _, others = np.linalg.svd(rest[:: len(of_codecs)], full_matrices=False)
+    basis = np.concatenate([first, others[: DIRECTIONS - first.shape[1]].T], axis=1)
+    return kept(basis)
+
+
+def _class_means(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(generators, ...) of the rows of all pictures."""
+    means: NDArray[np.floating] = rows[_READ:].reshape(len(GENERATORS), _MADE, -1).mean(1)
+    return means
+
+
+def _fitted(
+    codec: Codec, mean: Floats, scale: Floats, rows: Floats, basis: Floats, kinds: Floats
+) -> tuple[CodecMap, CodecSpace]:
+    """As training/open_set/fit.py does: the basis in which both covariances are diagonal."""
+    led = (rows @ basis).astype(np.float64)
+    real, made = led[:_READ], led[_READ:].reshape(len(GENERATORS), _MADE, -1)
+    of_real = _shrunk(np.cov(real.T))
+    of_made = _shrunk(np.mean([np.cov(one.T) for one in made], axis=0))
+    variances, directions = eigh(of_real, (of_real + of_made) / 2)
+    # Kept are the numbers in which the generators lie furthest from photographs.
+    apart = np.square((made.mean(1) - real.mean(0)) @ directions).sum(0)
+    chosen = np.sort(np.argsort(-apart)[:DIMENSION])
+    projection = kept(directions[:, chosen].astype(np.float32))
+    offset = (-real.mean(0) @ projection).astype(np.float32)
+    to_fingerprint = CodecMap(
+        BLOCKS_OF[group_of(codec)], mean, scale, CLIP, basis, projection, offset
+    )
+    vectors = to_fingerprint.fingerprint(rows)
+    means = _class_means(vectors)
+    variance = np.clip(variances[chosen], 0.05, 1.95).astype(np.float32)
+    direction = np.linalg.solve(np.eye(DIMENSION) + 0.5 * np.cov(means.T, bias=True), means.mean(0))
+    synthesis = direction / np.sqrt(direction**2 @ variance)
+    rng = np.random.default_rng(CODECS.index(codec))
+    generators = rng.normal(0, 1, (6, DIMENSION)).astype(np.float32)  # nobody's, near photographs
+    space = CodecSpace(
+        variance,
+        generators.astype(np.float16).astype(np.float32),
+        synthesis.astype(np.float32),
+        _cohort(vectors[:_READ], kinds, rng),
+    )
+    return to_fingerprint, space
+
+
+def _shrunk(covariance: NDArray[np.floating]) -> NDArray[np.float64]:
+    mixed: NDArray[np.float64] = 0.8 * covariance + 0.2 * np.diag(np.diag(covariance))
+    return mixed
+
+
+def _cohort(vectors: Floats, kinds: Floats, rng: np.random.Generator) -> Cohort:
+    """As many photographs in every size class: the pictures that were read, moved a little."""
+    count = PHOTOGRAPHS * len(SIZE_CLASSES)
+    chosen = np.arange(count) % _READ
+    moved = vectors[chosen] + rng.normal(0, 0.2, (count, DIMENSION))
+    others = kinds[chosen] + rng.normal(0, 0.02, (count, kinds.shape[1]))
+    photographs = np.arange(count)
+    return Cohort(
+        kept(moved.astype(np.float32)),
+        photographs,
+        photographs % SOURCES,
+        photographs // PHOTOGRAPHS,
+        others.astype(np.float16).astype(np.float32),
+        photographs // SOURCES % 8 == 0,
+    )
+
+
+def _as(codec: Codec, image: Image.Image) -> bytes:
+    return under_condition(None, from_pil(image), conditions_of(codec)[0])
 
 
 def _real(number: int, side: int) -> Image.Image:
     return picture(side, side, seed=number)
 
 
-def _made(generator: str, number: int, side: int) -> Image.Image:
+def _made(generator: str, number: int, side: int, coarse: int = 1) -> Image.Image:
     plain = np.asarray(_real(number, side)).astype(np.float64)  # (S, S, 3)
-    lattice = np.tile(LATTICES[generator], (side // 2 + 1, side // 2 + 1, 1))[:side, :side]
+    lattice = LATTICES[generator].repeat(coarse, axis=0).repeat(coarse, axis=1)
+    lattice = np.tile(lattice, (side // 2 + 1, side // 2 + 1, 1))[:side, :side]
     return Image.fromarray((plain + lattice).round().clip(0, 255).astype(np.uint8))
+
+
+def _varied(image: Image.Image, number: int) -> Image.Image:
+    """Every other picture stands on a scene."""
+    return _on_a_scene(image, number) if number % 2 else image
+
+
+def _on_a_scene(image: Image.Image, number: int) -> Image.Image:
+    rng = np.random.default_rng(number)
+    coarse = rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    scene = Image.fromarray(coarse).resize(image.size, Image.Resampling.BICUBIC)
+    mixed = np.asarray(image, np.float64) + 0.4 * (np.asarray(scene, np.float64) - 128)
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def _encoded(image: Image.Image, name: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, name, **options)
     return file.getvalue()
-
-
-def _features(network: FingerprintNetwork, files: list[bytes]) -> torch.Tensor:
-    """Raw features (N, F) in float32."""
-    crops = [decode(data, LIMITS).crops for data in files]
-    counts = torch.tensor([len(of_one) for of_one in crops])
-    owner = torch.repeat_interleave(torch.arange(len(crops)), counts)
-    parts = network.crop_features(torch.from_numpy(np.concatenate(crops)))
-    return network.pool(parts, owner, len(crops))
-
-
-def _fit(network: FingerprintNetwork, reals: torch.Tensor, made: dict[str, torch.Tensor]) -> None:
-    """One direction per generator, then random ones; the score is the sum of the first."""
-    network.feature_mean.copy_(reals.mean(0))
-    network.feature_scale.copy_(reals.std(0) + 1e-3)
-    standard = (reals - network.feature_mean) / network.feature_scale
-    rows = []
-    for features in made.values():
-        shift = ((features - network.feature_mean) / network.feature_scale).mean(0)
-        shift[shift < shift.topk(_FEATURES_PER_LATTICE).values[-1]] = 0.0
-        rows.append(shift)
-    for _ in range(SIZES.dimension - len(rows)):
-        rows.append(torch.randn(reals.shape[1]))
-    projection = torch.stack(rows)
-    projection /= (standard @ projection.T).std(0)[:, None]
-    network.projection.copy_(projection)
-    # silu(a) - silu(-a) = a, so two hidden units make the score linear.
-    first, last = network.score_head[0], network.score_head[2]
-    assert isinstance(first, nn.Linear)
-    assert isinstance(last, nn.Linear)
-    for layer in (first, last):
-        layer.weight.zero_()
-        layer.bias.zero_()
-    first.weight[0, : len(made)] = 1.0
-    first.weight[1, : len(made)] = -1.0
-    last.weight[0, 0], last.weight[0, 1] = 1.0, -1.0
-
-
-def _background(reals: NDArray[np.float32], made: dict[str, NDArray[np.float32]]) -> Background:
-    """Measured on the files as received, and taken to hold under every condition."""
-    within = np.mean([np.cov(vectors.T) for vectors in made.values()], axis=0)
-    everything = np.concatenate([reals[: PER_GENERATOR * len(made)], *made.values()])
-    count = len(CONDITIONS)
-    return Background(
-        "0" * 64,
-        tuple(condition.name for condition in CONDITIONS),
-        np.stack([within] * count).astype(np.float32),
-        np.stack([everything.mean(0)] * count).astype(np.float32),
-        np.stack([np.cov(everything.T)] * count).astype(np.float32),
-        np.stack([reals[:60]] * count).astype(np.float32),
-        DecisionConstants(15.0, 40.0 / 96, 0.005, 0.025),
-    )

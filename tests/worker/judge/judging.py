@@ -4,16 +4,26 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from fingerprint_db.enrolment import Samples, enrol
+from fingerprint_db.background import size_class_of
+from fingerprint_db.conditions import Codec
+from fingerprint_db.gate.enrolment import Samples, enrol
 from fingerprint_db.memory_registry import MemoryRegistry
+from fingerprint_db.model_fingerprint import Status
 from fingerprint_db.snapshot import Snapshot
-from tests.worker.extractor.tiny_bundle import LIMITS, made_png, registration
+from tests.worker.extractor.tiny_bundle import (
+    LIMITS,
+    halved_png,
+    made_png,
+    registration,
+    varied_png,
+)
 from worker.decoder.decode import DecodedImage, decode
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
+from worker.extractor.nuisance import Nuisance
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy
@@ -32,22 +42,51 @@ class Bench:
         self.extractor = extractor
         self.registry = MemoryRegistry()
 
-    def register(self, generator: str, *, samples: int = SAMPLES) -> None:
-        """Enrol a generator of the tiny bundle under the conditions of a file as received."""
+    def register(
+        self,
+        generator: str,
+        *,
+        samples: int = SAMPLES,
+        status: Status = "live",
+        halved: bool = False,
+    ) -> None:
+        """Enrol a generator of the tiny bundle from lossless files as they are, or `halved` too."""
         numbers = range(_SAMPLES_FROM, _SAMPLES_FROM + samples)
-        images = [decode(made_png(generator, number), LIMITS) for number in numbers]
-        found = self.extractor.extract(images)
-        vectors = np.stack([one.vector for one in found if isinstance(one, ImageFingerprint)])
-        fingerprints = Samples({"as_received": vectors}, {"as_received": np.full(samples, 0.001)})
+        found: dict[Codec, list[ImageFingerprint]] = {
+            "lossless": self.fingerprints(*(sample(generator, number) for number in numbers))
+        }
+        if halved:
+            files = [halved_png(generator, number) for number in numbers]
+            found["half_lossless"] = self.fingerprints(*files)
+        policy = load_policy()
         enrolment = enrol(
-            fingerprints,
+            Samples(
+                tuple(map(str, numbers)),
+                {c: np.stack([one.reading(c).vector for one in f]) for c, f in found.items()},
+                {c: np.arange(samples) for c in found},
+                {
+                    c: np.array([size_class_of(one.pixels_read) for one in f])
+                    for c, f in found.items()
+                },
+                {c: np.stack([one.kind for one in f]) for c, f in found.items()},
+                Nuisance.NAMES,
+            ),
             registration(generator),
             self.bundle.background,
             self.snapshot().models,
-            alpha=load_policy().alpha,
+            alpha_name=policy.alpha_name,
+            alpha_source=policy.alpha_source,
         )
         assert enrolment.model is not None, enrolment.report.refusals
-        self.registry.register(enrolment.model, by="ada", reason="a test")
+        model = enrolment.model.with_status(status)
+        self.registry.register(model, by="ada", reason="a test")
+
+    def fingerprints(self, *files: bytes) -> list[ImageFingerprint]:
+        """What the extractor makes of files, all of which must have a fingerprint."""
+        found = self.extractor.extract([decode(data, LIMITS) for data in files])
+        good = [one for one in found if isinstance(one, ImageFingerprint)]
+        assert len(good) == len(files)
+        return good
 
     def snapshot(self) -> Snapshot:
         """The registry as it is now."""
@@ -58,12 +97,21 @@ class Bench:
         return RegistryView(self.snapshot(), age_s)
 
     def pipeline(
-        self, policy: Policy | None = None, extractor: Extractor | None = None
+        self,
+        policy: Policy | None = None,
+        extractor: Extractor | None = None,
+        bundle: Bundle | None = None,
     ) -> Pipeline:
         """A pipeline whose clock stands still at NOW."""
         return Pipeline(
-            extractor or self.extractor, self.bundle, policy or load_policy(), lambda: NOW
+            extractor or self.extractor, bundle or self.bundle, policy or load_policy(), lambda: NOW
         )
+
+
+def sample(generator: str, number: int) -> bytes:
+    """As the bundle's own pictures: of several sizes, every other one on a scene of its own."""
+    made = varied_png if number % 2 else made_png
+    return made(generator, number, (64, 64, 48, 40)[number % 4])
 
 
 def item(data: bytes, offset: int = 0) -> tuple[ImageEvent, DecodedImage]:

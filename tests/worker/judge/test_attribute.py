@@ -1,175 +1,232 @@
-"""The matcher gives what a loop over images, conditions and models gives, in the right order."""
+"""The matcher says of each image, in its own codec's space, what loops over models say."""
 
-from dataclasses import replace
-from itertools import product
+import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from scipy.stats import multivariate_normal
 
-from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
+from fingerprint_db.background import Background, Floats
+from fingerprint_db.conditions import Codec
+from fingerprint_db.matching.enrolled import Enrolled
+from fingerprint_db.matching.levels import Levels
+from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
-from tests.fingerprint_db.spaces import (
+from tests.fingerprint_db.matching.small_spaces import (
+    CONSTANTS,
     DIMENSION,
     SPACE,
-    covariance,
-    registration,
+    entry,
+    images,
+    mean_of,
+    model,
+    photographs,
     small_background,
 )
-from worker.judge.attribute import Match, Matcher
+from worker.judge.attribute import Matcher, NameFindings
+from worker.judge.photographs import Photographs, bin_name, photograph_counts
 
-BOTH = ("as_received", "half")
-BACKGROUND = replace(small_background(), conditions=BOTH)
-PRIOR_SAMPLES = BACKGROUND.constants.prior_samples
-HALVED_PENALTY = 10.0 * DIMENSION  # nats a number of the fingerprint (tests/fingerprint_db/spaces)
-
-
-def statistics(condition: str, seed: int, count: int, threshold: float) -> ConditionStatistics:
-    mean = np.random.default_rng(seed).normal(0, 4, DIMENSION).astype(np.float32)
-    scatter = (covariance(seed, 2.0) * (count - 1)).astype(np.float32)
-    return ConditionStatistics(condition, count, mean, scatter, threshold, count)
+BACKGROUND = small_background("lossless", "jpeg75")
+LOSSLESS, JPEG75 = BACKGROUND.codecs["lossless"], BACKGROUND.codecs["jpeg75"]
 
 
-def model(name: str, *entries: ConditionStatistics, status: Status = "live") -> ModelFingerprint:
-    who = registration(name)
-    return ModelFingerprint(
-        name, name, who.family, SPACE, status, entries, 60, who.at, who.by, who.reason
-    )
-
-
-def snapshot(*models: ModelFingerprint) -> Snapshot:
-    return Snapshot(SPACE, 7, EMPTY_ROOT, models)
+def snapshot(*models: ModelFingerprint, space: str = SPACE) -> Snapshot:
+    return Snapshot(space, 7, EMPTY_ROOT, models)
 
 
 MODELS = (
-    model("both", statistics("as_received", 1, 60, 40.0), statistics("half", 2, 55, 40.0)),
-    model("clean", statistics("as_received", 3, 10, 60.0)),
-    model("halved", statistics("half", 4, 200, 30.0), status="shadow"),
-    model("last", statistics("half", 5, 60, 5.0), statistics("as_received", 6, 60, 90.0)),
+    model(
+        "both",
+        entry(LOSSLESS, mean_of(1), "lossless"),
+        entry(JPEG75, mean_of(2), "jpeg75"),
+        entry(JPEG75, mean_of(3), "twice_jpeg75"),
+    ),
+    model("clean", entry(LOSSLESS, mean_of(4), "lossless")),
+    model("sibling", entry(LOSSLESS, mean_of(4) + 0.3, "lossless"), family="clean"),
+    model(
+        "watched",
+        entry(LOSSLESS, mean_of(5), "lossless"),
+        entry(JPEG75, mean_of(6), "jpeg75"),
+        status="shadow",
+    ),
 )
+VECTORS = np.concatenate(
+    [
+        *(images(LOSSLESS, mean_of(i), 2, i) for i in (1, 4, 5)),
+        *(images(JPEG75, mean_of(i), 2, i) for i in (2, 3, 6)),
+        photographs(LOSSLESS, 2),
+        photographs(JPEG75, 2),
+    ]
+)
+BOTH: tuple[Codec, Codec] = ("lossless", "jpeg75")
+CODECS = [BOTH[i] for i in np.repeat([0, 1, 0, 1], [6, 6, 2, 2])]
+SIZES = [3, 2] * 8
 
 
-def expected_match(
-    vector: NDArray[np.float32], entry: ConditionStatistics
-) -> tuple[float, bool, float, float]:
-    """Log-density of the image, accepted, similarity and distance, by inverse and densities."""
-    at = BACKGROUND.index(entry.condition)
-    within = BACKGROUND.within[at].astype(np.float64)
-    shrunk = (PRIOR_SAMPLES * within + entry.scatter) / (PRIOR_SAMPLES + entry.count - 1)
-    predictive = shrunk * (1 + 1 / entry.count)
-    difference = vector.astype(np.float64) - entry.mean
-    distance = float(difference @ np.linalg.inv(predictive) @ difference)
-    made = float(multivariate_normal(entry.mean.astype(np.float64), predictive).logpdf(vector))
-    total = BACKGROUND.total[at].astype(np.float64)
-    anything = multivariate_normal(BACKGROUND.total_mean[at].astype(np.float64), total)
-    ratio = made - float(anything.logpdf(vector))
-    return made, distance <= entry.distance_threshold, ratio, distance
+def matched(*models: ModelFingerprint, shown: int = 3) -> list[NameFindings]:
+    return Matcher(BACKGROUND, snapshot(*models)).match(VECTORS, CODECS, SIZES, shown=shown)
 
 
-def test_matches_are_those_of_a_slow_loop() -> None:
-    """Per image only its own conditions; per model the likeliest; accepted first, then similar."""
-    means = [entry.mean for one in MODELS for entry in one.statistics]
-    noise = np.random.default_rng(8).normal(0, 1, (9, DIMENSION))
-    vectors = np.stack([means[i % len(means)] for i in range(9)]) + noise.astype(np.float32)
-    conditions = [*[BOTH] * 3, *[BOTH[:1]] * 3, *[BOTH[1:]] * 3]
-    found = Matcher(BACKGROUND, snapshot(*MODELS)).match(vectors, conditions)
-    assert len(found) == len(vectors)
-    met = set()
-    for vector, names, matches in zip(vectors, conditions, found, strict=True):
-        expected: list[tuple[bool, float, float, str, str]] = []
-        for one in MODELS:
-            tried = []
-            for condition, own in product(names, one.statistics):
-                if own.condition == condition:
-                    made, accepted, ratio, distance = expected_match(vector, own)
-                    prior = HALVED_PENALTY if condition == "half" else 0.0
-                    tried.append((made - prior, accepted, ratio, distance, condition, one.name))
-            if tried:
-                expected.append(max(tried)[1:])
-        expected.sort(reverse=True)
-        assert [(m.accepted, m.condition, m.model.name) for m in matches] == [
-            (accepted, condition, name) for accepted, _, _, condition, name in expected
-        ]
-        for match, (_, ratio, distance, _, _) in zip(matches, expected, strict=True):
-            assert match.similarity == pytest.approx(ratio, rel=1e-7)
-            assert match.distance == pytest.approx(distance, rel=1e-7)
-        met |= {(m.accepted, m.condition) for m in matches}
-    assert len(met) == 4, f"the example must show all kinds of matches, not {met} alone"
+def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
+    """As a loop over images that matches each alone; likeliest first, all models of the codec."""
+    found = matched(*MODELS, shown=9)
+    assert len(found) == len(VECTORS)
+    for vector, codec, size, own in zip(VECTORS, CODECS, SIZES, found, strict=True):
+        space = BACKGROUND.codecs[codec]
+        enrolled = Enrolled.of(space, CONSTANTS, MODELS, codec)
+        alone = enrolled.match(vector[None])
+        order = sorted(range(len(enrolled.models)), key=lambda k: -alone.likelihoods[0, k])
+        assert [m.model for m in own.ranked] == [enrolled.models[k] for k in order]
+        for match, k in zip(own.ranked, order, strict=True):
+            row = alone.rows[0, k]
+            known = match.model.under(match.condition)
+            assert known is not None
+            assert match.condition == enrolled.conditions[row]
+            assert match.limit == pytest.approx(known.distance_limit)
+            assert match.limit_count == known.count
+            assert match.score == pytest.approx(float(alone.scores[0, k]), abs=1e-4)
+            assert match.distance == pytest.approx(float(alone.distances[0, k]), rel=1e-3)
+            assert match.likelihood == pytest.approx(float(alone.likelihoods[0, k]), rel=1e-5)
+            assert match.typical == bool(alone.typical[0, k]) == (match.distance <= match.limit)
+        level = Levels.of(space.cohort, enrolled.highest).by_size[size]
+        highest = float(enrolled.highest(vector[None])[0])
+        assert own.standing == level.standing(highest)
+        assert own.source_p_value == level.new_source.p_value(highest)
+        assert own.level.count == level.count
 
 
-def found_for(vector: NDArray[np.float32], *models: ModelFingerprint) -> tuple[Match, ...]:
-    return Matcher(BACKGROUND, snapshot(*models)).match(vector[None], [BOTH])[0]
+def test_leads_are_over_the_best_other_live_model() -> None:
+    for own in matched(*MODELS, shown=9):
+        live = {m.model.model_id: m.likelihood for m in own.ranked if m.model.status == "live"}
+        for match in own.ranked:
+            others = [v for name, v in live.items() if name != match.model.model_id]
+            if not others:
+                assert match.lead is None
+            else:
+                assert match.lead == pytest.approx(match.likelihood - max(others), abs=1e-2)
+    (alone,) = {m.lead for own in matched(MODELS[1]) for m in own.ranked}
+    assert alone is None
 
 
-def test_an_accepted_model_ranks_before_a_more_similar_one_that_does_not_accept() -> None:
-    near = statistics("as_received", 1, 60, 0.0)
-    far = replace(near, mean=near.mean + np.float32(0.3), distance_threshold=1e9)
-    vector = near.mean + np.float32(0.01)
-    matches = found_for(vector, model("near", near), model("far", far))
-    assert [m.model.name for m in matches] == ["far", "near"]
-    assert matches[0].similarity < matches[1].similarity
+def test_models_of_which_nothing_is_live_lead_nothing() -> None:
+    found = matched(MODELS[3])
+    assert [m.lead for own in found for m in own.ranked] == [None] * len(VECTORS)
+    assert all(own.standing.p_value == 1.0 and own.direction is None for own in found)
 
 
-def test_the_likelier_condition_counts_even_where_only_the_other_accepts() -> None:
-    """Else the condition with the widest threshold would decide."""
-    clean = statistics("as_received", 1, 60, 0.0)
-    halved = ConditionStatistics("half", 60, clean.mean + np.float32(0.3), clean.scatter, 1e9, 60)
-    (match,) = found_for(clean.mean + np.float32(0.01), model("both", clean, halved))
-    assert match.condition == "as_received"
-    assert not match.accepted
+def test_own_images_pass_and_photographs_do_not() -> None:
+    found = matched(*MODELS)
+    made = [own for own, v in zip(found[:4], VECTORS, strict=False)]
+    made += found[6:10]
+    assert all(own.standing.passes(0.02, 0.1) for own in made)
+    assert not any(own.standing.passes(0.02, 0.1) for own in found[12:])
 
 
-def test_halving_must_explain_an_image_better_by_the_stated_nats() -> None:
-    clean = statistics("as_received", 1, 60, 9.0)
-    halved = ConditionStatistics("half", 60, clean.mean + np.float32(20), clean.scatter, 9.0, 60)
-    both = model("both", clean, halved)
-    chosen = set()
-    for share in np.linspace(0, 1, 101, dtype=np.float32):
-        vector = clean.mean + share * (halved.mean - clean.mean)
-        lead = expected_match(vector, halved)[0] - expected_match(vector, clean)[0]
-        (match,) = found_for(vector, both)
-        assert match.condition == ("half" if lead > HALVED_PENALTY else "as_received")
-        chosen.add(match.condition)
-    assert chosen == set(BOTH)
+def test_who_ties_is_told_however_few_are_shown_and_so_is_a_typical_shadow() -> None:
+    """`clean` and `sibling` tie on each other's images; others are left out where one is shown."""
+    found = matched(*MODELS, shown=1)
+    names = [[m.model.model_id for m in own.ranked] for own in found]
+    for i in (2, 3):
+        assert sorted(names[i]) == ["clean", "sibling"]
+        assert abs(found[i].ranked[0].likelihood - found[i].ranked[1].likelihood) < CONSTANTS.margin
+    for i in (4, 5):
+        assert names[i][0] == "watched"
+        assert len(names[i]) >= 2, "the likeliest live model is always told"
+    for i in (0, 1):
+        assert names[i] == ["both"]
 
 
-def test_a_match_carries_the_threshold_it_was_compared_with() -> None:
-    entry = statistics("half", 9, 33, 12.5)
-    (match,) = found_for(entry.mean, model("one", entry))
-    assert (match.distance_threshold, match.threshold_count) == (12.5, 33)
-    assert match.distance == pytest.approx(0.0, abs=1e-6)
-    assert match.accepted
+def test_a_photograph_that_resembles_a_shadow_alone_is_no_match() -> None:
+    """Shadows have levels of their own: without live models every score would pass the others'."""
+    near = entry(LOSSLESS, photographs(LOSSLESS, 400).mean(0), "lossless")
+    watched = model("near-photographs", near, status="shadow")
+    matcher = Matcher(BACKGROUND, snapshot(watched))
+    real = photographs(LOSSLESS, 300, seed=9)
+    found = matcher.match(real, ["lossless"] * 300, [3] * 300)
+    typical = [own.ranked[0] for own in found if own.ranked[0].typical]
+    assert len(typical) > 50
+    assert np.mean([m.standing.passes(0.02, 1.0) for m in typical]) < 0.1
 
 
-def test_a_distance_equal_to_the_threshold_is_inside() -> None:
-    entry = statistics("as_received", 9, 60, 5.0)
-    vector = entry.mean + np.float32(1)
-    (match,) = found_for(vector, model("one", entry))
-    exact = replace(entry, distance_threshold=match.distance)
-    (again,) = found_for(vector, model("one", exact))
-    assert again.accepted
+def test_the_direction_is_that_of_the_likeliest_live_models_score() -> None:
+    for own, vector in zip(matched(*MODELS), VECTORS, strict=True):
+        best = next(m for m in own.ranked if m.model.status == "live")
+        known = best.model.under(best.condition)
+        assert known is not None
+        assert own.direction is not None
+        cosine = float(own.direction @ known.mean)
+        cosine /= math.sqrt(float(own.direction @ own.direction) * float(known.mean @ known.mean))
+        assert cosine == pytest.approx(1.0, abs=1e-5)
+        assert own.direction.shape == vector.shape
 
 
-def test_without_models_there_are_no_matches() -> None:
+def test_without_models_there_are_no_matches_and_nothing_passes() -> None:
+    for own in matched():
+        assert own.ranked == ()
+        assert own.direction is None
+        assert (own.standing.p_value, own.source_p_value) == (1.0, 1.0)
     matcher = Matcher(BACKGROUND, Snapshot.empty(SPACE))
-    assert matcher.match(np.zeros((2, DIMENSION), np.float32), [BOTH, BOTH]) == [(), ()]
-    assert matcher.match(np.zeros((0, DIMENSION), np.float32), []) == []
+    assert matcher.match(np.zeros((0, DIMENSION), np.float32), [], []) == []
 
 
 def test_what_is_matched_does_not_depend_on_the_neighbours_in_the_batch() -> None:
-    vectors = np.random.default_rng(10).normal(0, 4, (6, DIMENSION)).astype(np.float32)
-    conditions = [BOTH, BOTH[:1], BOTH[1:], BOTH, BOTH[1:], BOTH]
     matcher = Matcher(BACKGROUND, snapshot(*MODELS))
-    together = matcher.match(vectors, conditions)
-    for i in range(len(vectors)):
-        (alone,) = matcher.match(vectors[i][None], [conditions[i]])
-        assert [m.model.name for m in alone] == [m.model.name for m in together[i]]
+    together = matcher.match(VECTORS, CODECS, SIZES)
+    for i, own in enumerate(together):
+        (alone,) = matcher.match(VECTORS[i][None], CODECS[i : i + 1], SIZES[i : i + 1])
+        assert [m.model for m in alone.ranked] == [m.model for m in own.ranked]
+        assert alone.standing == own.standing
         np.testing.assert_allclose(
-            [m.similarity for m in alone], [m.similarity for m in together[i]], rtol=1e-12
+            [m.score for m in alone.ranked], [m.score for m in own.ranked], atol=1e-4
         )
+
+
+def test_photographs_are_prepared_once_for_many_snapshots() -> None:
+    prepared = Photographs(BACKGROUND)
+    first = prepared.of("jpeg75")
+    for models in ((), MODELS):
+        Matcher(BACKGROUND, snapshot(*models), prepared).match(VECTORS, CODECS, SIZES)
+    assert prepared.of("jpeg75") is first
+    scores = photographs(JPEG75, 5) @ JPEG75.synthesis
+    expected = Levels.of(JPEG75.cohort, lambda vectors: vectors @ JPEG75.synthesis).by_size[3]
+    assert [first.generic.by_size[3].standing(float(s)) for s in scores] == [
+        expected.standing(float(s)) for s in scores
+    ]
+
+
+def test_photographs_are_counted_by_codec_and_size_without_those_of_the_norm() -> None:
+    counts = photograph_counts(BACKGROUND)
+    assert counts["jpeg75/384_up"] == counts["lossless/384_up"] == 350
+    assert (counts["jpeg75/192_to_383"], counts["jpeg75/under_96"]) == (70, 0)
+    assert set(counts) == {bin_name(c, size) for c in BACKGROUND.codecs for size in range(4)}
 
 
 def test_a_snapshot_of_another_space_is_refused() -> None:
     with pytest.raises(AssertionError, match="another fingerprint space"):
         Matcher(BACKGROUND, Snapshot.empty("d4" * 32))
+
+
+def test_images_without_as_many_codecs_are_refused() -> None:
+    matcher = Matcher(BACKGROUND, snapshot())
+    with pytest.raises(ValueError, match="2 fingerprints come with 1 codecs and 2 size classes"):
+        matcher.match(VECTORS[:2], CODECS[:1], SIZES[:2])
+
+
+def test_a_thousand_models_flag_no_more_photographs_than_one() -> None:
+    """The maximum over the registry is what photographs are held against."""
+    rng = np.random.default_rng(3)
+    real: Floats = photographs(LOSSLESS, 1000, seed=11)
+    rates = []
+    for count in (1, 1000):
+        models = [
+            model(
+                f"model-{i}",
+                entry(
+                    LOSSLESS, rng.normal(0, 1.0, DIMENSION).astype(np.float32), "lossless", seed=i
+                ),
+            )
+            for i in range(count)
+        ]
+        few = Background(SPACE, {"lossless": LOSSLESS}, CONSTANTS)
+        found = Matcher(few, snapshot(*models)).match(real, ["lossless"] * 1000, [3] * 1000)
+        rates.append(np.mean([own.standing.passes(0.05, 1.0) for own in found]))
+    assert max(rates) <= 0.08

@@ -3,22 +3,28 @@
 import numpy as np
 import pytest
 
-from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
-from tests.fingerprint_db.spaces import SPACE, registration
+from fingerprint_db.matching.levels import Level, Standing
+from fingerprint_db.matching.photographs import PhotographScores, SourceScores, by_source
+from fingerprint_db.model_fingerprint import Status
+from tests.fingerprint_db.matching.small_spaces import CONSTANTS, entry, mean_of, model, small_space
 from worker.decoder.decode import ImageFacts
-from worker.judge.attribute import Match
+from worker.judge.attribute import Match, NameFindings
 from worker.judge.decide import Decision, Evidence, RegistryState, before_extraction, decide
 from worker.judge.policy import Policy
 
 POLICY = Policy(
-    alpha=0.005,
-    minimum_margin=2.0,
+    alpha_name=0.01,
+    alpha_unknown=0.005,
+    alpha_source=0.1,
     minimum_jpeg_quality=30,
     maximum_registry_age_s=60.0,
     candidates_shown=3,
     flag=("attributed", "unknown_generator"),
 )
 FRESH = RegistryState(0.5)
+PASSING, FAILING = Standing(0.004, 0.05), Standing(0.3, 0.4)
+NEAR, FAR = 1.0, CONSTANTS.unfamiliar_distance + 0.1
+ENTRY = entry(small_space(), mean_of(1), "lossless")
 
 
 def facts(jpeg_quality: int | None = None) -> ImageFacts:
@@ -29,24 +35,51 @@ def facts(jpeg_quality: int | None = None) -> ImageFacts:
 
 def match(
     name: str,
-    similarity: float = 50.0,
+    likelihood: float = -50.0,
     *,
-    accepted: bool = True,
+    typical: bool = True,
+    standing: Standing = PASSING,
     status: Status = "live",
     family: str | None = None,
     samples: int = 60,
 ) -> Match:
-    who = registration(name)
-    zeros = np.zeros(2, np.float32), np.zeros((2, 2), np.float32)
-    entry = ConditionStatistics("as_received", samples, *zeros, 9.0, samples)
-    made = ModelFingerprint(
-        name, name, family or name, SPACE, status, (entry,), samples, who.at, who.by, who.reason
+    made = model(name, ENTRY, status=status, family=family, samples=samples)
+    return Match(made, "lossless", 8.0, 3.0, 9.0, 50, typical, likelihood, None, standing)
+
+
+def level(count: int) -> Level:
+    """The photographs of a size class; only their number matters to the decision."""
+    scores, numbers = np.zeros(count, np.float32), np.arange(count)
+    return Level(
+        PhotographScores.of(scores, numbers),
+        by_source(scores, numbers % 9, numbers),
+        SourceScores.of(scores, numbers, numbers % 9),
     )
-    return Match(made, "as_received", similarity, 3.0, 9.0, samples, accepted)
 
 
-def decided(*matches: Match, p_value: float = 0.001, count: int = 600) -> Decision:
-    return decide(Evidence(p_value, count, matches), POLICY)
+def evidence(
+    *matches: Match,
+    names: Standing = PASSING,
+    generic: Standing = FAILING,
+    unfamiliarity: float = NEAR,
+    count: int = 600,
+    tests: int = 1,
+) -> Evidence:
+    found = NameFindings(names, 0.1, level(count), matches, None, "jpeg75", tests)
+    return Evidence(found, generic, unfamiliarity)
+
+
+def decided(
+    *matches: Match,
+    names: Standing = PASSING,
+    generic: Standing = FAILING,
+    unfamiliarity: float = NEAR,
+    count: int = 600,
+) -> Decision:
+    given = evidence(
+        *matches, names=names, generic=generic, unfamiliarity=unfamiliarity, count=count
+    )
+    return decide(given, POLICY, CONSTANTS)
 
 
 # Before extraction ------------------------------------------------------------------------------
@@ -84,84 +117,174 @@ def test_all_reasons_are_given_at_once() -> None:
 # With evidence ----------------------------------------------------------------------------------
 
 
-def test_too_few_calibration_photos_decide_nothing_however_strong_the_evidence() -> None:
-    """With n photos no p-value is below 1/(n + 1); 199 are the fewest for a level of 0.005."""
-    assert decided(match("one"), count=198).reasons == ("calibration_too_small",)
-    assert decided(match("one"), count=198).outcome == "undetermined"
-    assert decided(match("one"), count=199).outcome == "attributed"
+def test_too_few_photographs_decide_nothing_however_strong_the_evidence() -> None:
+    """With n photographs no p-value is below 1/(n + 1); 99 are the fewest for a level of 0.01."""
+    few = decided(match("one"), generic=PASSING, count=98)
+    assert few == Decision("undetermined", ("calibration_too_small",))
+    assert decided(match("one"), count=99).outcome == "attributed"
 
 
-def test_the_real_test_comes_before_attribution() -> None:
-    found = decided(match("one"), p_value=0.0051)
-    assert found == Decision("no_evidence", ("real_test_not_passed",))
+@pytest.mark.parametrize(("count", "outcome"), [(198, "undetermined"), (199, "attributed")])
+def test_what_is_read_in_two_spaces_needs_twice_as_many(count: int, outcome: str) -> None:
+    given = evidence(match("one"), count=count, tests=2)
+    assert decide(given, POLICY, CONSTANTS).outcome == outcome
 
 
-def test_a_p_value_equal_to_alpha_passes() -> None:
-    assert decided(match("one"), p_value=1 / 200, count=199).outcome == "attributed"
+def test_names_come_first_and_need_no_generic_test() -> None:
+    best = match("one")
+    for generic in (PASSING, FAILING):
+        found = decided(best, match("two", -56.1), generic=generic)
+        assert found == Decision("attributed", ("model_accepts",), best, "one")
 
 
-def test_the_best_accepting_live_model_is_named() -> None:
-    best, second = match("one"), match("two", 47.9)
-    found = decided(best, second, match("three", 90.0, accepted=False))
-    assert found == Decision("attributed", ("model_accepts",), best, "one")
+def test_what_no_test_tells_from_photographs_is_no_evidence() -> None:
+    nothing = Decision("no_evidence", ("real_test_not_passed",))
+    assert decided(match("one"), names=FAILING) == nothing
+    assert decided(names=Standing(1.0, 1.0)) == nothing
 
 
-@pytest.mark.parametrize("matches", [(), (match("one", accepted=False),)])
-def test_without_an_accepting_model_the_generator_is_unknown(matches: tuple[Match, ...]) -> None:
-    assert decided(*matches) == Decision("unknown_generator", ("no_model_accepts",))
+def test_the_generic_test_finds_generators_that_nobody_registered() -> None:
+    found = Decision("unknown_generator", ("generic_test",))
+    assert decided(names=FAILING, generic=PASSING) == found
+    assert decided(match("one"), names=FAILING, generic=PASSING) == found
+
+
+@pytest.mark.parametrize(
+    ("standing", "outcome"),
+    [
+        (Standing(0.01, 0.1), "attributed"),
+        (Standing(0.0101, 0.0), "no_evidence"),
+        (Standing(0.001, 0.101), "no_evidence"),
+    ],
+)
+def test_names_pass_both_levels_or_not_at_all(standing: Standing, outcome: str) -> None:
+    """By photograph at alpha_name, and in the worst source at alpha_source; equal is enough."""
+    assert decided(match("one"), names=standing).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("standing", "outcome"),
+    [
+        (Standing(0.005, 0.1), "unknown_generator"),
+        (Standing(0.0051, 0.0), "no_evidence"),
+        (Standing(0.001, 0.101), "no_evidence"),
+    ],
+)
+def test_the_generic_test_passes_both_of_its_levels_or_not_at_all(
+    standing: Standing, outcome: str
+) -> None:
+    assert decided(names=FAILING, generic=standing).outcome == outcome
+
+
+def test_the_likeliest_live_model_is_named_only_where_the_image_is_typical_of_it() -> None:
+    odd = match("one", -40.0, typical=False)
+    assert decided(odd, match("two", -50.0)) == Decision("unknown_generator", ("best_not_typical",))
+
+
+def test_the_likeliest_live_model_is_named_only_where_its_own_score_passes() -> None:
+    """Another one's may be the highest."""
+    for own in (Standing(0.011, 0.0), Standing(0.001, 0.2)):
+        found = decided(match("one", -40.0, standing=own), match("two", -50.0))
+        assert found == Decision("unknown_generator", ("best_not_passed",))
 
 
 def test_models_of_different_families_that_tie_name_nothing() -> None:
-    assert decided(match("one"), match("two", 48.1)) == Decision(
+    assert decided(match("one"), match("two", -55.9)) == Decision(
         "unknown_generator", ("models_tie",)
     )
+    odd = match("two", -55.9, typical=False)
+    assert decided(match("one"), odd).reasons == ("models_tie",)
 
 
 def test_models_of_one_family_that_tie_name_the_family() -> None:
-    tied = match("one", family="gan"), match("two", 48.1, family="gan")
+    tied = match("one", family="gan"), match("two", -55.9, family="gan")
     assert decided(*tied) == Decision(
         "unknown_generator", ("models_of_one_family_tie",), family="gan"
     )
-    assert decided(*tied, match("three", 48.5)).reasons == ("models_tie",)
+    assert decided(*tied, match("three", -55.95)).reasons == ("models_tie",)
+    assert decided(*tied, match("three", -56.5)).reasons == ("models_of_one_family_tie",)
 
 
 def test_a_lead_equal_to_the_margin_is_enough() -> None:
-    assert decided(match("one"), match("two", 48.0)).outcome == "attributed"
+    assert decided(match("one"), match("two", -50.0 - CONSTANTS.margin)).outcome == "attributed"
 
 
 def test_a_model_of_few_samples_names_its_family_only() -> None:
-    assert decided(match("one", samples=49)) == Decision(
+    assert decided(match("one", samples=39)) == Decision(
         "unknown_generator", ("provisional_model",), family="one"
     )
-    assert decided(match("one", samples=50)).outcome == "attributed"
+    assert decided(match("one", samples=40)).outcome == "attributed"
 
 
 def test_how_many_samples_name_a_model_is_the_policy_s_to_say_and_in_its_digest() -> None:
     strict = POLICY.model_copy(update={"minimum_samples_to_name": 61})
-    found = decide(Evidence(0.001, 600, (match("one", samples=60),)), strict)
+    found = decide(evidence(match("one", samples=60)), strict, CONSTANTS)
     assert found.reasons == ("provisional_model",)
-    assert POLICY.minimum_samples_to_name == 50
+    assert POLICY.minimum_samples_to_name == 40
     assert strict.digest != POLICY.digest
 
 
-def test_a_shadow_model_is_reported_and_never_named() -> None:
-    shadow = match("watched", 99.0, status="shadow")
-    assert decided(shadow) == Decision(
-        "unknown_generator", ("no_model_accepts", "shadow_match:watched")
+# Unfamiliar pictures ----------------------------------------------------------------------------
+
+
+def test_what_only_the_generic_test_finds_is_undetermined_where_the_picture_is_unfamiliar() -> None:
+    found = decided(match("one"), names=FAILING, generic=PASSING, unfamiliarity=FAR)
+    assert found == Decision("undetermined", ("unfamiliar_picture",))
+    at_limit = CONSTANTS.unfamiliar_distance
+    assert decided(names=FAILING, generic=PASSING, unfamiliarity=at_limit).reasons == (
+        "generic_test",
     )
+    among_few = decided(names=FAILING, generic=PASSING, unfamiliarity=float("inf"))
+    assert among_few.outcome == "undetermined"
+
+
+def test_an_unfamiliar_picture_keeps_its_name_and_says_so_beside_it() -> None:
+    best = match("one")
+    assert decided(best, unfamiliarity=FAR) == Decision(
+        "attributed", ("model_accepts", "unfamiliar_picture"), best, "one"
+    )
+    tied = decided(best, match("two", -51.0), unfamiliarity=FAR)
+    assert tied.reasons == ("models_tie", "unfamiliar_picture")
+
+
+def test_an_unfamiliar_picture_without_evidence_stays_without() -> None:
+    found = decided(match("one"), names=FAILING, unfamiliarity=FAR)
+    assert found == Decision("no_evidence", ("real_test_not_passed",))
+
+
+# Shadows ----------------------------------------------------------------------------------------
+
+
+def test_a_shadow_model_is_told_whatever_the_outcome_and_never_named() -> None:
+    shadow = match("watched", -9.0, status="shadow")
+    note = "shadow_match:watched"
     live = match("one")
-    assert decided(shadow, live) == Decision(
-        "attributed", ("model_accepts", "shadow_match:watched"), live, "one"
+    assert decided(shadow, live) == Decision("attributed", ("model_accepts", note), live, "one")
+    assert decided(shadow, names=FAILING).reasons == ("real_test_not_passed", note)
+    assert decided(shadow, names=FAILING, generic=PASSING).reasons == ("generic_test", note)
+    assert decided(shadow, live, unfamiliarity=FAR).reasons == (
+        "model_accepts",
+        "unfamiliar_picture",
+        note,
     )
+
+
+@pytest.mark.parametrize(
+    "shadow",
+    [
+        match("watched", status="shadow", typical=False),
+        match("watched", status="shadow", standing=FAILING),
+    ],
+)
+def test_a_shadow_model_that_would_not_have_passed_is_not_told(shadow: Match) -> None:
+    assert decided(match("one"), shadow).reasons == ("model_accepts",)
 
 
 def test_a_shadow_model_never_ties_with_a_live_one() -> None:
-    assert decided(match("one"), match("watched", 49.9, status="shadow")).outcome == "attributed"
+    found = decided(match("one"), match("watched", -50.1, status="shadow"))
+    assert found.outcome == "attributed"
 
 
-def test_the_same_evidence_gives_the_same_decision_and_is_left_as_it_was() -> None:
-    matches = [match("one"), match("two", 48.5), match("watched", 99.0, status="shadow")]
-    before = list(matches)
-    evidence = Evidence(0.001, 600, matches)
-    assert decide(evidence, POLICY) == decide(evidence, POLICY)
-    assert matches == before
+def test_the_same_evidence_gives_the_same_decision() -> None:
+    given = evidence(match("one"), match("two", -51.0), match("watched", -9.0, status="shadow"))
+    assert decide(given, POLICY, CONSTANTS) == decide(given, POLICY, CONSTANTS)

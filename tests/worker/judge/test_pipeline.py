@@ -1,6 +1,7 @@
 """The stages on real files: the right verdict for each, alone or among bad neighbours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from uuid import uuid5
 
@@ -8,22 +9,34 @@ import numpy as np
 import PIL
 import pytest
 
-from tests.worker.extractor.tiny_bundle import TinyBundle, made_png, real_jpeg, real_png
-from tests.worker.judge.judging import NOW, Bench, item, items, judged
+from fingerprint_db.matching.photographs import SourceScores
+from tests.worker.extractor.tiny_bundle import (
+    SOURCES,
+    TinyBundle,
+    halved_png,
+    made_png,
+    real_jpeg,
+    real_png,
+)
+from tests.worker.judge.judging import NOW, Bench, item, items, judged, sample
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError
 from worker.events.records import Verdict, verdict_id
 from worker.extractor.bundle import load_bundle
-from worker.extractor.extract import ImageFingerprint, TorchExtractor
+from worker.extractor.extract import BlockExtractor, ImageFingerprint
+from worker.extractor.nuisance import Nuisance
+from worker.judge.attribute import Matcher
 from worker.judge.policy import load_policy
-from worker.registry.view import RegistryView
+from worker.judge.readings import match_readings
+
+FILES = (real_png(12), made_png("checks", 13), made_png("rows", 14), real_jpeg(15, 85))
 
 
 @pytest.fixture(scope="module")
 def bench(tiny_bundle: TinyBundle) -> Bench:
     """`checks` and `columns` are registered, `rows` is not."""
     bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, TorchExtractor(bundle, "cpu"))
+    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
     made.register("checks")
     made.register("columns")
     return made
@@ -49,7 +62,7 @@ def test_every_kind_of_image_gets_its_verdict_in_order(bench: Bench) -> None:
     assert [v.reasons for v in found] == [
         ("real_test_not_passed",),
         ("model_accepts",),
-        ("no_model_accepts",),
+        ("generic_test",),
         ("model_accepts",),
     ]
 
@@ -70,9 +83,9 @@ def test_a_verdict_carries_what_makes_it_reproducible(bench: Bench) -> None:
     assert verdict.image.sha256 == image.facts.sha256
     assert (verdict.image.byte_size, verdict.image.format) == (len(data), "png")
     assert (verdict.image.width, verdict.image.height) == (64, 64)
-    assert verdict.crop_count == len(image.crops) == 3
-    assert verdict.crop_agreement == 1.0
-    assert verdict.condition == "as_received"
+    assert verdict.crop_count == len(image.regions) == 1
+    assert verdict.crop_agreement is None
+    assert verdict.condition == "lossless"
     assert verdict.family == "family of checks"
     assert verdict.model_id == "checks"
     assert verdict.worker_version == f"latentprint/{metadata.version('latentprint')}"
@@ -80,16 +93,146 @@ def test_a_verdict_carries_what_makes_it_reproducible(bench: Bench) -> None:
     assert verdict.revises is None
 
 
-def test_a_verdict_states_how_far_its_real_test_can_be_trusted(bench: Bench) -> None:
-    (verdict,) = verdicts(bench, real_png(6))
-    test = verdict.real_test
-    assert test is not None
-    calibration = bench.bundle.calibration
-    assert test.calibration_bin == "lossless_small"
-    assert test.calibration_count == calibration.count("lossless_small") == 220
-    stated = calibration.stated_rate("lossless_small", test.alpha)
-    assert (test.false_positive_rate, test.false_positive_bound) == stated
-    assert test.alpha == load_policy().alpha < test.p_value
+def test_a_verdict_states_two_rates_and_how_many_photographs_and_sources_stand_behind(
+    bench: Bench,
+) -> None:
+    clean, named = verdicts(bench, real_png(6), made_png("checks", 6))
+    policy = load_policy()
+    for verdict in (clean, named):
+        names, generic = verdict.name_test, verdict.real_test
+        assert names is not None
+        assert generic is not None
+        assert names.calibration_bin == generic.calibration_bin == "lossless/under_96"
+        assert names.calibration_count == generic.calibration_count == 630
+        assert names.source_count == SOURCES
+        assert (names.alpha, names.alpha_source) == (policy.alpha_name, policy.alpha_source)
+        assert generic.alpha == policy.alpha_unknown
+        assert names.unseen_source_rate <= names.unseen_source_worst <= 1
+        assert names.source_p_value >= 2 / (SOURCES + 1)
+        cohort = bench.bundle.background.codecs["lossless"].cohort
+        scores = cohort.vectors @ bench.bundle.background.codecs["lossless"].synthesis
+        held = ~cohort.normalises & (cohort.size_classes == 0)
+        sources = SourceScores.of(scores[held], cohort.photographs[held], cohort.sources[held])
+        rate, _ = sources.unseen_rate(policy.alpha_unknown, policy.alpha_source)
+        assert generic.false_positive_rate == pytest.approx(rate)
+        assert policy.alpha_unknown < generic.false_positive_bound < 3 * policy.alpha_unknown
+    assert clean.name_test is not None
+    assert clean.name_test.p_value == 1.0, "it is typical of nothing"
+    assert named.name_test is not None
+    assert named.name_test.p_value == 2 / 631, "the most telling of two readings"
+    assert named.name_test.worst_source_share == 0.0
+
+
+def test_a_verdict_says_what_it_was_read_from_and_what_spoke(bench: Bench) -> None:
+    clean, named, unknown = verdicts(bench, real_png(6), made_png("checks", 6), made_png("rows", 6))
+    for verdict in (clean, named, unknown):
+        evidence = verdict.evidence
+        assert evidence is not None
+        assert (evidence.codec, evidence.pixels_read) == ("lossless", 64 * 64)
+        assert evidence.earlier_jpeg_quality is None
+        assert set(evidence.kind) == set(Nuisance.NAMES)
+        assert evidence.kind["side"] == 6.0, "log2 of 64 pixels"
+        constants = bench.bundle.background.constants
+        assert evidence.familiarity_limit == constants.unfamiliar_distance
+        assert evidence.familiarity_distance is not None
+        assert not evidence.unfamiliar
+    assert clean.evidence is not None
+    assert clean.evidence.blocks == {}
+    # Of a named model's score, and of the generic one: their sum is the score but for constants.
+    space = bench.bundle.background.codecs["lossless"]
+    own = bench.bundle.maps["lossless"]
+    assert unknown.evidence is not None
+    assert set(unknown.evidence.blocks) == set(own.blocks)
+    (fingerprint,) = bench.fingerprints(made_png("rows", 6))
+    added = sum(unknown.evidence.blocks.values()) + float(own.offset @ space.synthesis)
+    assert added == pytest.approx(fingerprint.synthesis_score, abs=0.01)
+    assert named.evidence is not None
+    assert sum(named.evidence.blocks.values()) > 5.0
+
+
+def test_a_file_of_another_codec_is_judged_in_the_space_of_its_own(bench: Bench) -> None:
+    """Both generators are enrolled from lossless files alone."""
+    (verdict,) = verdicts(bench, real_jpeg(15, 85))
+    assert verdict.candidates == ()
+    assert verdict.condition == "jpeg85"
+    assert verdict.name_test is not None
+    assert verdict.name_test.calibration_bin == "jpeg85/under_96"
+    assert verdict.evidence is not None
+    assert verdict.evidence.codec == "jpeg85"
+
+
+def test_an_unfamiliar_picture_keeps_its_name_and_is_not_flagged_without_one(bench: Bench) -> None:
+    """A bundle whose photographs are said to be far from everything."""
+    background = bench.bundle.background
+    strict = replace(
+        bench.bundle,
+        background=replace(
+            background, constants=replace(background.constants, unfamiliar_distance=0.001)
+        ),
+    )
+    files = items(made_png("checks", 2), made_png("rows", 3), real_png(1))
+    results = bench.pipeline(bundle=strict).judge(files, bench.view())
+    found = [judged(result).verdict for result in results]
+    assert [(v.outcome, v.model, v.reasons) for v in found] == [
+        ("attributed", "checks", ("model_accepts", "unfamiliar_picture")),
+        ("undetermined", None, ("unfamiliar_picture",)),
+        ("no_evidence", None, ("real_test_not_passed",)),
+    ]
+    assert [v.flagged for v in found] == [True, False, False]
+    assert all(v.evidence is not None and v.evidence.unfamiliar for v in found)
+
+
+def test_a_halved_picture_in_a_lossless_file_is_named_in_the_space_of_such(bench: Bench) -> None:
+    """Nothing in the file tells that it was halved; as it is, it is typical of nothing."""
+    own = Bench(bench.bundle, bench.extractor)
+    own.register("checks", halved=True)
+    own.register("columns")
+    halved, plain, real = verdicts(own, halved_png("checks", 6), made_png("checks", 6), real_png(6))
+    for verdict, codec in ((halved, "half_lossless"), (plain, "lossless")):
+        assert (verdict.outcome, verdict.model, verdict.condition) == (
+            "attributed",
+            "checks",
+            codec,
+        )
+        assert verdict.name_test is not None
+        assert verdict.real_test is not None
+        assert verdict.evidence is not None
+        assert verdict.name_test.p_value == 2 / 631
+        assert verdict.name_test.calibration_bin == f"{codec}/under_96"
+        assert verdict.real_test.calibration_bin == "lossless/under_96"
+        assert verdict.evidence.codec == "lossless"
+        assert [c.condition for c in verdict.candidates if c.name == "checks"] == [codec]
+    assert real.outcome == "no_evidence"
+    # Of a sum of blocks the direction and the statistics must be of one space.
+    (fingerprint,) = own.fingerprints(halved_png("checks", 6))
+    reading = fingerprint.reading("half_lossless")
+    (names,) = match_readings(Matcher(own.bundle.background, own.snapshot()), [fingerprint])
+    assert names.direction is not None
+    shares = own.bundle.maps["half_lossless"].shares(reading.standard, names.direction)
+    assert halved.evidence is not None
+    assert halved.evidence.blocks == pytest.approx(shares, abs=1e-4)
+
+
+def test_a_shadow_model_is_told_and_not_named(bench: Bench) -> None:
+    own = Bench(bench.bundle, bench.extractor)
+    own.register("checks", status="shadow")
+    real, made = verdicts(own, real_png(1), made_png("checks", 2))
+    assert (made.outcome, made.model) == ("unknown_generator", None)
+    assert made.reasons == ("generic_test", "shadow_match:checks")
+    assert [(c.status, c.accepted, c.lead) for c in made.candidates] == [("shadow", True, None)]
+    assert real.reasons == ("real_test_not_passed",)
+
+
+def test_a_model_of_few_samples_names_its_family_alone(bench: Bench) -> None:
+    own = Bench(bench.bundle, bench.extractor)
+    own.register("rows", samples=39)
+    (verdict,) = verdicts(own, sample("rows", 21))
+    assert (verdict.outcome, verdict.model, verdict.family) == (
+        "unknown_generator",
+        None,
+        "family of rows",
+    )
+    assert verdict.reasons == ("provisional_model",)
 
 
 def test_candidates_are_ranked_and_cut_to_what_the_policy_shows(bench: Bench) -> None:
@@ -98,9 +241,14 @@ def test_candidates_are_ranked_and_cut_to_what_the_policy_shows(bench: Bench) ->
         (1, "columns", "live", True),
         (2, "checks", "live", False),
     ]
-    best = verdict.candidates[0]
+    best, second = verdict.candidates
     assert best.distance <= best.distance_threshold
     assert best.threshold_count == 50
+    assert (best.condition, second.condition) == ("lossless", "lossless")
+    assert best.similarity > 3 > second.similarity
+    assert best.lead is not None
+    assert best.lead > bench.bundle.background.constants.margin
+    assert second.lead == pytest.approx(-best.lead)
     policy = load_policy().model_copy(update={"candidates_shown": 1})
     (result,) = bench.pipeline(policy).judge(items(made_png("columns", 7)), bench.view())
     assert [c.name for c in judged(result).verdict.candidates] == ["columns"]
@@ -119,8 +267,10 @@ def test_a_flagged_verdict_raises_one_alert_and_every_fingerprint_is_kept(bench:
         record = one.fingerprint
         assert record is not None
         assert (record.verdict_id, record.space) == (one.verdict.verdict_id, bench.bundle.digest)
-        assert (record.dimension, record.crop_count) == (6, 3)
+        assert (record.dimension, record.crop_count) == (8, 1)
+        assert record.condition == "lossless"
         assert np.isfinite(record.vector()).all()
+        assert list(record.readings()) == ["lossless", "half_lossless"]
 
 
 def test_what_is_flagged_is_the_policys_choice(bench: Bench) -> None:
@@ -132,64 +282,6 @@ def test_what_is_flagged_is_the_policys_choice(bench: Bench) -> None:
 
 
 # Failures never look clean ----------------------------------------------------------------------
-
-FILES = (real_png(12), made_png("checks", 13), made_png("rows", 14), real_jpeg(15, 85))
-
-
-def test_a_stale_registry_gives_undetermined_and_never_no_evidence(bench: Bench) -> None:
-    fresh = verdicts(bench, *FILES, age_s=60.0)
-    assert "no_evidence" in {v.outcome for v in fresh}
-    for verdict in verdicts(bench, *FILES, age_s=60.5):
-        assert (verdict.outcome, verdict.reasons) == ("undetermined", ("registry_stale",))
-        assert not verdict.flagged
-        assert (verdict.registry_revision, verdict.registry_age_s) == (2, 60.5)
-
-
-def test_a_registry_that_was_never_loaded_gives_undetermined(bench: Bench) -> None:
-    results = bench.pipeline().judge(items(*FILES), RegistryView(None, 0.0))
-    assert len(results) == len(FILES)
-    for result in results:
-        verdict = judged(result).verdict
-        assert (verdict.outcome, verdict.reasons) == ("undetermined", ("registry_never_loaded",))
-        assert (verdict.registry_revision, verdict.registry_root) == (None, None)
-        assert verdict.registry_age_s is None
-        assert judged(result).fingerprint is None
-
-
-def test_an_empty_registry_is_valid_since_the_real_test_needs_no_model(bench: Bench) -> None:
-    empty = Bench(bench.bundle, bench.extractor)
-    assert [v.outcome for v in verdicts(empty, *FILES)] == [
-        "no_evidence",
-        "unknown_generator",
-        "unknown_generator",
-        "no_evidence",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "reasons"),
-    [
-        (real_png(16, 23), ("too_small",)),
-        (made_png("checks", 16, 20), ("too_small",)),
-        (real_jpeg(17, 29), ("jpeg_quality_too_low",)),
-        (real_jpeg(17, 10, 20), ("too_small", "jpeg_quality_too_low")),
-    ],
-)
-def test_an_image_that_says_too_little_is_undetermined(
-    data: bytes, reasons: tuple[str, ...], bench: Bench
-) -> None:
-    (verdict,) = verdicts(bench, data)
-    assert (verdict.outcome, verdict.reasons) == ("undetermined", reasons)
-    assert verdict.real_test is None
-    assert verdict.candidates == ()
-    assert verdict.crop_agreement is None
-
-
-def test_a_level_that_the_calibration_cannot_reach_is_undetermined(bench: Bench) -> None:
-    policy = load_policy().model_copy(update={"alpha": 0.001})
-    (result,) = bench.pipeline(policy).judge(items(made_png("checks", 18)), bench.view())
-    verdict = judged(result).verdict
-    assert (verdict.outcome, verdict.reasons) == ("undetermined", ("calibration_too_small",))
 
 
 class Spoiling:
@@ -258,7 +350,7 @@ def test_a_model_that_is_registered_later_is_used_by_the_same_pipeline(
     tiny_bundle: TinyBundle,
 ) -> None:
     bundle = load_bundle(tiny_bundle.path)
-    own = Bench(bundle, TorchExtractor(bundle, "cpu"))
+    own = Bench(bundle, BlockExtractor(bundle, "cpu"))
     pipeline = own.pipeline()
     files = items(made_png("rows", 20))
     (before,) = pipeline.judge(files, own.view())

@@ -8,8 +8,9 @@ from worker.errors import StopError
 from worker.judge.policy import Policy, load_policy, undecidable
 
 TEXT = """
-alpha = 0.01
-minimum_margin = 3.0
+alpha_name = 0.02
+alpha_unknown = 0.01
+alpha_source = 0.2
 minimum_jpeg_quality = 40
 maximum_registry_age_s = 30.0
 candidates_shown = 5
@@ -32,14 +33,15 @@ def refusal(path: Path) -> str:
 
 def test_the_packages_own_policy_is_the_default() -> None:
     policy = load_policy()
-    assert policy.alpha == 0.005
+    assert (policy.alpha_name, policy.alpha_unknown, policy.alpha_source) == (0.01, 0.005, 0.1)
     assert policy.flag == ("attributed", "unknown_generator")
 
 
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     assert load_policy(written(tmp_path, TEXT)) == Policy(
-        alpha=0.01,
-        minimum_margin=3.0,
+        alpha_name=0.02,
+        alpha_unknown=0.01,
+        alpha_source=0.2,
         minimum_jpeg_quality=40,
         maximum_registry_age_s=30.0,
         candidates_shown=5,
@@ -54,34 +56,39 @@ def test_the_digest_names_the_content_and_not_the_writing(tmp_path: Path) -> Non
     assert rewritten.digest == policy.digest
     assert len(policy.digest) == 64
     changes: list[dict[str, object]] = [
-        {"alpha": 0.011},
-        {"minimum_margin": 3.5},
+        {"alpha_name": 0.021},
+        {"alpha_unknown": 0.011},
+        {"alpha_source": 0.21},
         {"minimum_jpeg_quality": 41},
         {"maximum_registry_age_s": 31.0},
         {"candidates_shown": 6},
         {"flag": ("attributed", "undetermined")},
     ]
     others = {policy.model_copy(update=change).digest for change in changes}
-    assert len(others | {policy.digest}) == 7
+    assert len(others | {policy.digest}) == 8
 
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("alpha = 0.01", "", "alpha"),
-        ("alpha = 0.01", "alpha = 0", "alpha"),
-        ("alpha = 0.01", "alpha = 1", "alpha"),
-        ("alpha = 0.01", "alpha = nan", "alpha"),
-        ("minimum_margin = 3.0", "minimum_margin = -1", "minimum_margin"),
-        ("minimum_margin = 3.0", "minimum_margin = nan", "minimum_margin"),
+        ("alpha_name = 0.02", "", "alpha_name"),
+        ("alpha_name = 0.02", "alpha_name = 0", "alpha_name"),
+        ("alpha_name = 0.02", "alpha_name = 1", "alpha_name"),
+        ("alpha_name = 0.02", "alpha_name = nan", "alpha_name"),
+        ("alpha_unknown = 0.01", "", "alpha_unknown"),
+        ("alpha_unknown = 0.01", "alpha_unknown = 0", "alpha_unknown"),
+        ("alpha_unknown = 0.01", "alpha_unknown = 1", "alpha_unknown"),
+        ("alpha_source = 0.2", "", "alpha_source"),
+        ("alpha_source = 0.2", "alpha_source = 0", "alpha_source"),
+        ("alpha_source = 0.2", "alpha_source = 1.1", "alpha_source"),
         ("minimum_jpeg_quality = 40", "minimum_jpeg_quality = 101", "minimum_jpeg_quality"),
         ("maximum_registry_age_s = 30.0", "maximum_registry_age_s = 0", "maximum_registry_age_s"),
         ("maximum_registry_age_s = 30.0", "maximum_registry_age_s = nan", "maximum_registry_age_s"),
         ("maximum_registry_age_s = 30.0", "maximum_registry_age_s = inf", "maximum_registry_age_s"),
         ("candidates_shown = 5", "candidates_shown = 0", "candidates_shown"),
         ('flag = ["attributed"]', 'flag = ["no_evidence"]', "flag"),
-        ("alpha = 0.01", "alpha = 0.01\nalfa = 1", "alfa"),
-        ("alpha = 0.01", "alpha = ", "line 2"),
+        ("alpha_name = 0.02", "alpha_name = 0.02\nminimum_margin = 2.0", "minimum_margin"),
+        ("alpha_name = 0.02", "alpha_name = ", "line 2"),
     ],
 )
 def test_a_mistake_is_refused_with_file_and_place(
@@ -94,17 +101,17 @@ def test_a_mistake_is_refused_with_file_and_place(
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
-    message = refusal(written(tmp_path, TEXT.replace("0.01", "7").replace("40", "0")))
-    assert "alpha" in message
+    message = refusal(written(tmp_path, TEXT.replace("0.02", "7").replace("40", "0")))
+    assert "alpha_name" in message
     assert "minimum_jpeg_quality" in message
 
 
 def test_mistakes_are_plain_sentences_with_what_was_meant(tmp_path: Path) -> None:
-    text = TEXT.replace("alpha = 0.01", "alfa = 0.01").replace("= 40", "= 0")
+    text = TEXT.replace("alpha_name", "alfa_name").replace("= 40", "= 0")
     path = written(tmp_path, text)
     assert refusal(path) == (
-        f"policy file {path} is wrong: alpha is missing; minimum_jpeg_quality: expected greater"
-        " than or equal to 1; alfa is not known, did you mean alpha?"
+        f"policy file {path} is wrong: alpha_name is missing; minimum_jpeg_quality: expected"
+        " greater than or equal to 1; alfa_name is not known, did you mean alpha_name?"
     )
 
 
@@ -118,17 +125,20 @@ def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
-    path.write_bytes(b"alpha = \xff\xfe")
+    path.write_bytes(b"alpha_name = \xff\xfe")
     assert refusal(path).startswith(f"policy file {path} is wrong: ")
 
 
-def test_a_level_that_no_calibration_reaches_is_refused_and_some_bins_are_named() -> None:
-    """The least p-value of n real images is 1 / (n + 1)."""
-    policy = load_policy().model_copy(update={"alpha": 0.005})
-    assert undecidable(policy, {"png": 199, "jpeg_small": 198}) == ("jpeg_small",)
-    assert undecidable(policy, {"png": 199}) == ()
+def test_a_level_that_no_size_reaches_is_refused_and_some_sizes_are_named() -> None:
+    """The least p-value of n photographs is 1 / (n + 1); of a file read in two spaces, 2 of it."""
+    policy = load_policy().model_copy(update={"alpha_name": 0.005})
+    counts = {"lossless/384_up": 399, "jpeg75/under_96": 198, "webp80/under_96": 0}
+    assert undecidable(policy, counts) == ("jpeg75/under_96", "webp80/under_96")
+    assert undecidable(policy, {"jpeg75/384_up": 199}) == ()
+    two = {"lossless/384_up": 398, "half_lossless/384_up": 398, "jpeg75/384_up": 199}
+    assert undecidable(policy, two) == ("lossless/384_up", "half_lossless/384_up")
     with pytest.raises(
-        StopError, match=r"at most 198 real images.*alpha 0\.00503 or more"
+        StopError, match=r"more than 300 real photographs.*alpha_name 0\.00503 or more"
     ) as caught:
-        undecidable(policy, {"png": 198, "jpeg": 10})
+        undecidable(policy, {"lossless/384_up": 300, "jpeg75/384_up": 198})
     assert caught.value.exit_code == 2

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from fingerprint_db.entry_encoding import content_digest
-from fingerprint_db.errors import RegistryUnavailable
+from fingerprint_db.errors import RegistryCorrupt, RegistryUnavailable
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
+from tests.fingerprint_db.photograph_parts import part
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 from tests.waiting import wait_for
 from worker.registry.floor import Floor, decode_floor, encode_floor, highest
@@ -34,6 +35,9 @@ class Unreliable:
         if self.away:
             raise RegistryUnavailable("connection refused")
         return self.registry.follow(space, revision, **arguments)
+
+    def calibration(self, space: str) -> Any:
+        return self.registry.calibration(space)
 
     def change(self, space: str, revision: int) -> Any:
         if self.away:
@@ -90,6 +94,45 @@ def test_a_change_is_taken_over_as_a_whole_snapshot() -> None:
     bench.memory.retire(SPACE, "one", by="ada", reason="false alarm")
     bench.follower.step()
     assert bench.names() == ["two"]
+
+
+def test_the_tenants_photographs_are_taken_over_without_a_change_of_models() -> None:
+    bench = Bench()
+    bench.follower.step()
+    first = bench.follower.view().calibration
+    assert first is not None
+    assert first.digest is None
+    stored = bench.memory.store_calibration(
+        SPACE, [part("shop", 5)], seen=0, by="ada", reason="a test"
+    )
+    bench.follower.step()
+    view = bench.follower.view()
+    assert view.calibration is stored
+    bench.register("one")
+    bench.follower.step()
+    assert (bench.names(), bench.follower.view().calibration) == (["one"], stored)
+    bench.memory.store_calibration(SPACE, forget="shop", seen=1, by="ada", reason="a test")
+    bench.follower.step()
+    assert bench.follower.view().calibration == bench.memory.calibration(SPACE)
+
+
+def test_damaged_photographs_are_trouble_and_the_last_ones_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    stored = bench.memory.store_calibration(
+        SPACE, [part("shop", 5)], seen=0, by="ada", reason="a test"
+    )
+    bench.follower.step()
+
+    def damaged(space: str) -> Any:
+        raise RegistryCorrupt("photographs", seen="nothing", expected="a part")
+
+    monkeypatch.setattr(bench.registry, "calibration", damaged)
+    bench.now += 9
+    assert not bench.follower.step()
+    view = bench.follower.view()
+    assert (view.calibration, view.age_s) == (stored, 9)
 
 
 def test_the_age_grows_while_redis_is_away_and_the_snapshot_stays() -> None:

@@ -12,10 +12,10 @@ import torch
 from safetensors import SafetensorError
 
 from training.paper.images import REAL
+from training.paper.networks.attribution_network import AttributionNetwork, check_side
 from training.paper.networks.compact import expanded
 from training.zoo import checkpoint
 from worker.errors import StopError
-from worker.extractor.attribution_network import AttributionNetwork, check_side
 
 _EXPECTED = (
     "expected the weights of an attribution network with the facts `side` and `sources`, as"
@@ -74,13 +74,6 @@ def load_attribution(path: Path) -> tuple[AttributionNetwork, dict[str, object]]
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
         raise StopError(f"{path} holds weights that are not finite; {_EXPECTED}", exit_code=2)
     return network.eval().requires_grad_(False), facts
-
-
-def sources_of(facts: dict[str, object]) -> tuple[str, ...]:
-    """The names of the classes in the order of the logits, of facts that were loaded here."""
-    sources = facts["sources"]
-    assert isinstance(sources, list)
-    return tuple(str(name) for name in sources)
 
 
 def _are_sources(sources: tuple[object, ...]) -> bool:

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.zoo.progan import minibatch_stddev
-from worker.extractor.attribution_network import (
+from training.paper.networks.attribution_network import (
     FINGERPRINT_SIZE,
     SMALLEST_SIDE,
-    EqualisedConv2d,
     Trunk,
     width_at,
 )
+from training.zoo.equalised import EqualisedConv2d
+from training.zoo.progan import minibatch_stddev
 
 Variant = Literal["inner", "correlation"]
 

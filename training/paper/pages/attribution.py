@@ -1,5 +1,6 @@
 """The page of the attribution study: accuracy and FD ratio, ours beside the paper's."""
 
+from fingerprint_db.matching.photographs import clopper_pearson_upper
 from training.paper import published
 from training.paper.pages.baselines import NAMES, baseline, best_baseline, settings
 from training.paper.pages.margins import beyond_chance, made_alone, margin
@@ -22,7 +23,6 @@ from training.paper.studies.attribution import (
 from training.paper.studies.attribution_run import base_run
 from training.paper.studies.lab import SETUPS, Lab
 from training.paper.studies.measured import Measured
-from worker.extractor.calibration import clopper_pearson_upper
 
 _CHANGED_AFTER_TEST = (
     "- The steps and the random light of the five sources' network were changed after test"

@@ -17,12 +17,12 @@ from training.paper.baselines import eigenface, knn, prnu
 from training.paper.baselines.selections import with_flips
 from training.paper.devices import Place
 from training.paper.images import LabelledImages, SetUp, images_config
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.studies.attribution_run import AttributionRun, base_run, trained
 from training.paper.studies.frechet import HALVINGS, fd_ratio
 from training.paper.studies.lab import Lab
 from training.paper.studies.measured import Measurement, Result
 from training.paper.studies.reference_features import FEATURES, reference_features
-from worker.extractor.attribution_network import AttributionNetwork
 
 BASELINES = ("knn", "eigenface", "prnu")
 """With the published grids."""

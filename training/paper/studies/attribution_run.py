@@ -17,12 +17,12 @@ from training.paper.attacks import Attack, strengths
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
 from training.paper.networks.attribution_file import export_attribution, load_attribution
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.compact import find_exact
 from training.paper.networks.jitter import ranges
 from training.paper.networks.learn import LearnRecipe, learn
 from training.paper.studies.lab import Lab, work_folder
 from training.paper.studies.measured import digest_of
-from worker.extractor.attribution_network import AttributionNetwork
 
 WEIGHTS = Path(__file__).parents[1] / "networks" / "weights"
 

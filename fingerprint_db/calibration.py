@@ -1,0 +1,152 @@
+"""Calibration: a tenant's own photographs in one space, whose scores set the levels of verdicts.
+
+They come in parts that are never changed: a part has one source, and goes as a whole. A photograph
+whose file is read in several spaces has a fingerprint in each. Letters: N fingerprints of a part, D
+fingerprint size, V numbers of a nuisance vector.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint_db.errors import CalibrationMoved, WrongSettings
+from fingerprint_db.lifecycle import Author
+
+Origin = Literal["files", "stream"]
+
+MOST_OF_A_PART = 1_000
+"""Fingerprints: with 512 numbers of 8 bits a part takes 570 KB."""
+
+MOST_FINGERPRINTS = 100_000
+"""Of one space; every worker holds them, with 512 numbers each some 55 MB."""
+
+IDENTITY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotographPart:
+    """Photographs of one `source`, at most MOST_OF_A_PART fingerprints.
+
+    `origin` says where they were met; `trimmed` which share of a stream was left out of what
+    calibrates, since it may be synthetic, 0 for files. `identities` (N, 16) uint8 tell photographs
+    apart; `codecs` (N,) uint8 are positions in CODECS, `size_classes` (N,) uint8 in SIZE_CLASSES;
+    `kinds` (N, V) float16; `vectors` (N, D) int8, to be multiplied by `scales` (N,) float32.
+    """
+
+    source: str
+    origin: Origin
+    trimmed: float
+    identities: NDArray[np.uint8]
+    codecs: NDArray[np.uint8]
+    size_classes: NDArray[np.uint8]
+    kinds: NDArray[np.float16]
+    vectors: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        rows = len(self.vectors)
+        columns = (self.identities, self.codecs, self.size_classes, self.kinds, self.scales)
+        if any(len(column) != rows for column in columns):
+            raise ValueError(
+                f"a part of {rows} fingerprints comes with {[len(c) for c in columns]} identities,"
+                " codecs, size classes, kinds and scales; expected as many of each"
+            )
+        if not 1 <= rows <= MOST_OF_A_PART:
+            raise ValueError(f"a part of {rows} photographs; expected 1 to {MOST_OF_A_PART}")
+        if self.identities.shape[1:] != (IDENTITY_BYTES,) or self.vectors.ndim != 2:
+            raise ValueError(
+                f"identities of shape {self.identities.shape} and fingerprints of"
+                f" {self.vectors.shape}; expected (N, {IDENTITY_BYTES}) and (N, D)"
+            )
+        if not self.source.strip():
+            raise ValueError("the source has no name; name the collection of photographs")
+        if not 0 <= self.trimmed < 1:
+            raise ValueError(f"a share of {self.trimmed:g} was trimmed; expected 0 to below 1")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """The photographs of one `space`: parts by the SHA-256 of their bytes, in order of storing.
+
+    `revision` counts the writes; 0 and no parts where nobody ever calibrated. `written` is the last
+    write, None before the first.
+    """
+
+    space: str
+    revision: int
+    parts: Mapping[str, PhotographPart]
+    written: Author | None = None
+
+    @classmethod
+    def empty(cls, space: str) -> "Calibration":
+        """That of a space that nobody calibrated."""
+        return cls(space, 0, {})
+
+    @property
+    def digest(self) -> str | None:
+        """Names these photographs, whatever their order; None where there are none."""
+        return digest_of_parts(self.parts)
+
+    @property
+    def count(self) -> int:
+        """How many fingerprints there are."""
+        return sum(len(part) for part in self.parts.values())
+
+    @property
+    def photographs(self) -> int:
+        """How many photographs there are, each counted once."""
+        return len(self.identities())
+
+    def identities(self) -> set[bytes]:
+        """What tells the photographs apart, of each once."""
+        return {bytes(row) for part in self.parts.values() for row in part.identities}
+
+
+def digest_of_parts(digests: Iterable[str]) -> str | None:
+    """SHA-256 over the sorted digests of parts, one a line; None where there are none."""
+    lines = "".join(f"{digest}\n" for digest in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else None
+
+
+def following(
+    held: Calibration,
+    add: Mapping[str, PhotographPart],
+    forget: str | None,
+    seen: int,
+    author: Author,
+) -> Calibration:
+    """What `held` becomes: without the parts of the source `forget`, then with those to add.
+
+    Raises CalibrationMoved where `held` is no longer at revision `seen`, and WrongSettings where
+    there are more photographs than a space may have.
+    """
+    if held.revision != seen:
+        raise CalibrationMoved(seen, held.revision)
+    kept = {digest: part for digest, part in held.parts.items() if part.source != forget}
+    changed = replace(held, revision=seen + 1, parts={**kept, **add}, written=author)
+    if changed.count > MOST_FINGERPRINTS:
+        raise WrongSettings(
+            f"{changed.count} fingerprints of photographs would calibrate the space,"
+            f" {MOST_FINGERPRINTS} may; what was stored before stands. Take a part of the files, or"
+            " drop a source with `latentprint registry calibrate --forget NAME`"
+        )
+    return changed
+
+
+def author_document(author: Author) -> dict[str, str]:
+    """Who wrote, when and why, as a JSON object."""
+    return {"at": author.at.isoformat(), "by": author.by, "reason": author.reason}
+
+
+def author_from(document: Mapping[str, str]) -> Author:
+    """The inverse of `author_document`; raises KeyError or ValueError on anything else."""
+    at = datetime.fromisoformat(document["at"])
+    return Author(at, document["by"], document["reason"])

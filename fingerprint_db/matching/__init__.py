@@ -1,0 +1,12 @@
+"""Fingerprints against registered models and against photographs; arrays in, arrays out.
+
+scoring      scores, distances and likelihoods in a codec's space
+enrolled     the registered models of one codec as arrays, and what they say of fingerprints
+photographs  scores of real photographs to p-values: by photograph, by source, in the worst source
+levels       what the whole registry scores on the cohort's photographs, by size class
+tenant       a tenant's own photographs of one codec
+certified    what they allow, and the rates measured on those held back
+pooled       several images against groups of photographs of one source
+limits       how far a model's own images may lie from it
+familiarity  how far a picture's kind lies from the photographs that it is judged by
+"""

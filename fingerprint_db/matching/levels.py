@@ -1,0 +1,160 @@
+"""What scores mean among real photographs: the cohort's own, by size class.
+
+Any statistic of a fingerprint may be held against the cohort: the highest score over the registry
+(`Enrolled.highest`), or the score of the test with nothing registered. The same statistic is
+computed for photographs and for queries, so that its p-value is valid whatever it is.
+
+A tenant's own photographs join those of the bundle, by a rule that holds for each codec and size
+class by itself:
+
+1. fewer than `enough` of the tenant's: a p-value by photograph counts the bundle's and the tenant's
+   together, each photograph once
+2. `enough` and more: the tenant's alone, since they are what the tenant's next picture is like
+3. what is said of sources, the worst one and one never seen, always counts all of both: a tenant's
+   photographs are of one source or few, and say nothing of a camera that comes next year
+
+`enough` is three times what the level needs to be reached at all (`enough_for`), so that it does
+not hang on one photograph. Photographs that are held back to certify are not among them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from fingerprint_db.background import SIZE_CLASSES, Cohort, Floats
+from fingerprint_db.matching.photographs import (
+    PhotographScores,
+    SourceScores,
+    by_source,
+    clopper_pearson_upper,
+)
+from fingerprint_db.matching.tenant import TenantPhotographs
+
+Statistic = Callable[[Floats], Floats]
+"""Fingerprints (B, D) to a number each, (B,), that rises with evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a score stands among photographs: both numbers are small where few score as high.
+
+    `p_value` is by photograph; `worst_share` the share of the worst source's photographs.
+    """
+
+    p_value: float
+    worst_share: float
+
+    def passes(self, alpha: float, worst: float) -> bool:
+        """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
+        return self.p_value <= alpha and self.worst_share <= worst
+
+    def of_several(self, tests: int) -> "Standing":
+        """As that of the most telling of so many tests: Bonferroni's correction of the p-value."""
+        return Standing(min(1.0, tests * self.p_value), self.worst_share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """Scores of the photographs of one size class.
+
+    `photographs` for pictures like those of the calibration; `new_source` for a picture of a source
+    that was never seen, where each source has one vote; `sources` for what the worst one does.
+    `own` is how many of the tenant's are among `photographs`, `alone` whether no others are.
+    """
+
+    photographs: PhotographScores
+    new_source: PhotographScores
+    sources: SourceScores
+    own: int = 0
+    alone: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many distinct photographs there are."""
+        return self.photographs.count
+
+    def reaches(self, alpha: float) -> bool:
+        """Whether enough photographs are there for a p-value of `alpha`: 1 / alpha - 1."""
+        return least_photographs(alpha) <= self.count
+
+    def standing(self, score: float) -> Standing:
+        """How a score stands among these photographs."""
+        return Standing(self.photographs.p_value(score), self.sources.worst_share(score))
+
+    def passes(self, score: float, alpha: float, worst: float) -> bool:
+        """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
+        return self.standing(score).passes(alpha, worst)
+
+    def rate_bound(self, alpha: float, tests: int = 1) -> float:
+        """What the rate of photographs that pass `alpha` stays below, with confidence of 95 %.
+
+        The level is at the k-th highest of n exchangeable photographs, so that the rate beyond it
+        has Beta's distribution, whose quantile is Clopper and Pearson's bound of k - 1 in n. Where
+        the most telling of so many `tests` speaks, of as many photographs each, `alpha` is that of
+        all together.
+        """
+        beyond = math.floor(round(alpha / tests * (self.count + 1), 9)) - 1
+        if beyond < 0:
+            return 0.0
+        return min(1.0, tests * clopper_pearson_upper(beyond, self.count, 1 - 0.05 / tests))
+
+
+def least_photographs(alpha: float) -> int:
+    """How many photographs a p-value of `alpha` needs at least, since none is below 1/(n + 1)."""
+    return math.ceil(round(1 / alpha, 9)) - 1
+
+
+def enough_for(alpha: float) -> int:
+    """How many photographs of a tenant set a level of `alpha` alone."""
+    return 3 * math.ceil(round(1 / alpha, 9))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """One Level for each of SIZE_CLASSES."""
+
+    by_size: tuple[Level, ...]
+
+    @classmethod
+    def of(
+        cls,
+        cohort: Cohort,
+        statistic: Statistic,
+        own: TenantPhotographs | None = None,
+        enough: int = 0,
+    ) -> Self:
+        """From the photographs that stand behind no statistics of models, and the tenant's `own`.
+
+        `enough` of them in a size class set its level alone, as the module says.
+        """
+        held = cohort.where(~cohort.normalises)
+        scores, photographs, sources = statistic(held.vectors), held.photographs, held.sources
+        sizes, of_tenant = held.size_classes, np.zeros(len(scores), np.bool_)
+        if own is not None:
+            scores = np.concatenate([scores, own.scores(statistic)])
+            # Numbers that the bundle's photographs and sources do not have.
+            further = photographs.max(initial=-1) + 1 + own.photographs
+            photographs = np.concatenate([photographs, further])
+            sources = np.concatenate([sources, sources.max(initial=-1) + 1 + own.sources])
+            sizes = np.concatenate([sizes, own.size_classes])
+            of_tenant = np.concatenate([of_tenant, np.ones(len(own), np.bool_)])
+        found = []
+        for position in range(len(SIZE_CLASSES)):
+            here = sizes == position
+            count = int((here & of_tenant).sum())
+            alone = own is not None and count >= enough
+            voting = here & of_tenant if alone else here
+            s, p, k = scores[here], photographs[here], sources[here]
+            found.append(
+                Level(
+                    PhotographScores.of(scores[voting], photographs[voting]),
+                    by_source(s, k, p),
+                    SourceScores.of(s, p, k),
+                    count,
+                    alone,
+                )
+            )
+        return cls(tuple(found))

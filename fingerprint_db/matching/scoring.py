@@ -1,0 +1,135 @@
+"""Names first, against real: does a generator explain a picture, and which one?
+
+Two questions, each with a discriminant of its own. *Made or real*: Fisher's score of a model, in
+deviations of what photographs score for it (z-norm), less what the background's generators score
+(S-norm; Auckenthaler, Carey and Lloyd-Thomas, "Score normalization for text-independent speaker
+verification systems", 2000). *Which model*: the log-likelihood under the covariance of generators'
+images, with a margin to the next.
+
+Letters: B images, R rows (a model under one condition), G background generators, D fingerprint
+size. In a `CodecSpace` both covariances are diagonal and their mean is the identity (Fukunaga,
+"Introduction to Statistical Pattern Recognition", 1990, section 2.3), so that Fisher's direction
+for a model is its mean, and matching is one matrix product.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint_db.background import CodecSpace, Cohort, Floats
+
+DEGREES = 8.0
+"""Of freedom of Student's t that stands for the normal: one odd picture must not win by being far
+from everything."""
+
+Rows = slice | NDArray[np.int64]
+"""Which of R rows; a slice needs no copy of them."""
+
+EVERY = slice(None)
+
+_LEAST_DEVIATION = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredDirections:
+    """Directions (R, D) scaled so that photographs score with mean 0 and deviation 1.
+
+    `centres` (R,) are what remains to be subtracted.
+    """
+
+    scaled: Floats
+    centres: Floats
+
+    def scores(self, vectors: Floats, rows: Rows = EVERY) -> Floats:
+        """(B, R) in deviations of photographs; for some directions where `rows` says which."""
+        found: Floats = vectors @ self.scaled[rows].T - self.centres[rows]
+        return found
+
+
+def normalised_directions(means: Floats, cohort: Cohort) -> ScoredDirections:
+    """Fisher's direction of each mean (R, D), normed on the cohort's normalising photographs.
+
+    Photographs weigh the same, whatever their number of views.
+    """
+    rows = cohort.normalises
+    seen = cohort.vectors[rows]
+    _, position, views = np.unique(
+        cohort.photographs[rows], return_inverse=True, return_counts=True
+    )
+    weights = (1.0 / (views[position] * len(views))).astype(np.float32)
+    scores = seen @ means.T  # (M, R)
+    centres = weights @ scores
+    deviations = np.sqrt(np.maximum(weights @ np.square(scores - centres), _LEAST_DEVIATION))
+    return ScoredDirections(
+        (means / deviations[:, None]).astype(np.float32), (centres / deviations).astype(np.float32)
+    )
+
+
+def impostor_level(
+    background: ScoredDirections, vectors: Floats, impostors: int, weight: float
+) -> Floats:
+    """(B,) what any generator would score: `weight` times the mean of the best background scores.
+
+    A picture that half the background explains is odd, not made by the model at hand.
+    """
+    scores = background.scores(vectors)
+    best = min(impostors, scores.shape[1])
+    top = np.partition(scores, scores.shape[1] - best, axis=1)[:, -best:]
+    level: Floats = (weight * top.mean(1)).astype(np.float32)
+    return level
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distances:
+    """Squared Mahalanobis distances to means of few samples.
+
+    A mean of N samples is uncertain by 1/N of the covariance: distances are divided by 1 + 1/N.
+    `inverse` (D,) is of the variance, `lengths` (R,) are the means' own squares under it, `shrunk`
+    (R,) one over 1 + 1/N.
+    """
+
+    inverse: Floats
+    means: Floats
+    lengths: Floats
+    shrunk: Floats
+
+    @classmethod
+    def of(cls, variance: Floats, means: Floats, counts: NDArray[np.int64]) -> Self:
+        """To means (R, D) of `counts` (R,) samples; `variance` (D,)."""
+        inverse = np.reciprocal(variance)
+        lengths: Floats = np.square(means) @ inverse
+        return cls(inverse, means, lengths, (1.0 / (1.0 + 1.0 / counts)).astype(np.float32))
+
+    def to(self, vectors: Floats, rows: Rows = EVERY) -> Floats:
+        """(B, R) from fingerprints (B, D); to some of the means where `rows` says which."""
+        weighted: Floats = vectors * self.inverse
+        squares: Floats = weighted @ self.means[rows].T
+        squares *= np.float32(-2)
+        squares += (np.square(vectors) @ self.inverse)[:, None]
+        squares += self.lengths[rows]
+        np.maximum(squares, 0.0, out=squares)
+        squares *= self.shrunk[rows]
+        return squares
+
+
+def log_likelihoods(distances: Floats, dimension: int, counts: NDArray[np.int64]) -> Floats:
+    """(B, R) nats, up to a constant: a multivariate t of DEGREES degrees of freedom."""
+    spread = 0.5 * dimension * np.log1p(1.0 / counts)
+    likelihoods: Floats = np.log1p(distances / np.float32(DEGREES))
+    likelihoods *= np.float32(-0.5 * (DEGREES + dimension))
+    likelihoods -= spread.astype(np.float32)
+    return likelihoods
+
+
+def leave_one_out_distances(space: CodecSpace, vectors: Floats) -> Floats:
+    """For each of N samples (N, D) of one generator its squared distance to the mean of the others.
+
+    The others' mean is further away by N/(N - 1); as `Distances` to a mean of N - 1 samples, (N,).
+    """
+    count = len(vectors)
+    deviations = (vectors - vectors.mean(0)) * (count / (count - 1))
+    squares: Floats = (deviations**2) @ (1.0 / space.made_variance)
+    squares /= np.float32(1.0 + 1.0 / (count - 1))
+    return squares

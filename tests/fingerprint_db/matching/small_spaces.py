@@ -1,0 +1,105 @@
+"""Made-up fingerprint spaces whose photographs and generators are drawn from what they state."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+
+from fingerprint_db.background import (
+    Background,
+    CodecSpace,
+    Cohort,
+    DecisionConstants,
+    Floats,
+)
+from fingerprint_db.conditions import Codec
+from fingerprint_db.matching.limits import distance_limit
+from fingerprint_db.matching.scoring import leave_one_out_distances
+from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
+
+SPACE = "c3" * 32
+DIMENSION, GENERATORS, NUMBERS = 24, 60, 15
+PHOTOGRAPHS, SOURCES = 700, 8
+CONSTANTS = DecisionConstants(
+    margin=6.0,
+    atypical=0.02,
+    reach=1.0,
+    own_scatter=0.2,
+    impostors=20,
+    impostor_weight=0.5,
+    unfamiliar_distance=3.0,
+)
+
+
+def small_space(seed: int = 0, *, photographs: int = PHOTOGRAPHS, views: int = 1) -> CodecSpace:
+    """Photographs of eight sources, two in five of them behind the models' norm."""
+    rng = np.random.default_rng(seed)
+    variance = rng.uniform(0.3, 1.7, DIMENSION).astype(np.float32)
+    numbers = np.repeat(np.arange(photographs), views)
+    real = rng.normal(size=(len(numbers), DIMENSION)) * np.sqrt(variance)
+    cohort = Cohort(
+        real.astype(np.float32),
+        numbers,
+        numbers % SOURCES,
+        np.where(numbers % 10 == 9, 2, 3),  # one in ten is smaller
+        rng.normal(size=(len(numbers), NUMBERS)).astype(np.float32),
+        numbers % 5 < 2,
+    )
+    common = rng.normal(0, 0.6, DIMENSION)
+    generators = (common + rng.normal(0, 0.6, (GENERATORS, DIMENSION))).astype(np.float32)
+    return CodecSpace(variance, generators, common.astype(np.float32), cohort)
+
+
+def small_background(*codecs: Codec, seed: int = 0) -> Background:
+    """A space for each codec, no two alike."""
+    spaces = {codec: small_space(seed + i) for i, codec in enumerate(codecs)}
+    return Background(SPACE, spaces, CONSTANTS)
+
+
+def photographs(of: CodecSpace, count: int, seed: int = 1) -> Floats:
+    """Further photographs (N, D)."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(size=(count, DIMENSION)) * np.sqrt(of.real_variance)
+    return drawn.astype(np.float32)
+
+
+def images(of: CodecSpace, mean: Floats, count: int, seed: int = 2) -> Floats:
+    """Images (N, D) of the generator at `mean` (D,)."""
+    rng = np.random.default_rng(seed)
+    drawn = mean + rng.normal(size=(count, DIMENSION)) * np.sqrt(of.made_variance)
+    return drawn.astype(np.float32)
+
+
+def mean_of(seed: int, size: float = 2.0) -> Floats:
+    """Where a generator lies, (D,); far from photographs and from other seeds."""
+    return np.random.default_rng(1000 + seed).normal(0, size, DIMENSION).astype(np.float32)
+
+
+def entry(
+    of: CodecSpace, mean: Floats, condition: str, *, count: int = 50, seed: int = 3
+) -> ConditionStatistics:
+    """Statistics as they are enrolled from `count` images around `mean` (D,)."""
+    samples = images(of, mean, count, seed)
+    limit = distance_limit(leave_one_out_distances(of, samples), CONSTANTS.atypical)
+    return ConditionStatistics(condition, count, samples.mean(0), samples.var(0), limit)
+
+
+def model(
+    name: str,
+    *entries: ConditionStatistics,
+    status: Status = "live",
+    family: str | None = None,
+    samples: int = 50,
+) -> ModelFingerprint:
+    """An entry of this name; its family has the same name unless given."""
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    return ModelFingerprint(
+        name, name, family or name, SPACE, status, entries, samples, at, "ada", "a test"
+    )
+
+
+def models_at(
+    of: CodecSpace, means: Mapping[str, Floats], condition: str
+) -> list[ModelFingerprint]:
+    """A live model for each mean (D,), by name."""
+    return [model(name, entry(of, mean, condition)) for name, mean in means.items()]

@@ -1,0 +1,147 @@
+"""The bundle from the corpus: every codec's map and space, fitted on all that may be learned from.
+
+Nothing of the role `held_out` takes part. Bases, maps and photographs are what 8 bits keep of them
+before anything is measured with them, so that what was measured is what serves.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from fingerprint_db.background import Background, CodecSpace, Cohort, Floats, size_class_of
+from fingerprint_db.conditions import CODECS, Codec
+from fingerprint_db.gate.enrolment import EnrolmentReport, Registration, enrol
+from fingerprint_db.matching.familiarity import Familiarity
+from fingerprint_db.memory_registry import MemoryRegistry
+from fingerprint_db.transfer import export
+from training.histories.encodings import PNG, write
+from training.open_set import run
+from training.open_set.spaces import Learning, SpaceRecipe, basis_of, learn
+from training.open_set.trial import CONSTANTS
+from training.zoo.catalog import CATALOG, HELD_OUT
+from training.zoo.generate import generate, load_generator
+from worker.decoder.decode import decode
+from worker.decoder.regions import RegionReading
+from worker.enrol.recompress import Picture
+from worker.enrol.samples import fingerprint_samples
+from worker.errors import StopError
+from worker.extractor import bundle as layout
+from worker.extractor.document import GROUPS, codecs_of
+from worker.extractor.extract import BlockExtractor
+from worker.extractor.fingerprint_map import CodecMap
+from worker.judge.policy import load_policy
+
+GOLDEN_PICTURES, GOLDEN_SEED = 4, 5
+FAMILIAR = 0.99
+"""The share of native photographs that count as familiar."""
+ZOO_SAMPLES, ZOO_SEED = 200, 77
+
+Say = Callable[[str], None]
+
+
+def write_bundle(
+    folder: Path,
+    corpus: Path,
+    recipe: SpaceRecipe,
+    say: Say,
+) -> str:
+    """Fit everything and write the bundle but the zoo's entries; returns its digest."""
+    maps: dict[Codec, CodecMap] = {}
+    spaces: dict[Codec, CodecSpace] = {}
+    distances: list[Floats] = []
+    for group in GROUPS:
+        known = []
+        for codec in codecs_of(group):
+            say(f"reading {codec}")
+            known.append(Learning.of(codec, run.read(codec, "learn", corpus), recipe))
+        say(f"{group}: directions")
+        basis = basis_of(known, recipe)
+        for one in known:
+            codec = one.real.codec
+            say(f"{codec}: map and space")
+            maps[codec], spaces[codec] = learn(one, basis, recipe)
+            distances += list(_native_distances(one, spaces[codec].cohort))
+    limit = float(np.quantile(np.concatenate(distances), FAMILIAR))
+    constants = replace(CONSTANTS, unfamiliar_distance=round(limit, 3))
+    background = Background("0" * 64, {codec: spaces[codec] for codec in CODECS}, constants)
+    return layout.save_bundle(
+        folder, maps, background, golden_pictures(), RegionReading(), _provenance(spaces, recipe)
+    )
+
+
+def _native_distances(one: Learning, cohort: Cohort) -> Iterator[Floats]:
+    """How far native photographs that are not in the cohort lie from it, by size class."""
+    native = one.known.where(np.char.startswith(one.known.histories, "native"))
+    sizes = np.array([size_class_of(int(pixels)) for pixels in native.pixels])
+    for size in np.unique(sizes):
+        alike = Familiarity.of(cohort.where(cohort.size_classes == size))
+        yield alike.distances(native.kinds[sizes == size])
+
+
+def _provenance(
+    spaces: Mapping[Codec, CodecSpace], recipe: SpaceRecipe
+) -> dict[str, str | int | float]:
+    """What the bundle was made from: counts are of photographs and sources, never of views."""
+    cohort = spaces["lossless"].cohort
+    return {
+        "command": "latentprint train bundle",
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "photographs_behind_levels": len(np.unique(cohort.photographs[~cohort.normalises])),
+        "photographs_behind_norms": len(np.unique(cohort.photographs[cohort.normalises])),
+        "sources": len(np.unique(cohort.sources)),
+        "shrinkage": recipe.fit.shrinkage,
+        "statistics_share": recipe.statistics,
+        "norm_share": recipe.norm,
+    }
+
+
+def golden_pictures() -> list[Picture]:
+    """Made pictures of the zoo: nobody's photographs."""
+    first = next(name for name in CATALOG if name != HELD_OUT)
+    images = generate(load_generator(CATALOG[first].weights), GOLDEN_PICTURES, GOLDEN_SEED)
+    return list(images)
+
+
+def enrol_zoo(folder: Path) -> list[EnrolmentReport]:
+    """Enrol the zoo's generators in the space of the bundle and write its registry export.
+
+    Through the same code as `latentprint register`, after the bundle's self-test. StopError where
+    the gate refuses one.
+    """
+    bundle = layout.load_bundle(folder)
+    extractor = BlockExtractor(bundle, "cpu")
+    extractor.self_test()
+    registry, policy, reports = MemoryRegistry(), load_policy(), []
+    for name, entry in CATALOG.items():
+        if name == HELD_OUT:
+            continue
+        images = generate(load_generator(entry.weights), ZOO_SAMPLES, ZOO_SEED)
+        files = [write(image, PNG) for image in images]
+        samples = fingerprint_samples(files, lambda data: decode(data, extractor.limits), extractor)
+        registration = Registration(
+            model_id=name,
+            name=name,
+            family=entry.family,
+            by="latentprint train bundle",
+            reason="generator of the committed zoo",
+            at=datetime.now(UTC),
+        )
+        enrolment = enrol(
+            samples,
+            registration,
+            bundle.background,
+            registry.snapshot(bundle.digest).models,
+            alpha_name=policy.alpha_name,
+            alpha_source=policy.alpha_source,
+        )
+        reports.append(enrolment.report)
+        if enrolment.model is None:
+            raise StopError(
+                f"the gate refused the zoo's {name}: {'; '.join(enrolment.report.refusals)}"
+            )
+        registry.register(enrolment.model, by=registration.by, reason=registration.reason)
+    (folder / layout.ZOO_EXPORT).write_bytes(export(registry, bundle.digest))
+    return reports

@@ -1,0 +1,168 @@
+"""The arrays of a bundle: maps and backgrounds as the files hold them, and back.
+
+What is large is kept in 8 bits, each column with a scale of its own. Letters: F block statistics,
+B directions of the basis, D fingerprint size, M views of photographs.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint_db.background import Background, CodecSpace, Cohort, Floats
+from fingerprint_db.conditions import CODECS, Codec
+from worker.extractor.document import GROUPS, BundleDocument, codecs_of, group_of
+from worker.extractor.fingerprint_map import CodecMap
+
+_Number = TypeVar("_Number", bound=np.generic)
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def to_int8(array: NDArray[np.floating]) -> tuple[NDArray[np.int8], Floats]:
+    """Numbers (N, D) as int8 (N, D), and what 1 stands for in each column, (D,) float32.
+
+    The largest magnitude of a column becomes 127. ValueError where a number is not finite.
+    """
+    if not np.isfinite(array).all():
+        raise ValueError("an array with NaN or infinity cannot be kept in 8 bits")
+    largest = np.abs(array).max(axis=0, initial=0.0)
+    scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
+    return np.clip(np.rint(array / scale), -127, 127).astype(np.int8), scale
+
+
+def from_int8(array: NDArray[np.int8], scale: Floats) -> Floats:
+    """What `to_int8` kept, float32 (N, D)."""
+    if array.dtype != np.int8 or array.shape[1:] != scale.shape:
+        raise ValueError(
+            f"{array.dtype} numbers of shape {array.shape} come with scales of shape"
+            f" {scale.shape}; expected int8 and a scale for each column"
+        )
+    return array.astype(np.float32) * scale.astype(np.float32)
+
+
+def kept(array: NDArray[np.floating]) -> Floats:
+    """An array (N, D) as it comes back from a bundle, so that statistics can be taken of that."""
+    return from_int8(*to_int8(array))
+
+
+def map_arrays(maps: Mapping[Codec, CodecMap]) -> Arrays:
+    """map.safetensors; ValueError where codecs are missing or a group's do not share a basis."""
+    if set(maps) != set(CODECS):
+        raise ValueError(f"maps of {sorted(maps)}; expected one for each of {', '.join(CODECS)}")
+    arrays: Arrays = {}
+    for group in GROUPS:
+        own = [maps[codec] for codec in codecs_of(group)]
+        first = own[0]
+        if any(
+            one.blocks != first.blocks or not np.array_equal(one.basis, first.basis) for one in own
+        ):
+            raise ValueError(f"the maps of {group} files have different blocks or bases")
+        arrays[f"{group}.basis"], arrays[f"{group}.basis_scale"] = to_int8(first.basis)
+    for codec, one in maps.items():
+        arrays[f"{codec}.map"], arrays[f"{codec}.map_scale"] = to_int8(one.projection)
+        for name in ("mean", "scale", "offset"):
+            arrays[f"{codec}.{name}"] = getattr(one, name).astype(np.float32)
+    return arrays
+
+
+def read_maps(
+    arrays: Mapping[str, NDArray[np.generic]], document: BundleDocument
+) -> dict[Codec, CodecMap]:
+    """Every codec's map; KeyError or ValueError where the arrays do not fit the document."""
+    bases = {
+        group: from_int8(
+            _of(arrays, f"{group}.basis", np.int8), _floats(arrays, f"{group}.basis_scale")
+        )
+        for group in GROUPS
+    }
+    maps = {}
+    for codec in CODECS:
+        group = group_of(codec)
+        maps[codec] = CodecMap(
+            tuple(document.blocks[group]),
+            _floats(arrays, f"{codec}.mean"),
+            _floats(arrays, f"{codec}.scale"),
+            document.clip,
+            bases[group],
+            from_int8(_of(arrays, f"{codec}.map", np.int8), _floats(arrays, f"{codec}.map_scale")),
+            _floats(arrays, f"{codec}.offset"),
+        )
+        if maps[codec].dimension != document.dimension:
+            raise ValueError(
+                f"the map of {codec} gives {maps[codec].dimension} numbers, bundle.json says"
+                f" {document.dimension}"
+            )
+    return maps
+
+
+def background_arrays(codecs: Mapping[Codec, CodecSpace]) -> Arrays:
+    """background.safetensors; ValueError where codecs are missing."""
+    if set(codecs) != set(CODECS):
+        raise ValueError(
+            f"spaces of {sorted(codecs)}; expected one for each of {', '.join(CODECS)}"
+        )
+    arrays: Arrays = {}
+    for codec, space in codecs.items():
+        cohort = space.cohort
+        vectors, scale = to_int8(cohort.vectors)
+        arrays |= {
+            f"{codec}.real_variance": space.real_variance.astype(np.float32),
+            f"{codec}.generators": space.generators.astype(np.float16),
+            f"{codec}.synthesis": space.synthesis.astype(np.float32),
+            f"{codec}.vectors": vectors,
+            f"{codec}.vectors_scale": scale,
+            f"{codec}.photographs": cohort.photographs.astype(np.int64),
+            f"{codec}.sources": cohort.sources.astype(np.int64),
+            f"{codec}.size_classes": cohort.size_classes.astype(np.int64),
+            f"{codec}.kinds": cohort.kinds.astype(np.float16),
+            f"{codec}.normalises": cohort.normalises.astype(np.uint8),
+        }
+    return arrays
+
+
+def read_background(
+    arrays: Mapping[str, NDArray[np.generic]], document: BundleDocument, digest: str
+) -> Background:
+    """The background; KeyError or ValueError where the arrays do not fit the document."""
+    codecs = {}
+    for codec in CODECS:
+        cohort = Cohort(
+            from_int8(
+                _of(arrays, f"{codec}.vectors", np.int8), _floats(arrays, f"{codec}.vectors_scale")
+            ),
+            _of(arrays, f"{codec}.photographs", np.int64),
+            _of(arrays, f"{codec}.sources", np.int64),
+            _of(arrays, f"{codec}.size_classes", np.int64),
+            _floats(arrays, f"{codec}.kinds"),
+            _of(arrays, f"{codec}.normalises", np.uint8).astype(np.bool_),
+        )
+        codecs[codec] = CodecSpace(
+            _floats(arrays, f"{codec}.real_variance"),
+            _floats(arrays, f"{codec}.generators"),
+            _floats(arrays, f"{codec}.synthesis"),
+            cohort,
+        )
+    background = Background(digest, codecs, document.decision)
+    if background.dimension != document.dimension:
+        raise ValueError(
+            f"the background is of {background.dimension} numbers, bundle.json says"
+            f" {document.dimension}"
+        )
+    return background
+
+
+def _floats(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Floats:
+    found = arrays[name].astype(np.float32)
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return found
+
+
+def _of(
+    arrays: Mapping[str, NDArray[np.generic]], name: str, dtype: type[_Number]
+) -> NDArray[_Number]:
+    found = arrays[name]
+    if found.dtype != dtype:
+        raise ValueError(f"{name} is of {found.dtype}, expected {np.dtype(dtype)}")
+    return found.astype(dtype, copy=False)

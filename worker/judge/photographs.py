@@ -1,0 +1,108 @@
+"""Real photographs that no registration changes: what scores mean among them, and their kinds.
+
+They are the bundle's, and those of the tenant's calibration, by the rule of
+`fingerprint_db/matching/levels.py`.
+"""
+
+from dataclasses import dataclass
+
+from fingerprint_db.background import SIZE_CLASSES, Background
+from fingerprint_db.calibration import Calibration
+from fingerprint_db.conditions import Codec, is_shown, reading_count
+from fingerprint_db.matching.familiarity import Familiarity
+from fingerprint_db.matching.levels import Levels, Statistic, enough_for
+from fingerprint_db.matching.scoring import ScoredDirections, normalised_directions
+from fingerprint_db.matching.tenant import TenantPhotographs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodecPhotographs:
+    """Of one codec: the levels of the test with nothing registered, the photographs' kinds, one for
+    each size class, and the directions of the background's generators, normed on photographs."""
+
+    generic: Levels
+    familiarity: tuple[Familiarity, ...]
+    impostors: ScoredDirections
+    own: TenantPhotographs | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tenant:
+    """A tenant's photographs, and the levels of the two tests: they say of how many of them either
+    test needs no others."""
+
+    calibration: Calibration
+    alpha_name: float
+    alpha_unknown: float
+
+    def enough_to_name(self, codec: Codec) -> int:
+        """How many set the level of registered generators in a codec's space alone."""
+        return enough_for(self.alpha_name / reading_count(codec))
+
+
+class Photographs:
+    """Those of a background, and of a tenant; of each codec prepared once, when it is first met."""
+
+    def __init__(self, background: Background, tenant: Tenant | None = None) -> None:
+        self._background = background
+        self._tenant = tenant
+        self._of: dict[Codec, CodecPhotographs] = {}
+
+    @property
+    def digest(self) -> str | None:
+        """Which calibration these are of; None where the bundle's are alone."""
+        return self._tenant.calibration.digest if self._tenant else None
+
+    def of(self, codec: Codec) -> CodecPhotographs:
+        """The photographs of one codec."""
+        if codec not in self._of:
+            space, tenant = self._background.codecs[codec], self._tenant
+            own = TenantPhotographs.of(tenant.calibration, codec) if tenant else None
+            generic = Levels.of(
+                space.cohort,
+                lambda vectors: vectors @ space.synthesis,
+                own,
+                enough_for(tenant.alpha_unknown) if tenant else 0,
+            )
+            kinds = None if own is None else own.kinds
+            together = Familiarity.of(space.cohort, kinds)
+            alone = Familiarity.of(space.cohort, kinds, alone=True)
+            self._of[codec] = CodecPhotographs(
+                generic,
+                tuple(alone if level.alone else together for level in generic.by_size),
+                normalised_directions(space.generators, space.cohort),
+                own,
+            )
+        return self._of[codec]
+
+    def levels(self, codec: Codec, statistic: Statistic) -> Levels:
+        """What a statistic of registered generators says of the photographs of one codec."""
+        cohort = self._background.codecs[codec].cohort
+        enough = self._tenant.enough_to_name(codec) if self._tenant else 0
+        return Levels.of(cohort, statistic, self.of(codec).own, enough)
+
+
+def bin_name(codec: Codec, size_class: int) -> str:
+    """Which photographs a picture is held against, for example `jpeg75/384_up`."""
+    return f"{codec}/{SIZE_CLASSES[size_class][0]}"
+
+
+def photograph_counts(background: Background, tenant: Tenant | None = None) -> dict[str, int]:
+    """How many distinct photographs stand behind the p-values of names, by `bin_name`.
+
+    Of what files show: where a further reading has none, the first one answers alone.
+    """
+    counts = {}
+    for codec, space in background.codecs.items():
+        if not is_shown(codec):
+            continue
+        held = space.cohort.where(~space.cohort.normalises)
+        own = TenantPhotographs.of(tenant.calibration, codec) if tenant else None
+        for size in range(len(SIZE_CLASSES)):
+            count = len(set(held.photographs[held.size_classes == size].tolist()))
+            if own is not None and tenant is not None:
+                of_tenant = int((own.size_classes == size).sum())
+                alone = of_tenant >= tenant.enough_to_name(codec)
+                count = of_tenant if alone else count + of_tenant
+            counts[bin_name(codec, size)] = count
+    return counts
