@@ -46,7 +46,7 @@ def model_card(document: Mapping[str, Any]) -> str:
             "## Data",
             "",
             "Photographs of packages of Debian, npm and Python, by source, faces of CelebA (for"
-            " research alone), small GANs, decoders and a diffusion model trained here, networks"
+            " research alone), small GANs trained here, networks"
             " over photographs from packages, and simulated decoders. Pictures are fetched for"
             " training and never shipped; the bundle holds statistics and fingerprints.",
             "Held out from all of it: whole sources of photographs (training/data/roles.py) and"
