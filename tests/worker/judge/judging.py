@@ -14,6 +14,8 @@ from tests.worker.extractor.tiny_bundle import (
     LIMITS,
     halved_png,
     made_png,
+    real_jpeg,
+    real_png,
     registration,
     varied_png,
 )
@@ -21,6 +23,7 @@ from worker.decoder.decode import DecodedImage, decode
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
+from worker.events.records import Verdict
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
 from worker.extractor.nuisance import Nuisance
@@ -138,3 +141,14 @@ def judged(result: Judged | RejectError) -> Judged:
     """The result, which must be a verdict."""
     assert isinstance(result, Judged), result
     return result
+
+
+FILES = (real_png(12), made_png("checks", 13), made_png("rows", 14), real_jpeg(15, 85))
+"""A photograph, a registered generator's, an unknown one's, a photograph as JPEG."""
+
+
+def verdicts(bench: Bench, *files: bytes, age_s: float = 0.25) -> list[Verdict]:
+    """The verdicts on files that are all judged, in order."""
+    results = bench.pipeline().judge(items(*files), bench.view(age_s))
+    assert len(results) == len(files)
+    return [judged(result).verdict for result in results]

@@ -18,34 +18,16 @@ from tests.worker.extractor.tiny_bundle import (
     real_jpeg,
     real_png,
 )
-from tests.worker.judge.judging import NOW, Bench, item, items, judged, sample
+from tests.worker.judge.judging import FILES, NOW, Bench, item, items, judged, sample, verdicts
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError
-from worker.events.records import Verdict, verdict_id
+from worker.events.records import verdict_id
 from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.extractor.nuisance import Nuisance
 from worker.judge.attribute import Matcher
 from worker.judge.policy import load_policy
 from worker.judge.readings import match_readings
-
-FILES = (real_png(12), made_png("checks", 13), made_png("rows", 14), real_jpeg(15, 85))
-
-
-@pytest.fixture(scope="module")
-def bench(tiny_bundle: TinyBundle) -> Bench:
-    """`checks` and `columns` are registered, `rows` is not."""
-    bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
-    made.register("checks")
-    made.register("columns")
-    return made
-
-
-def verdicts(bench: Bench, *files: bytes, age_s: float = 0.25) -> list[Verdict]:
-    results = bench.pipeline().judge(items(*files), bench.view(age_s))
-    assert len(results) == len(files)
-    return [judged(result).verdict for result in results]
 
 
 def test_every_kind_of_image_gets_its_verdict_in_order(bench: Bench) -> None:

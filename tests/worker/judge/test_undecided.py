@@ -3,36 +3,13 @@
 import pytest
 
 from tests.worker.extractor.tiny_bundle import (
-    TinyBundle,
     made_png,
     real_jpeg,
     real_png,
 )
-from tests.worker.judge.judging import Bench, items, judged
-from worker.events.records import Verdict
-from worker.extractor.bundle import load_bundle
-from worker.extractor.extract import BlockExtractor
+from tests.worker.judge.judging import FILES, Bench, items, judged, verdicts
 from worker.judge.policy import load_policy
 from worker.registry.view import RegistryView
-
-
-@pytest.fixture(scope="module")
-def bench(tiny_bundle: TinyBundle) -> Bench:
-    """`checks` and `columns` are registered, `rows` is not."""
-    bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
-    made.register("checks")
-    made.register("columns")
-    return made
-
-
-def verdicts(bench: Bench, *files: bytes, age_s: float = 0.25) -> list[Verdict]:
-    results = bench.pipeline().judge(items(*files), bench.view(age_s))
-    assert len(results) == len(files)
-    return [judged(result).verdict for result in results]
-
-
-FILES = (real_png(12), made_png("checks", 13), made_png("rows", 14), real_jpeg(15, 85))
 
 
 def test_a_stale_registry_gives_undetermined_and_never_no_evidence(bench: Bench) -> None:
