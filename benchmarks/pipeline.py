@@ -35,7 +35,6 @@ from worker.errors import RejectError
 from worker.extractor.bundle import ZOO_EXPORT, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.judge.attribute import Matcher
-from worker.judge.readings import match_readings
 
 IMAGES = 2_000
 BATCH = 16
@@ -88,8 +87,8 @@ def _stages(files: Sequence[bytes]) -> dict[str, float]:
     import_(registry, (bundle.path / ZOO_EXPORT).read_bytes(), by="bench", reason="the zoo")
     matcher = Matcher(bundle.background, registry.snapshot(bundle.digest))
     batch = [f for f in found[0] if isinstance(f, ImageFingerprint)]
-    match_readings(matcher, batch)  # a codec is prepared when it is first met
-    match = _rate(100 * len(batch), lambda: [match_readings(matcher, batch) for _ in range(100)])
+    matcher.match(batch)  # a codec is prepared when it is first met
+    match = _rate(100 * len(batch), lambda: [matcher.match(batch) for _ in range(100)])
     return {"decode_per_s": decode, "extract_per_s": extract, "match_per_s": match}
 
 

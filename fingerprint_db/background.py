@@ -115,8 +115,8 @@ class CodecSpace:
     Fingerprints are whitened: photographs have mean 0 and, in number d, the variance r_d
     (`real_variance` (D,), between 0 and 2); the images of one generator have 2 - r_d around its
     mean, and both covariances are diagonal. `generators` (G, D) are the means of generators that
-    nobody registers; `synthesis` (D,) weighs a fingerprint to the score of the test with nothing
-    registered, which rises with evidence of synthesis.
+    nobody registers, none where they weigh nothing; `synthesis` (D,) weighs a fingerprint to the
+    score of the test with nothing registered, which rises with evidence of synthesis.
     """
 
     real_variance: Floats
@@ -157,6 +157,13 @@ class Background:
         sizes = {len(one.real_variance) for one in self.codecs.values()}
         if len(sizes) != 1:
             raise ValueError(f"codecs of fingerprint sizes {sorted(sizes)}; expected one size")
+        without = [codec for codec, one in self.codecs.items() if not len(one.generators)]
+        if self.constants.impostor_weight > 0 and without:
+            raise ValueError(
+                f"an impostor_weight of {self.constants.impostor_weight:g} comes with no"
+                f" generators of the background under {', '.join(without)}; export the bundle again"
+                " with them, or with a weight of 0"
+            )
 
     @property
     def dimension(self) -> int:

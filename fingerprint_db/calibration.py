@@ -141,6 +141,19 @@ def following(
     return changed
 
 
+def joined(held: Calibration, incoming: Calibration, author: Author) -> Calibration:
+    """What `held` becomes when the photographs of an export of its space come to it.
+
+    Where nothing was ever stored, exactly the export's, its revision and author too; else the parts
+    that are missing here are added, by one write. `held` itself where none is missing. Raises
+    WrongSettings as `following` does.
+    """
+    if held.revision == 0:
+        return incoming
+    missing = {digest: part for digest, part in incoming.parts.items() if digest not in held.parts}
+    return following(held, missing, None, held.revision, author) if missing else held
+
+
 def author_document(author: Author) -> dict[str, str]:
     """Who wrote, when and why, as a JSON object."""
     return {"at": author.at.isoformat(), "by": author.by, "reason": author.reason}

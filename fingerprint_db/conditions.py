@@ -118,16 +118,9 @@ def readings_of(codec: Codec) -> tuple[Codec, ...]:
     return ("lossless", "half_lossless") if codec == "lossless" else (codec,)
 
 
-MOST_READINGS = max(len(readings_of(codec)) for codec in CODECS)
-
-
-def reading_count(codec: Codec) -> int:
-    """In how many spaces a file is read that is read in this one.
-
-    Of so many tests the most telling speaks, so that each of them is held at as small a part of
-    alpha (Bonferroni's correction).
-    """
-    return max(len(readings_of(shown)) for shown in CODECS if codec in readings_of(shown))
+def shown_by(codec: Codec) -> Codec:
+    """What a file shows that is read in the space of this codec."""
+    return next(shown for shown in CODECS if codec in readings_of(shown))
 
 
 def is_shown(codec: Codec) -> bool:

@@ -1,11 +1,10 @@
 """MemoryRegistry: the registry in a dict, for tests, the demo and one-off scans."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fingerprint_db.calibration import Calibration, PhotographPart, following
-from fingerprint_db.calibration_encoding import decode_part, encode_part
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.change import Change, Clock, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import RevisionGap, UnknownModel
@@ -20,7 +19,7 @@ from fingerprint_db.lifecycle import (
     rows_root,
 )
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
-from fingerprint_db.registry import Registry
+from fingerprint_db.registry import CalibrationStep, Registry
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -148,22 +147,12 @@ class MemoryRegistry(Registry):
         with self._changed:
             return self._calibrations.setdefault(space, Calibration.empty(space))
 
-    def store_calibration(
-        self,
-        space: str,
-        add: Sequence[PhotographPart] = (),
-        *,
-        forget: str | None = None,
-        seen: int,
-        by: str,
-        reason: str,
+    def _write_calibration(
+        self, space: str, step: CalibrationStep, data: Mapping[str, bytes]
     ) -> Calibration:
-        author = Author(self._clock(), by, reason)
-        encoded = [encode_part(space, part) for part in add]
-        parts = {digest_of(data): decode_part(space, data) for data in encoded}
         with self._changed:
             held = self._calibrations.get(space) or Calibration.empty(space)
-            self._calibrations[space] = following(held, parts, forget, seen, author)
+            self._calibrations[space] = step(held)
             return self._calibrations[space]
 
     def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:

@@ -15,18 +15,25 @@ Following a registry, without ever missing or inventing a change:
 
 The photographs that calibrate a space have a revision and a digest of their own: they change no
 model. Whoever follows asks for them at every round; what is held already is not fetched again.
+What a write of them does is said here, for every keeper; how it is stored, each says itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from fingerprint_db.calibration import Calibration, PhotographPart
+from fingerprint_db.calibration import Calibration, PhotographPart, following, joined
+from fingerprint_db.calibration_encoding import decode_part, encode_part
 from fingerprint_db.change import Action, Change, Clock
+from fingerprint_db.entry_encoding import digest_of
+from fingerprint_db.lifecycle import Author
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents
 
 __all__ = ["Action", "Change", "Clock", "ImportReport", "Registry", "SpaceContents"]
+
+CalibrationStep = Callable[[Calibration], Calibration]
+"""From what is held to what is held next: pure, for it may be asked again."""
 
 
 class Registry(Protocol):
@@ -34,6 +41,8 @@ class Registry(Protocol):
 
     Every method may raise RegistryUnavailable, RegistryForbidden and RegistryCorrupt.
     """
+
+    _clock: Clock
 
     def register(
         self, model: ModelFingerprint, *, by: str, reason: str, seen: int | None = None
@@ -110,4 +119,32 @@ class Registry(Protocol):
 
         `seen` is the revision of the calibration that this was decided on: CalibrationMoved where
         it has moved on. WrongSettings where there would be more photographs than a space may have.
+        """
+        data = {digest_of(one): one for one in (encode_part(space, part) for part in add)}
+        parts = {digest: decode_part(space, one) for digest, one in data.items()}
+        author = Author(self._clock(), by, reason)
+
+        def step(held: Calibration) -> Calibration:
+            return following(held, parts, forget, seen, author)
+
+        return self._write_calibration(space, step, data)
+
+    def absorb_calibration(self, incoming: Calibration, *, by: str, reason: str) -> Calibration:
+        """Imports an export's photographs of its space; see `calibration.joined`."""
+        encoded = [encode_part(incoming.space, part) for part in incoming.parts.values()]
+        author = Author(self._clock(), by, reason)
+
+        def step(held: Calibration) -> Calibration:
+            return joined(held, incoming, author)
+
+        return self._write_calibration(
+            incoming.space, step, {digest_of(data): data for data in encoded}
+        )
+
+    def _write_calibration(
+        self, space: str, step: CalibrationStep, data: Mapping[str, bytes]
+    ) -> Calibration:
+        """Stores what `step` makes of what is held, and returns it; all or nothing.
+
+        `data` are the encoded parts that it may add, by their SHA-256.
         """

@@ -31,7 +31,7 @@ class ImportReport:
     `restored`: the space was empty and now equals the export, its history and revision included.
     Otherwise `added` models are new, `unchanged` ones were already there with the same content,
     and `kept_status` names those of the unchanged ones whose status differs from the export's:
-    the status here stands.
+    the status here stands. `photographs` are how many of a tenant's came that were not here.
     """
 
     space: str
@@ -40,6 +40,7 @@ class ImportReport:
     unchanged: tuple[str, ...]
     kept_status: tuple[str, ...]
     revision: int
+    photographs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

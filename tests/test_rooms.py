@@ -55,6 +55,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/paper/studies"},
         {"training/paper/pages"},
         {"training/evaluation"},
+        {"training/evaluation/baselines"},
         {"training/evaluation/pages"},
         {"training/commands"},
     ],

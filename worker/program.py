@@ -24,6 +24,9 @@ GROUP = "latentprint.commands"
 UNEXPECTED_EXIT_CODE = 70
 """EX_SOFTWARE of sysexits.h; told apart from 1 so that a supervisor may try again."""
 
+_NO_PLACE_FOR_CODE = "cannot cache function"
+"""What numba says where a module with loops to compile is loaded, as RuntimeError."""
+
 
 def build_app() -> typer.Typer:
     """The program with the commands of every installed package, in order of their names."""
@@ -91,6 +94,13 @@ def report(error: Exception) -> int:
     code = getattr(error, "exit_code", None)
     if isinstance(code, int):  # the contract above: an error of another package
         return _say(f"error: {error}", code)
+    if isinstance(error, RuntimeError) and str(error).startswith(_NO_PLACE_FOR_CODE):
+        return _say(
+            "error: the loops over pixels are compiled once and kept, and no folder for that can be"
+            " written: not NUMBA_CACHE_DIR, nor beside the program's modules, nor .cache/numba in"
+            " HOME; set NUMBA_CACHE_DIR to a folder that this user can write, and no other user",
+            2,
+        )
     traceback.print_exc()
     return _say(
         f"unexpected {type(error).__name__}; this is a bug, please report it with the lines above",

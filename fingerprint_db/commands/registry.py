@@ -21,7 +21,7 @@ from fingerprint_db.names import author_of, printable
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.redis_store.settings import read_redis_settings
 from fingerprint_db.space_contents import contradiction
-from fingerprint_db.transfer import decode_contents, export
+from fingerprint_db.transfer import absorb, decode_export, export
 
 EXPORTS_GROUP = "latentprint.registry_exports"
 
@@ -157,21 +157,26 @@ def export_space(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Write one space to a file, checked, with its whole history."""
+    """Write one space to a file, checked, with its whole history and your own photographs."""
     with reported(as_json), _opened(redis, config) as registry:
         digest = _chosen(registry.spaces(), space)
         data = export(registry, digest)
         unfinished = file.with_name(f"{file.name}.unfinished")
         unfinished.write_bytes(data)
         unfinished.replace(file)
+        written = decode_export(data)
         document = {
             "file": str(file),
             "space": digest,
             "byte_size": len(data),
             "sha256": digest_of(data),
-            "revision": decode_contents(data).revision,
+            "revision": written.contents.revision,
+            "photographs": written.calibration.photographs,
         }
-        _say(as_json, document, f"wrote {file}: revision {document['revision']}, {len(data)} bytes")
+        text = f"wrote {file}: revision {document['revision']}, {len(data)} bytes"
+        if written.calibration.photographs:
+            text += f", {written.calibration.photographs} photographs of yours among them"
+        _say(as_json, document, text)
 
 
 @registry_app.command("import")
@@ -185,13 +190,14 @@ def import_spaces(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Import an export: restores an empty space, adds what is missing to a filled one."""
+    """Import an export: restores an empty space, adds what is missing to a filled one.
+
+    What it holds of your own photographs comes with it.
+    """
     with reported(as_json), _opened(redis, config) as registry:
         files = [file] if file else _contributed_exports()
-        incoming = [decode_contents(path.read_bytes()) for path in files]
-        reports = [
-            registry.absorb(contents, by=author_of(by), reason=reason) for contents in incoming
-        ]
+        incoming = [decode_export(path.read_bytes()) for path in files]
+        reports = [absorb(registry, one, by=author_of(by), reason=reason) for one in incoming]
         documents = [
             {
                 "file": str(path),
@@ -201,12 +207,14 @@ def import_spaces(
                 "unchanged": list(report.unchanged),
                 "kept_status": list(report.kept_status),
                 "revision": report.revision,
+                "photographs": report.photographs,
             }
             for path, report in zip(files, reports, strict=True)
         ]
         lines = [
             f"{path}: {len(report.added)} added, {len(report.unchanged)} already there;"
             f" space {report.space[:12]}… is at revision {report.revision}"
+            + (f"; {report.photographs} photographs came with it" if report.photographs else "")
             + ("".join(f"\n  {name}: the status here stands" for name in report.kept_status))
             for path, report in zip(files, reports, strict=True)
         ]

@@ -7,20 +7,20 @@ by the margin. Letters: N samples, K registered models, D fingerprint size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.background import Background, CodecSpace, DecisionConstants, Floats, Labels
-from fingerprint_db.conditions import Codec, conditions_of, reading_count
+from fingerprint_db.conditions import Codec, conditions_of, shown_by
 from fingerprint_db.gate.sample_statistics import distances_to
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
 from fingerprint_db.matching.photographs import clopper_pearson_upper
+from fingerprint_db.matching.registered import Registered, cohort_of_files
 from fingerprint_db.matching.scoring import (
-    impostor_level,
     leave_one_out_distances,
     log_likelihoods,
     normalised_directions,
@@ -99,18 +99,19 @@ class Registry:
     ) -> Self:
         """`model`, enrolled under a condition of the codec, counts as live whatever its status.
 
-        A file may be read in several spaces: each then has its part of alpha_name.
+        Photographs are asked in all spaces that files are read in which are read in this one.
         """
         space, constants = background.codecs[codec], background.constants
         models = [*registered, model.with_status("live")]
-        enrolled = Enrolled.of(space, constants, models, codec)
-        levels = Levels.of(space.cohort, enrolled.highest)
+        shown = shown_by(codec)
+        everyone = Registered.of(background, models, shown)
+        enrolled = everyone.enrolled[everyone.readings.index(codec)]
+        levels = Levels.of(cohort_of_files(background, shown), everyone.highest)
         names = {condition.name for condition in conditions_of(codec)}
         entries = [e for one in models for e in one.statistics if e.condition in names]
         scatter = np.mean([e.variance for e in entries], axis=0, dtype=np.float64)
         weight = constants.own_scatter
         apart = ((1 - weight) * space.made_variance + weight * scatter).astype(np.float32)
-        rates = replace(rates, alpha_name=rates.alpha_name / reading_count(codec))
         return cls(space, constants, enrolled, levels, apart, rates)
 
     def judge(
@@ -156,10 +157,7 @@ class Registry:
 
     def level(self, vectors: Floats) -> Floats:
         """(B,) what any generator would score."""
-        constants = self.constants
-        return impostor_level(
-            self.enrolled.background, vectors, constants.impostors, constants.impostor_weight
-        )
+        return self.enrolled.impostors.level(vectors)
 
     def _own_likelihoods(self, entry: ConditionStatistics, vectors: Floats) -> Floats:
         """(N,) each sample's under the mean of the others.

@@ -2,6 +2,7 @@
 
 scoring      scores, distances and likelihoods in a codec's space
 enrolled     the registered models of one codec as arrays, and what they say of fingerprints
+registered   the same in all spaces that files of a codec are read in, photographs beside them
 photographs  scores of real photographs to p-values: by photograph, by source, in the worst source
 levels       what the whole registry scores on the cohort's photographs, by size class
 tenant       a tenant's own photographs of one codec

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import SIZE_CLASSES, Background, Floats
 from fingerprint_db.calibration import Calibration
-from fingerprint_db.conditions import CODECS, Codec, is_shown, reading_count
-from fingerprint_db.matching.enrolled import Enrolled
+from fingerprint_db.conditions import CODECS, Codec, is_shown
 from fingerprint_db.matching.levels import (
     Level,
     Levels,
@@ -22,6 +21,7 @@ from fingerprint_db.matching.levels import (
     least_photographs,
 )
 from fingerprint_db.matching.photographs import clopper_pearson_upper
+from fingerprint_db.matching.registered import Registered, cohort_of_files
 from fingerprint_db.matching.tenant import TenantPhotographs
 from fingerprint_db.model_fingerprint import ModelFingerprint
 
@@ -57,7 +57,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class CertifiedBin:
-    """One codec and size class; a photograph that is read in several spaces is in a bin of each.
+    """The photographs whose files show one codec, of one size class.
 
     `calibrate` of the tenant's photographs set its level, beside `bundle` of the bundle's, or
     `alone`. `allows` is the least rate of STEPS that the tenant's allow by themselves, None where
@@ -104,28 +104,27 @@ def certified(
     calibrating: set[bytes] = set()
     named: dict[bytes, bool] = {}
     unknown: dict[bytes, bool] = {}
-    for codec in CODECS:
+    for codec in filter(is_shown, CODECS):
         own = TenantPhotographs.of(calibration, codec)
         back = TenantPhotographs.of(calibration, codec, held_back=True)
         if own is None and back is None:
             continue
         calibrating |= set() if own is None else {bytes(row) for row in own.identities}
-        space, alpha = background.codecs[codec], alphas.name / reading_count(codec)
-        highest = Enrolled.of(space, background.constants, models, codec).highest
-        names = Levels.of(space.cohort, highest, own, enough_for(alpha))
-        by_name = _passing(names, back, highest, alpha, alphas.source)
-        by_none = [Passed.of(0, 0)] * len(names.by_size)
-        if is_shown(codec):  # the test with nothing registered is asked in what the file shows
-            generic = _weighted(space.synthesis)
-            levels = Levels.of(space.cohort, generic, own, enough_for(alphas.unknown))
-            found = _passing(levels, back, generic, alphas.unknown, alphas.source)
-            by_none = _by_size(found, back)
-            _note(unknown, found, back)
+        cohort = cohort_of_files(background, codec)
+        highest = Registered.of(background, models, codec).highest
+        names = Levels.of(cohort, highest, own, enough_for(alphas.name))
+        by_name = _passing(names, back, highest, alphas.name, alphas.source)
+        generic = _weighted(background.codecs[codec].synthesis)
+        levels = Levels.of(cohort, generic, own, enough_for(alphas.unknown))
+        by_none = _passing(levels, back, generic, alphas.unknown, alphas.source)
         _note(named, by_name, back)
+        _note(unknown, by_none, back)
         for size, level in enumerate(names.by_size):
             passed = _by_size(by_name, back)[size]
             if level.own or passed.count:
-                bins.append(_bin(codec, size, level, alpha, passed, by_none[size]))
+                bins.append(
+                    _bin(codec, size, level, alphas.name, passed, _by_size(by_none, back)[size])
+                )
     return Certified(
         tuple(bins),
         len(calibrating),
@@ -135,29 +134,28 @@ def certified(
     )
 
 
-def allowed(count: int, tests: int = 1) -> tuple[float | None, float | None, int]:
+def allowed(count: int) -> tuple[float | None, float | None, int]:
     """The least of STEPS that so many photographs allow, the step after it, and how many more that
     needs; None for a step that there is not.
-
-    Where the most telling of several `tests` speaks, each has its part of the rate.
     """
-    reached = [step for step in STEPS if least_photographs(step / tests) <= count]
+    reached = [step for step in STEPS if least_photographs(step) <= count]
     ahead = STEPS[len(reached) :]
     return (
         reached[-1] if reached else None,
         ahead[0] if ahead else None,
-        least_photographs(ahead[0] / tests) - count if ahead else 0,
+        least_photographs(ahead[0]) - count if ahead else 0,
     )
 
 
 def _weighted(weights: Floats) -> Statistic:
-    return lambda vectors: vectors @ weights
+    """The test with nothing registered, in what the file shows: the first of its spaces."""
+    return lambda vectors: vectors[:, : len(weights)] @ weights
 
 
 def _bin(
     codec: Codec, size: int, level: Level, alpha: float, name: Passed, unknown: Passed
 ) -> CertifiedBin:
-    allows, following, more = allowed(level.own, reading_count(codec))
+    allows, following, more = allowed(level.own)
     return CertifiedBin(
         codec,
         SIZE_CLASSES[size][0],

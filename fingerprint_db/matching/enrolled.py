@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fingerprint_db.background import CodecSpace, DecisionConstants, Floats
 from fingerprint_db.conditions import Codec, conditions_of
 from fingerprint_db.matching import scoring
-from fingerprint_db.matching.scoring import Distances, ScoredDirections
+from fingerprint_db.matching.scoring import Distances, Impostors, ScoredDirections
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
 
 _CHUNK = 1024  # rows scored at once on many images: 2,000 photographs take 8 MB
@@ -56,7 +56,7 @@ class Enrolled:
     directions: ScoredDirections
     near: Distances
     apart: Distances
-    background: ScoredDirections
+    impostors: Impostors
     constants: DecisionConstants
 
     @classmethod
@@ -66,11 +66,11 @@ class Enrolled:
         constants: DecisionConstants,
         models: Sequence[ModelFingerprint],
         codec: Codec,
-        background: ScoredDirections | None = None,
+        impostors: Impostors | None = None,
     ) -> Self:
         """Those of the models that are enrolled under a condition of this codec.
 
-        `background` are the directions of the space's own generators, computed unless given.
+        `impostors` are those of the space, computed unless given.
         """
         names = {condition.name for condition in conditions_of(codec)}
         kept, first_rows = [], []
@@ -98,7 +98,7 @@ class Enrolled:
             scoring.normalised_directions(means, space.cohort),
             Distances.of(space.made_variance, means, counts),
             Distances.of(apart, means, counts),
-            background or scoring.normalised_directions(space.generators, space.cohort),
+            impostors or Impostors.of(space, constants),
             constants,
         )
 
@@ -120,14 +120,14 @@ class Enrolled:
             scores = self.directions.scores(vectors, rows)
             scores[self.near.to(vectors, rows) > self.constants.reach * self.limits[rows]] = -np.inf
             np.maximum(found, scores.max(1), out=found)
-        return found - self._level(vectors)
+        return found - self.impostors.level(vectors)
 
     def match(self, vectors: Floats) -> ModelScores:
         """All models against B images (B, D)."""
         likelihoods = scoring.log_likelihoods(
             self.apart.to(vectors), vectors.shape[1], self.counts
         )  # (B, R)
-        scores = self.directions.scores(vectors) - self._level(vectors)[:, None]
+        scores = self.directions.scores(vectors) - self.impostors.level(vectors)[:, None]
         distances = self.near.to(vectors)
         near = distances <= self.limits
         within_reach = distances <= self.constants.reach * self.limits
@@ -156,8 +156,3 @@ class Enrolled:
         many = self._lengths()[:, None]
         steps = np.arange(many.max(initial=1))
         return self.first_rows[:, None] + np.where(steps < many, steps, 0)
-
-    def _level(self, vectors: Floats) -> Floats:
-        return scoring.impostor_level(
-            self.background, vectors, self.constants.impostors, self.constants.impostor_weight
-        )

@@ -51,10 +51,6 @@ class Standing:
         """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
         return self.p_value <= alpha and self.worst_share <= worst
 
-    def of_several(self, tests: int) -> "Standing":
-        """As that of the most telling of so many tests: Bonferroni's correction of the p-value."""
-        return Standing(min(1.0, tests * self.p_value), self.worst_share)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
@@ -88,18 +84,14 @@ class Level:
         """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
         return self.standing(score).passes(alpha, worst)
 
-    def rate_bound(self, alpha: float, tests: int = 1) -> float:
+    def rate_bound(self, alpha: float) -> float:
         """What the rate of photographs that pass `alpha` stays below, with confidence of 95 %.
 
         The level is at the k-th highest of n exchangeable photographs, so that the rate beyond it
-        has Beta's distribution, whose quantile is Clopper and Pearson's bound of k - 1 in n. Where
-        the most telling of so many `tests` speaks, of as many photographs each, `alpha` is that of
-        all together.
+        has Beta's distribution, whose quantile is Clopper and Pearson's bound of k - 1 in n.
         """
-        beyond = math.floor(round(alpha / tests * (self.count + 1), 9)) - 1
-        if beyond < 0:
-            return 0.0
-        return min(1.0, tests * clopper_pearson_upper(beyond, self.count, 1 - 0.05 / tests))
+        beyond = math.floor(round(alpha * (self.count + 1), 9)) - 1
+        return 0.0 if beyond < 0 else clopper_pearson_upper(beyond, self.count)
 
 
 def least_photographs(alpha: float) -> int:

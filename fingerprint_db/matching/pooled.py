@@ -7,9 +7,7 @@ exchangeable with those has a valid p-value, whatever its images have in common;
 source's groups do is stated beside it, as for single images.
 
 The statistic is the mean of -log p, where p is Bonferroni's of both tests' p-values of an image
-(Fisher's method, with its distribution measured instead of derived). Photographs are asked in the
-space alone that a file shows; the p-value of an image that is read in several is corrected for that
-in its verdict, so that it is no smaller.
+(Fisher's method, with its distribution measured instead of derived).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +19,11 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import SIZE_CLASSES, Background, Floats, Labels
 from fingerprint_db.calibration import Calibration
-from fingerprint_db.conditions import CODECS, Codec, reading_count
+from fingerprint_db.conditions import CODECS, Codec
 from fingerprint_db.matching.certified import Alphas
-from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Level, Levels, Statistic, enough_for
 from fingerprint_db.matching.photographs import PhotographScores, SourceScores, by_source
+from fingerprint_db.matching.registered import Registered, cohort_of_files
 from fingerprint_db.matching.tenant import TenantPhotographs
 from fingerprint_db.model_fingerprint import ModelFingerprint
 
@@ -63,16 +61,16 @@ class PoolCohort:
         """The bundle's photographs and the tenant's, judged as images are, with these models."""
         bins: dict[Bin, tuple[Floats, Labels]] = {}
         for codec in codecs:
-            space = background.codecs[codec]
+            cohort = cohort_of_files(background, codec)
             own = TenantPhotographs.of(calibration, codec)
-            highest = Enrolled.of(space, background.constants, models, codec).highest
-            weights = space.synthesis
+            highest = Registered.of(background, models, codec).highest
+            weights = background.codecs[codec].synthesis
 
             def generic(vectors: Floats, weights: Floats = weights) -> Floats:
-                product: Floats = vectors @ weights
+                product: Floats = vectors[:, : len(weights)] @ weights
                 return product
 
-            held = space.cohort.where(~space.cohort.normalises)
+            held = cohort.where(~cohort.normalises)
             first = _first_views(held.photographs, held.size_classes)
             held = held.where(first)
             sizes, sources = held.size_classes, held.sources
@@ -82,10 +80,10 @@ class PoolCohort:
             tenants = np.arange(len(sizes)) >= len(held.sources)
             p_values = []
             for statistic, alpha in (
-                (highest, alphas.name / reading_count(codec)),
+                (highest, alphas.name),
                 (generic, alphas.unknown),
             ):
-                levels = Levels.of(space.cohort, statistic, own, enough_for(alpha))
+                levels = Levels.of(cohort, statistic, own, enough_for(alpha))
                 p_values.append(_p_values(levels, held.vectors, statistic, own, sizes, tenants))
             statistics = image_statistic(*p_values)
             for size in range(len(SIZE_CLASSES)):

@@ -1,10 +1,10 @@
 """Names first, against real: does a generator explain a picture, and which one?
 
 Two questions, each with a discriminant of its own. *Made or real*: Fisher's score of a model, in
-deviations of what photographs score for it (z-norm), less what the background's generators score
-(S-norm; Auckenthaler, Carey and Lloyd-Thomas, "Score normalization for text-independent speaker
-verification systems", 2000). *Which model*: the log-likelihood under the covariance of generators'
-images, with a margin to the next.
+deviations of what photographs score for it (z-norm), less what the background's generators score,
+where these weigh anything (S-norm; Auckenthaler, Carey and Lloyd-Thomas, "Score normalization for
+text-independent speaker verification systems", 2000). *Which model*: the log-likelihood under the
+covariance of generators' images, with a margin to the next.
 
 Letters: B images, R rows (a model under one condition), G background generators, D fingerprint
 size. In a `CodecSpace` both covariances are diagonal and their mean is the identity (Fukunaga,
@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint_db.background import CodecSpace, Cohort, Floats
+from fingerprint_db.background import CodecSpace, Cohort, DecisionConstants, Floats
 
 DEGREES = 8.0
 """Of freedom of Student's t that stands for the normal: one odd picture must not win by being far
@@ -67,18 +67,37 @@ def normalised_directions(means: Floats, cohort: Cohort) -> ScoredDirections:
     )
 
 
-def impostor_level(
-    background: ScoredDirections, vectors: Floats, impostors: int, weight: float
-) -> Floats:
-    """(B,) what any generator would score: `weight` times the mean of the best background scores.
+@dataclass(frozen=True, slots=True, eq=False)
+class Impostors:
+    """A space's generators that nobody registers: what any generator would score for a picture.
 
-    A picture that half the background explains is odd, not made by the model at hand.
+    `directions` are theirs, (G, D), or None where they weigh nothing; the `best` of their scores
+    set a picture's level, by `weight`.
     """
-    scores = background.scores(vectors)
-    best = min(impostors, scores.shape[1])
-    top = np.partition(scores, scores.shape[1] - best, axis=1)[:, -best:]
-    level: Floats = (weight * top.mean(1)).astype(np.float32)
-    return level
+
+    directions: ScoredDirections | None
+    best: int
+    weight: float
+
+    @classmethod
+    def of(cls, space: CodecSpace, constants: DecisionConstants) -> Self:
+        """Normed on the space's photographs; not where they weigh nothing, for it costs."""
+        weight = constants.impostor_weight
+        directions = normalised_directions(space.generators, space.cohort) if weight > 0 else None
+        return cls(directions, constants.impostors, weight)
+
+    def level(self, vectors: Floats) -> Floats:
+        """(B,) the mean of the best scores, weighed.
+
+        A picture that half the background explains is odd, not made by the model at hand.
+        """
+        if self.directions is None:
+            return np.zeros(len(vectors), np.float32)
+        scores = self.directions.scores(vectors)
+        best = min(self.best, scores.shape[1])
+        top = np.partition(scores, scores.shape[1] - best, axis=1)[:, -best:]
+        level: Floats = (self.weight * top.mean(1)).astype(np.float32)
+        return level
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,16 +17,15 @@ from fingerprint_db.calibration import (
     author_document,
     author_from,
     digest_of_parts,
-    following,
 )
-from fingerprint_db.calibration_encoding import decode_part, encode_part
+from fingerprint_db.calibration_encoding import decode_part
 from fingerprint_db.change import canonical_json
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryUnavailable
-from fingerprint_db.lifecycle import Author
 from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.redis_store.connection import reaching
 from fingerprint_db.redis_store.keys import SpaceKeys
+from fingerprint_db.registry import CalibrationStep
 
 _ATTEMPTS = 20
 _PARTS_PER_READ = 8  # of 570 KB each
@@ -44,25 +43,18 @@ class RedisCalibrations:
         """The calibration as stored; RegistryCorrupt where that contradicts itself."""
         return self._read(space)[1]
 
-    def write(
-        self,
-        space: str,
-        add: Sequence[PhotographPart],
-        forget: str | None,
-        seen: int,
-        author: Author,
-    ) -> Calibration:
-        """As `Registry.store_calibration` says."""
+    def write(self, space: str, step: CalibrationStep, data: Mapping[str, bytes]) -> Calibration:
+        """As `Registry._write_calibration` says."""
         keys = SpaceKeys(space)
-        data = {digest_of(encoded): encoded for encoded in (encode_part(space, p) for p in add)}
-        parts = {digest: decode_part(space, encoded) for digest, encoded in data.items()}
         tried: bytes | None = None
         with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
             for _ in range(_ATTEMPTS):
                 stored, held = self._read(space)
                 if tried is not None and stored == tried:  # the connection died after EXEC
                     return held
-                changed = following(held, parts, forget, seen, author)
+                changed = step(held)
+                if changed is held:
+                    return held
                 tried = _encode_list(changed)
                 try:
                     pipe.watch(keys.calibration)
@@ -70,8 +62,8 @@ class RedisCalibrations:
                         pipe.unwatch()
                         continue
                     pipe.multi()
-                    for digest, encoded in data.items():
-                        pipe.set(keys.photographs(digest), encoded)
+                    for digest in changed.parts.keys() - held.parts.keys():
+                        pipe.set(keys.photographs(digest), data[digest])
                     pipe.set(keys.calibration, tried)
                     for digest in held.parts.keys() - changed.parts.keys():
                         pipe.delete(keys.photographs(digest))

@@ -19,7 +19,7 @@ transaction for the index and may then fetch the bulk at leisure.
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from fingerprint_db.calibration import Calibration, PhotographPart
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.change import Change, Clock, encode_change, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import (
@@ -50,7 +50,7 @@ from fingerprint_db.redis_store.values import (
     decode_streamed_changes,
     encode_row,
 )
-from fingerprint_db.registry import Registry
+from fingerprint_db.registry import CalibrationStep, Registry
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -216,18 +216,10 @@ class RedisRegistry(Registry):
     def calibration(self, space: str) -> Calibration:
         return self._calibrations.read(space)
 
-    def store_calibration(
-        self,
-        space: str,
-        add: Sequence[PhotographPart] = (),
-        *,
-        forget: str | None = None,
-        seen: int,
-        by: str,
-        reason: str,
+    def _write_calibration(
+        self, space: str, step: CalibrationStep, data: Mapping[str, bytes]
     ) -> Calibration:
-        author = Author(self._clock(), by, reason)
-        return self._calibrations.write(space, add, forget, seen, author)
+        return self._calibrations.write(space, step, data)
 
     def _move(self, space: str, model_id: str, verb: Move, by: str, reason: str) -> Change:
         def plan(index: SpaceIndex, author: Author) -> _Write:

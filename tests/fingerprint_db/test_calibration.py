@@ -19,6 +19,7 @@ from fingerprint_db.errors import (
     UnsignedChange,
     WrongSettings,
 )
+from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
@@ -150,6 +151,11 @@ def test_more_photographs_than_a_space_may_have_are_refused(
     with pytest.raises(WrongSettings, match=r"7 fingerprints of photographs would .*, 6 may"):
         registry.store_calibration(SPACE, [part("news", 3)], seen=1, **WHO)
     assert registry.calibration(SPACE).count == 4
+
+
+def test_what_a_write_does_is_said_once_for_every_keeper() -> None:
+    for keeper in (MemoryRegistry, RedisRegistry):
+        assert keeper.store_calibration is Registry.store_calibration
 
 
 def test_another_process_sees_what_was_stored(stored: RedisRegistry, database: Database) -> None:

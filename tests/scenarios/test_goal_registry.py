@@ -8,7 +8,7 @@ import redis
 
 from deploy.services.redis import RunningRedis, start_redis
 from fingerprint_db.redis_store.registry import RedisRegistry
-from fingerprint_db.transfer import decode_contents, export
+from fingerprint_db.transfer import export, import_
 from tests.fingerprint_db.samples import model
 from tests.scenarios.harness import DARK, Event, Run, ordinary_events, running
 from tests.scenarios.load import Load
@@ -73,7 +73,7 @@ def test_an_emptied_registry_is_noticed_and_a_restored_one_is_taken_up(
         assert starting.drain() == 0
     with running(run.worker()) as again:
         again.wait_logged("verdicts were committed with revision 2")
-        registry.absorb(decode_contents(saved), by="ada", reason="restored")
+        import_(registry, saved, by="ada", reason="restored")
         wait_for(
             lambda: verdict_of_a_dark_image(run) == ("no_evidence", ()),
             "the restored registry to be taken up",

@@ -1,11 +1,15 @@
 """Every end of the program is an exit code and a sentence; a traceback is for bugs alone."""
 
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 
+from tests.worker.extractor.tiny_bundle import real_png
 from worker import program
 from worker.errors import RejectError, RetryError, StopError
 from worker.program import run_app
@@ -57,6 +61,35 @@ def test_an_unexpected_error_shows_its_traceback_and_asks_for_a_report(
     assert run_app(app, []) == 70
     assert "Traceback" in (err := capsys.readouterr().err)
     assert "this is a bug" in err
+
+
+def test_without_a_place_for_compiled_code_the_variable_that_names_one_is_told(
+    tmp_path: Path,
+) -> None:
+    """As in a container whose files cannot be written: numba may look in the given place alone."""
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(real_png(1))
+    nowhere = {
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator",
+        "NUMBA_CACHE_DIR": f"{picture}/no folder",
+    }
+    command = "import sys; from worker.program import main; sys.exit(main(sys.argv[1:]))"
+    ended = subprocess.run(
+        [sys.executable, "-c", command, "scan", str(picture)],
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "set NUMBA_CACHE_DIR to a folder that this user can write" in ended.stderr
+
+
+def test_another_error_at_run_time_is_still_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.report(RuntimeError("cannot go on")) == 70
+    assert "this is a bug" in capsys.readouterr().err
 
 
 def test_wrong_usage_is_shown_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,18 +61,19 @@ def trial(
     """
     from dataclasses import replace
 
-    from fingerprint_db.conditions import CODECS
+    from fingerprint_db.conditions import CODECS, is_shown
     from training.open_set import plan, run
     from training.open_set.fit import FitRecipe
     from training.open_set.spaces import SpaceRecipe
     from training.open_set.trial import TrialRecipe
     from worker.errors import StopError
 
-    _among("--codec", codec, CODECS)
+    shown = [one for one in CODECS if is_shown(one)]
+    _among("--codec", codec, shown)
     fit = FitRecipe(dimension=dimension, shrinkage=shrinkage)
     recipe = TrialRecipe(replace(SpaceRecipe(), fit=fit))
     measured = False
-    for name in CODECS:
+    for name in shown:
         if codec and name not in codec:
             continue
         known = run.read(name, "learn", plan.folder(folder))
@@ -99,6 +100,9 @@ def trial(
 def bundle(
     out: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
     folder: Folder = None,
+    bases_of: Annotated[
+        Path | None, typer.Option(help="A bundle whose leading directions are kept.")
+    ] = None,
 ) -> None:
     """Fit every codec's map and space on all that may be learned from, and write the bundle.
 
@@ -109,6 +113,7 @@ def bundle(
     from training.open_set import export, plan
     from training.open_set.spaces import SpaceRecipe
     from worker.errors import StopError
+    from worker.extractor.bundle import load_bundle
 
     if out.exists() and any(out.iterdir()):
         raise StopError(f"{out} holds files; give a new folder: nothing was written", exit_code=2)
@@ -116,7 +121,8 @@ def bundle(
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    digest = export.write_bundle(out, plan.folder(folder), SpaceRecipe(), say)
+    kept = load_bundle(bases_of) if bases_of else None
+    digest = export.write_bundle(out, plan.folder(folder), SpaceRecipe(), say, kept)
     for report in export.enrol_zoo(out):
         say(f"enrolled {report.name} from {report.samples} pictures")
     print(digest)

@@ -17,5 +17,6 @@ registries of any size are then asked about the same fingerprints.
 - experiments.py     registries of 1 to 1,000 models, 10 to 200 samples, open-set curves
 - goals.py           the goals of the issue against the rows
 - run.py             all of it, to open-set.json
-- pages/             the pages and plots, from the json alone
+- baselines/         what simpler methods do on the same pictures, to baselines.json
+- pages/             the pages and plots, from the two json files alone
 """

@@ -48,7 +48,7 @@ class Kept:
 
     def lock(self, subject: Subject) -> Path:
         """The file that whoever draws the subject holds."""
-        return self.folder / "locks" / _file_name(subject)
+        return self.folder / "locks" / file_name(subject)
 
     def is_there(self, subject: Subject) -> bool:
         """Whether all of the subject is kept."""
@@ -73,7 +73,7 @@ class Kept:
         return _samples_of(_read(self._path("samples", subject)))
 
     def _path(self, part: str, subject: Subject) -> Path:
-        return self.folder / part / f"{_file_name(subject)}.npz"
+        return self.folder / part / f"{file_name(subject)}.npz"
 
 
 _BY_CONDITION = ("vectors", "rows", "size_classes", "kinds")
@@ -115,7 +115,8 @@ def _samples_of(arrays: Mapping[str, NDArray[Any]]) -> Samples:
     )
 
 
-def _file_name(subject: Subject) -> str:
+def file_name(subject: Subject) -> str:
+    """A name for the subject's file that changes with its version, without an ending."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in subject.title)
     version = hashlib.sha256(f"{subject.title} {subject.version}".encode()).hexdigest()[:12]
     return f"{plain}-{version}"

@@ -14,6 +14,7 @@ from PIL import Image
 
 from training.data.manifest import Entry, Manifest
 from training.data.pictures import Kind
+from training.data.roles import Role
 from training.evaluation.plan import Plan
 from training.evaluation.subjects import Shown, Subject, arriving, number_of
 from training.histories.history import DAMAGED_FILES, HISTORIES
@@ -30,10 +31,8 @@ _ROOM = 1.2  # a picture is made smaller only where it is so much larger than th
 def real_subjects(manifest: Manifest, plan: Plan) -> Iterator[Subject]:
     """Sources at each side, whole files, kinds, and what is no photograph."""
     by_source = _by_source(manifest, "photo", plan)
+    yield from photograph_subjects(manifest, plan, "held_out")
     for source, entries in by_source.items():
-        for side in plan.sides:
-            draw = partial(_cuts, manifest, entries, side, plan)
-            yield Subject("photographs", source, "", "", side, draw, _version(entries, plan))
         whole = partial(_whole, manifest, entries)
         yield Subject("whole", source, "", "", 0, whole, _version(entries, plan))
     same = _for_kinds(manifest, list(by_source.values()), plan)
@@ -47,9 +46,19 @@ def real_subjects(manifest: Manifest, plan: Plan) -> Iterator[Subject]:
             yield Subject("other", source, kind, "", 0, whole, _version(entries, plan))
 
 
-def _by_source(manifest: Manifest, kind: Kind, plan: Plan) -> dict[str, list[Entry]]:
+def photograph_subjects(manifest: Manifest, plan: Plan, role: Role) -> Iterator[Subject]:
+    """Every source of photographs of a role at each side."""
+    for source, entries in _by_source(manifest, "photo", plan, role).items():
+        for side in plan.sides:
+            draw = partial(_cuts, manifest, entries, side, plan)
+            yield Subject("photographs", source, "", "", side, draw, _version(entries, plan))
+
+
+def _by_source(
+    manifest: Manifest, kind: Kind, plan: Plan, role: Role = "held_out"
+) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
-    for entry in manifest.pictures(kind, "held_out"):
+    for entry in manifest.pictures(kind, role):
         found.setdefault(entry.source, []).append(entry)
     return {name: _spread(found[name], plan.most_of_a_source) for name in sorted(found)}
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fingerprint_db.conditions import CODECS, MOST_READINGS, readings_of
+from fingerprint_db.conditions import CODECS, readings_of
 from fingerprint_db.gate.enrolment import Registration, Samples, enrol
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.names import model_id_of
@@ -41,7 +41,7 @@ from worker.registry.view import RegistryView
 
 _BATCH = 64
 _SHOWN = 50  # candidates beside a verdict, the most that a policy allows
-_FURTHER = MOST_READINGS - 1  # beside the first
+_FURTHER = max(len(readings_of(codec)) for codec in CODECS) - 1  # beside the first
 _AT = datetime(2026, 1, 1, tzinfo=UTC)  # entries must not differ by the day
 
 

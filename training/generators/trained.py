@@ -1,11 +1,12 @@
 """Generators trained without a critic (training/likelihood), as generators of the list."""
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from training.generators.generator import Generator, from_pictures
 from training.likelihood.ddpm import Ddpm
@@ -23,20 +24,21 @@ def trained_generators() -> Iterator[Generator]:
     """Those whose weights are there, committed or trained in the cache folder."""
     for model in models():
         if model.weights.is_file():
-            yield _of_model(model)
+            yield generator_of(model, partial(_loaded, model))
 
 
-def _of_model(model: LikelihoodModel) -> Generator:
+def generator_of(model: LikelihoodModel, network: Callable[[], nn.Module]) -> Generator:
+    """A model as a generator; `network` gives the trained one whenever pictures are asked for."""
     if model.family == "vq_decoder":
         return from_pictures(
             model.name,
             model.family,
             _DECODER_SIDES,
-            lambda square, _: rebuilt(cast(VqDecoder, _loaded(model)), square),
+            lambda square, _: rebuilt(cast(VqDecoder, network()), square),
         )
 
     def make(count: int, side: int, seed: int, pictures: Sequence[Picture]) -> list[Picture]:
-        return drawn(cast(Ddpm | Flow, _loaded(model)), count, seed)
+        return drawn(cast(Ddpm | Flow, network()), count, seed)
 
     return Generator(model.name, model.family, True, (SIDE,), make)
 

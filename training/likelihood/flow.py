@@ -11,23 +11,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LEVELS, STEPS = 3, 6
+STEPS = (6, 6, 4, 4)
+"""Of each level, from half the side down to a sixteenth of it."""
+
+WIDTHS = (32, 32, 48, 40)
+"""Channels of the networks of each level; together they have half a million weights."""
+
+LEVELS = len(STEPS)
 TEMPERATURE = 0.7
 """Of the noise that pictures are drawn from; at 1 small flows draw speckle."""
 
 
 class Flow(nn.Module):
-    """Draws pictures of `side` pixels, a multiple of 8."""
+    """Draws pictures of `side` pixels, a multiple of 16."""
 
-    def __init__(self, side: int = 64, width: int = 96) -> None:
+    def __init__(self, side: int = 64, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.side = side
         self.levels = nn.ModuleList()
         channels = 3
-        for level in range(LEVELS):
+        for level, (steps, width) in enumerate(zip(STEPS, widths, strict=True)):
             channels *= 4
-            self.levels.append(nn.ModuleList(Step(channels, width) for _ in range(STEPS)))
+            self.levels.append(nn.ModuleList(Step(channels, width) for _ in range(steps)))
             channels //= 2 if level + 1 < LEVELS else 1
+        # The coarsest noise has a mean and a deviation at each place: aligned faces have a middle.
+        coarsest = (1, channels, side >> LEVELS, side >> LEVELS)
+        self.mean = nn.Parameter(torch.zeros(coarsest))
+        self.deviation = nn.Parameter(torch.zeros(coarsest))  # its logarithm
 
     def encode(self, pictures: Tensor) -> tuple[list[Tensor], Tensor]:
         """(N,3,R,R) -> noise of each level, and the logarithm of the volume's change (N,)."""
@@ -41,11 +51,12 @@ class Flow(nn.Module):
             if level + 1 < LEVELS:
                 maps, finished = maps.chunk(2, 1)
                 noise.append(finished)
-        return [*noise, maps], volume
+        coarsest = (maps - self.mean) * (-self.deviation).exp()
+        return [*noise, coarsest], volume - self.deviation.sum()
 
     def decode(self, noise: list[Tensor]) -> Tensor:
         """The reverse of `encode`."""
-        maps = noise[-1]
+        maps = noise[-1] * self.deviation.exp() + self.mean
         for level in range(LEVELS - 1, -1, -1):
             if level + 1 < LEVELS:
                 maps = torch.cat([maps, noise[level]], 1)
@@ -100,7 +111,7 @@ class Step(nn.Module):
         """(N,C,h,w) -> (N,C,h,w) and the logarithm of the volume's change (N,)."""
         places = maps.shape[2] * maps.shape[3]
         maps = (maps + self.shift) * self.scale.exp()
-        maps = functional.conv2d(maps, self.mixing[:, :, None, None])
+        maps = _mixed(maps, self.mixing)
         same, other = maps.chunk(2, 1)
         grow, move = self._coupling(same)
         change = places * (self.scale.sum() + torch.linalg.slogdet(self.mixing)[1])
@@ -112,9 +123,18 @@ class Step(nn.Module):
         same, other = maps.chunk(2, 1)
         grow, move = self._coupling(same)
         maps = torch.cat([same, (other - move) * (-grow).exp()], 1)
-        maps = functional.conv2d(maps, torch.linalg.inv(self.mixing)[:, :, None, None])
+        maps = _mixed(maps, torch.linalg.inv(self.mixing))
         return maps * (-self.scale).exp() - self.shift
 
     def _coupling(self, same: Tensor) -> tuple[Tensor, Tensor]:
-        grow, move = self.network(same).chunk(2, 1)
+        grow, move = self.network(same).to(same).chunk(2, 1)
         return 1.5 * torch.tanh(grow / 1.5), move
+
+
+def _mixed(maps: Tensor, mixing: Tensor) -> Tensor:
+    """Each place's channels (N,C,h,w) by a matrix (C,C).
+
+    Never in bfloat16, which has fewer steps than the picture: only the networks may be in it.
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        return functional.conv2d(maps, mixing[:, :, None, None])

@@ -1,7 +1,7 @@
 """The generators trained without a critic, by name: what is trained, where it lies, how it is read.
 
 `latentprint train likelihood NAME` trains one. Weights are committed to training/likelihood/weights
-once they are worth it; until then they lie in the cache folder.
+in 8 bits once they are worth it; until then they lie in the cache folder.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from training.data.fetch import cache_folder
 from training.likelihood.ddpm import Ddpm
+from training.likelihood.eight_bits import in_float32
 from training.likelihood.flow import Flow
 from training.likelihood.vq_decoder import VqDecoder
 from training.zoo import checkpoint
@@ -81,19 +82,23 @@ def models() -> list[LikelihoodModel]:
     ]
 
 
-def load(model: LikelihoodModel) -> nn.Module:
-    """The trained network, in evaluation mode on the CPU; StopError when it is not there."""
-    if not model.weights.is_file():
+def load(model: LikelihoodModel, weights: Path | None = None) -> nn.Module:
+    """The trained network, in evaluation mode on the CPU, of its own weights or those of a file.
+
+    StopError when they are not there or of another version.
+    """
+    path = weights or model.weights
+    if not path.is_file():
         raise StopError(
-            f"there are no weights of {model.name} at {model.weights};"
+            f"there are no weights of {model.name} at {path};"
             f" train it: `latentprint train likelihood {model.family}`"
         )
-    state, _ = checkpoint.load_state(model.weights)
+    state, _ = checkpoint.load_state(path)
     network = model.built()
     try:
-        network.load_state_dict({name: value.float() for name, value in state.items()})
-    except RuntimeError as error:
+        network.load_state_dict(in_float32(state))
+    except (RuntimeError, ValueError) as error:
         raise StopError(
-            f"{model.weights} does not hold a {model.family} of this version; train it again"
+            f"{path} does not hold a {model.family} of this version; train it again"
         ) from error
     return network.requires_grad_(False).eval()

@@ -20,7 +20,7 @@ _SPECTRUM_SHARE = 0.5
 class VqDecoder(nn.Module):
     """`rebuild` turns pictures (N,3,H,W) in [-1,1], sides multiples of 4, into its version."""
 
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self, width: int = 40) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Conv2d(3, width, 4, 2, 1),
@@ -37,9 +37,9 @@ class VqDecoder(nn.Module):
             nn.Conv2d(2 * width, width, 3, 1, 1),
             Residual(width),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(width, width, 3, 1, 1),
+            nn.Conv2d(width, width // 2, 3, 1, 1),
             nn.SiLU(),
-            nn.Conv2d(width, 3, 3, 1, 1),
+            nn.Conv2d(width // 2, 3, 3, 1, 1),
         )
 
     def rebuild(self, pictures: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The classes of the corpus: sources of photographs with their histories, and generators.
 
-A photograph is shown at each side that it has room for: a cut of it as it is, the picture made
-smaller and then cut, and after a few histories each (training/histories). A photograph that is
+A photograph is shown as the file that it came in, and at each side that it has room for: a cut of
+it as it is, the picture made smaller and then cut, and after several histories each
+(training/histories). A photograph that is
 smaller than the side is not enlarged for it: enlarged pictures are a history of their own.
 """
 
@@ -19,6 +20,8 @@ from training.open_set.corpus import Drawn, PictureClass, number_of
 from worker.enrol.recompress import Picture, from_pil
 
 SIDES = (64, 128, 256, 512)
+WHOLE = 0
+"""In place of a side: the whole file, as it came."""
 _LARGEST = 2048  # of larger photographs the middle is seen: memory, not science
 MOST_OF_A_SOURCE = 200
 """Photographs: one source of a thousand faces must not cost more than all others together."""
@@ -32,7 +35,7 @@ def real_classes(manifest: Manifest, role: Role, *, histories: int) -> list[Pict
     return [
         _real_class(manifest, source, entries[:MOST_OF_A_SOURCE], role, side, histories)
         for source, entries in sorted(by_source.items())
-        for side in SIDES
+        for side in (WHOLE, *SIDES)
     ]
 
 
@@ -47,6 +50,9 @@ def _real_class(
     def draw() -> Iterator[Drawn]:
         for entry in entries:
             identity = number_of(entry.file)
+            if side == WHOLE:
+                yield Drawn(manifest.path(entry).read_bytes(), identity, "native")
+                continue
             rng = np.random.default_rng([identity, side])
             yield from _views(_read(manifest, entry), identity, side, histories, role, rng)
 

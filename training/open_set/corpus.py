@@ -1,5 +1,8 @@
 """The corpus: pictures of both sides, through histories and conditions, to block statistics.
 
+What was a JPEG before is kept as the worker reads it when it comes once more without loss, beside
+what it becomes under the conditions; and so are whole files as they came.
+
 One file for each class of pictures (a source of photographs under one kind of history, or a
 generator), written once and read again while neither the blocks nor the class have changed:
 drawing costs minutes, and every trial reads the same numbers.
@@ -12,6 +15,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +27,22 @@ from training.histories.conditions import Arrival
 from worker.decoder.decode import DecodeLimits, decode
 from worker.decoder.regions import RegionReading
 from worker.enrol.recompress import Picture
-from worker.errors import StopError
-from worker.extractor.blocks.picture_features import BLOCKS
-from worker.extractor.earlier_jpeg import find_earlier
+from worker.errors import RejectError, StopError
+from worker.extractor.arrival import Arrival as Shown
+from worker.extractor.arrival import arrival
+from worker.extractor.blocks.picture_features import BLOCKS, BLOCKS_VERSION
 from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import Nuisance, nuisance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """One picture before it is re-encoded: `photograph` tells pictures of one origin."""
+    """One picture before it is re-encoded, or a whole file, which is not re-encoded.
 
-    picture: Picture
+    `photograph` tells pictures of one origin.
+    """
+
+    picture: Picture | bytes
     photograph: int
     history: str
 
@@ -56,12 +64,35 @@ class PictureClass:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AsTheyCame:
+    """Pictures that nothing was done to, in the codec that the worker reads them in, a row each.
+
+    Those that their pixels tell were a JPEG, and whole files. `codecs` (N,) names, `features`
+    (N, F) float16, `kinds` (N, 15) float32 nuisance vectors, `photographs`, `sides` (0 of a whole
+    file) and `pixels`, which are read, (N,) int64, `histories` (N,); `qualities` (N,) of a JPEG
+    that the pixels tell of, or 0.
+    """
+
+    codecs: NDArray[np.str_]
+    features: NDArray[np.float16]
+    kinds: NDArray[np.float32]
+    photographs: NDArray[np.int64]
+    sides: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    histories: NDArray[np.str_]
+    qualities: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codecs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Drawings:
     """A class on disk: `features[condition]` (N, F) float16, and of each picture what it is.
 
     `kinds[condition]` (N, 15) float32 are nuisance vectors: what kind of picture each is there.
     `earlier` (N,) is the quality of the JPEG that the picture was before, as its pixels tell, or 0:
-    the worker takes such a lossless file for that JPEG.
+    the worker takes such a lossless file for that JPEG, and it is among those of `came`.
     """
 
     name: str
@@ -74,6 +105,7 @@ class Drawings:
     sides: NDArray[np.int64]
     histories: NDArray[np.str_]
     earlier: NDArray[np.int64]
+    came: AsTheyCame
 
 
 LIMITS = DecodeLimits(RegionReading())
@@ -83,7 +115,10 @@ LIMITS = DecodeLimits(RegionReading())
 def extract(
     classes: Iterable[PictureClass], conditions: Mapping[str, Arrival], folder: Path
 ) -> Iterator[str]:
-    """Write what is missing of the classes' files, each whole or not at all; names as they go."""
+    """Write what is missing of the classes' files, each whole or not at all; names as they go.
+
+    One of the conditions is `clean`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for one in classes:
         path = folder / f"{_file_name(one, conditions)}.npz"
@@ -100,7 +135,7 @@ def read_all(folder: Path, role: Role, arrivals: Collection[str]) -> list[Drawin
     files = sorted(path for path in folder.glob("*.npz") if path.suffixes == [".npz"])
     by_name: dict[str, list[Drawings]] = defaultdict(list)
     for one in (read(path, arrivals) for path in files):
-        if one.role == role and len(one.photographs):
+        if one.role == role and len(one.photographs) + len(one.came):
             by_name[one.name].append(one)
     if not by_name:
         raise StopError(
@@ -120,7 +155,8 @@ def of_blocks(drawings: Iterable[Drawings], blocks: Collection[str]) -> Iterator
     kept = np.concatenate([np.full(size, name in blocks) for name, size in BLOCKS.items()])
     for one in drawings:
         features = {name: rows[:, kept] for name, rows in one.features.items()}
-        yield dataclasses.replace(one, features=features)
+        came = dataclasses.replace(one.came, features=one.came.features[:, kept])
+        yield dataclasses.replace(one, features=features, came=came)
 
 
 def together(parts: Sequence[Drawings]) -> Drawings:
@@ -136,6 +172,12 @@ def together(parts: Sequence[Drawings]) -> Drawings:
         sides=np.concatenate([part.sides for part in parts]),
         histories=np.concatenate([part.histories for part in parts]),
         earlier=np.concatenate([part.earlier for part in parts]),
+        came=AsTheyCame(
+            *(
+                np.concatenate([getattr(part.came, column.name) for part in parts])
+                for column in dataclasses.fields(AsTheyCame)
+            )
+        ),
     )
 
 
@@ -157,6 +199,7 @@ def read(path: Path, arrivals: Collection[str]) -> Drawings:
             arrays["sides"],
             arrays["histories"],
             arrays["earlier"],
+            AsTheyCame(*(arrays[f"came.{f.name}"] for f in dataclasses.fields(AsTheyCame))),
         )
 
 
@@ -164,7 +207,15 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
     rows: dict[str, list[NDArray[np.float16]]] = {name: [] for name in conditions}
     kinds: dict[str, list[NDArray[np.float32]]] = {name: [] for name in conditions}
     about: list[Drawn] = []
+    earlier: list[int] = []
+    came: list[_Came] = []
     for number, drawn in enumerate(one.draw()):
+        if isinstance(drawn.picture, bytes):
+            with suppress(RejectError):  # of another format than the worker takes
+                image = decode(drawn.picture, LIMITS)
+                if image.problem is None:
+                    came.append(_Came(drawn, 0, arrival(image)))
+            continue
         seen = {}
         for name, encode in conditions.items():
             rng = np.random.default_rng([number_of(f"{one.name} {one.side} {name}"), number])
@@ -172,6 +223,10 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
         if any(image.problem is not None for image in seen.values()):
             continue  # the worker would not judge it, so nothing is to be learned from it
         about.append(drawn)
+        shown = arrival(seen["clean"])
+        earlier.append(shown.earlier_quality or 0)
+        if one.real and shown.earlier_quality is not None:
+            came.append(_Came(drawn, one.side, shown))
         for name, image in seen.items():
             rows[name].append(block_statistics(image.regions).astype(np.float16))
             kinds[name].append(nuisance(image.regions, image.facts).vector)
@@ -183,8 +238,9 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
         about=np.array([one.name, one.family, kind, one.role]),
         photographs=np.array([drawn.photograph for drawn in about], np.int64),
         sides=np.full(len(about), one.side, np.int64),
-        histories=np.array([drawn.history for drawn in about]),
-        earlier=np.array([_earlier(drawn.picture) for drawn in about], np.int64),
+        histories=np.array([drawn.history for drawn in about], np.str_),
+        earlier=np.array(earlier, np.int64),
+        **{f"came.{name}": array for name, array in _columns(came, size).items()},
         **{
             f"of.{name}": np.array(found, np.float16).reshape(-1, size)
             for name, found in rows.items()
@@ -197,25 +253,34 @@ def _write(one: PictureClass, conditions: Mapping[str, Arrival], path: Path) -> 
     partial.replace(path)
 
 
-def _earlier(picture: Picture) -> int:
-    found = find_earlier((np.ascontiguousarray(picture),))
-    return 0 if found is None else found.quality
+class _Came:
+    """A row of AsTheyCame; without the pixels, which would fill the memory."""
+
+    def __init__(self, drawn: Drawn, side: int, shown: Shown) -> None:
+        self.codec, self.side, self.drawn = shown.codec, side, (drawn.photograph, drawn.history)
+        self.quality = shown.earlier_quality or 0
+        self.pixels = side**2 or sum(region[0].size for region in shown.regions)
+        self.features = block_statistics(shown.regions).astype(np.float16)
+        self.kind = nuisance(shown.regions, shown.facts).vector
+
+
+def _columns(came: Sequence[_Came], size: int) -> dict[str, NDArray[np.generic]]:
+    return {
+        "codecs": np.array([one.codec for one in came], np.str_),
+        "features": np.array([one.features for one in came], np.float16).reshape(-1, size),
+        "kinds": np.array([one.kind for one in came], np.float32).reshape(-1, len(Nuisance.NAMES)),
+        "photographs": np.array([one.drawn[0] for one in came], np.int64),
+        "sides": np.array([one.side for one in came], np.int64),
+        "pixels": np.array([one.pixels for one in came], np.int64),
+        "histories": np.array([one.drawn[1] for one in came], np.str_),
+        "qualities": np.array([one.quality for one in came], np.int64),
+    }
 
 
 def _file_name(one: PictureClass, conditions: Mapping[str, Arrival]) -> str:
-    said = f"{one.name} {one.version} {' '.join(conditions)} {_blocks_digest()}"
+    said = f"{one.name} {one.version} {' '.join(conditions)} {BLOCKS_VERSION}"
     plain = "".join(letter if letter.isalnum() else "-" for letter in one.name)
     return f"{plain}-{one.side}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
-
-
-def _blocks_digest() -> str:
-    """Of the code of the blocks: other numbers are other files."""
-    import worker.extractor.blocks as blocks
-
-    found = hashlib.sha256()
-    for path in sorted(Path(blocks.__path__[0]).glob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def number_of(text: str) -> int:

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from fingerprint_db.background import Background, CodecSpace, Cohort, Floats, size_class_of
-from fingerprint_db.conditions import CODECS, Codec
+from fingerprint_db.conditions import CODECS, Codec, is_shown, readings_of
 from fingerprint_db.gate.enrolment import EnrolmentReport, Registration, enrol
 from fingerprint_db.matching.familiarity import Familiarity
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import export
 from training.histories.encodings import PNG, write
 from training.open_set import run
-from training.open_set.spaces import Learning, SpaceRecipe, basis_of, learn
+from training.open_set.cohorts import cohorts, native
+from training.open_set.spaces import Learning, SpaceRecipe, basis_of, learn, synthesis_weights
 from training.open_set.trial import CONSTANTS
 from training.zoo.catalog import CATALOG, HELD_OUT
 from training.zoo.generate import generate, load_generator
@@ -29,6 +30,7 @@ from worker.enrol.recompress import Picture
 from worker.enrol.samples import fingerprint_samples
 from worker.errors import StopError
 from worker.extractor import bundle as layout
+from worker.extractor.bundle import Bundle
 from worker.extractor.document import GROUPS, codecs_of
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.fingerprint_map import CodecMap
@@ -43,27 +45,36 @@ Say = Callable[[str], None]
 
 
 def write_bundle(
-    folder: Path,
-    corpus: Path,
-    recipe: SpaceRecipe,
-    say: Say,
+    folder: Path, corpus: Path, recipe: SpaceRecipe, say: Say, bases_of: Bundle | None = None
 ) -> str:
-    """Fit everything and write the bundle but the zoo's entries; returns its digest."""
+    """Fit everything and write the bundle but the zoo's entries; returns its digest.
+
+    With `bases_of` the leading directions are that bundle's: they hardly change, and are two thirds
+    of what a new bundle adds to a history.
+    """
     maps: dict[Codec, CodecMap] = {}
     spaces: dict[Codec, CodecSpace] = {}
     distances: list[Floats] = []
     for group in GROUPS:
-        known = []
-        for codec in codecs_of(group):
-            say(f"reading {codec}")
-            known.append(Learning.of(codec, run.read(codec, "learn", corpus), recipe))
-        say(f"{group}: directions")
-        basis = basis_of(known, recipe)
-        for one in known:
-            codec = one.real.codec
-            say(f"{codec}: map and space")
-            maps[codec], spaces[codec] = learn(one, basis, recipe)
-            distances += list(_native_distances(one, spaces[codec].cohort))
+        shown = [codec for codec in codecs_of(group) if is_shown(codec)]
+        if bases_of is None:
+            say(f"{group}: directions")
+            every = (one for codec in shown for one in _learning(codec, corpus, recipe).values())
+            basis = basis_of(every, recipe)
+        else:
+            basis = bases_of.maps[shown[0]].basis
+        for codec in shown:
+            say(f"{codec}: map, statistics, photographs")
+            learning = _learning(codec, corpus, recipe)
+            learned = {name: learn(one, basis, recipe) for name, one in learning.items()}
+            maps |= {name: one.to_fingerprint for name, one in learned.items()}
+            held = cohorts(learning, maps)
+            for name, one in learned.items():
+                weights = synthesis_weights(learning[name], maps[name], recipe)
+                # Background generators weigh nothing in the decision, so that none are kept.
+                nobody = one.generators[: 0 if CONSTANTS.impostor_weight == 0 else None]
+                spaces[name] = CodecSpace(one.real_variance, nobody, weights, held[name])
+            distances += list(_native_distances(learning[codec], held[codec]))
     limit = float(np.quantile(np.concatenate(distances), FAMILIAR))
     constants = replace(CONSTANTS, unfamiliar_distance=round(limit, 3))
     background = Background("0" * 64, {codec: spaces[codec] for codec in CODECS}, constants)
@@ -72,13 +83,19 @@ def write_bundle(
     )
 
 
+def _learning(codec: Codec, corpus: Path, recipe: SpaceRecipe) -> dict[Codec, Learning]:
+    """Of every space that files of a codec are read in."""
+    drawings = run.read(codec, "learn", corpus)
+    return {one: Learning.of(one, drawings, recipe) for one in readings_of(codec)}
+
+
 def _native_distances(one: Learning, cohort: Cohort) -> Iterator[Floats]:
     """How far native photographs that are not in the cohort lie from it, by size class."""
-    native = one.known.where(np.char.startswith(one.known.histories, "native"))
-    sizes = np.array([size_class_of(int(pixels)) for pixels in native.pixels])
+    seen = one.known.where(native(one.known.histories))
+    sizes = np.array([size_class_of(int(pixels)) for pixels in seen.pixels])
     for size in np.unique(sizes):
         alike = Familiarity.of(cohort.where(cohort.size_classes == size))
-        yield alike.distances(native.kinds[sizes == size])
+        yield alike.distances(seen.kinds[sizes == size])
 
 
 def _provenance(

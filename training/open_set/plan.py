@@ -26,7 +26,7 @@ from worker.enrol.recompress import Picture, from_pil
 ARRIVALS: dict[str, str] = {condition.name: arrival_of(condition) for condition in CONDITIONS}
 """For each enrolled condition the name of its arrival in training/histories/conditions.py."""
 
-HISTORIES_OF: dict[Role, int] = {"learn": 2, "held_out": 4}
+HISTORIES_OF: dict[Role, int] = {"learn": 8, "held_out": 4}
 """Drawn for each photograph and side, beside the native and the reduced view."""
 
 PICTURES: dict[Kind, dict[int, int]] = {

@@ -11,13 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprint_db.conditions import Codec, conditions_of
+from fingerprint_db.background import Background, CodecSpace
+from fingerprint_db.conditions import Codec, conditions_of, readings_of
 from training.data.roles import Role
 from training.generators.roles import kind_of
+from training.open_set.cohorts import cohorts
 from training.open_set.corpus import Drawings, of_blocks, read_all, together
 from training.open_set.plan import ARRIVALS
-from training.open_set.spaces import BLOCKS_OF, CodecPictures, Learning, basis_of, learn
-from training.open_set.trial import Found, TrialRecipe, judge
+from training.open_set.spaces import (
+    BLOCKS_OF,
+    CodecPictures,
+    Learning,
+    basis_of,
+    learn,
+    synthesis_weights,
+)
+from training.open_set.trial import Found, Spaces, TrialRecipe, judge
 from worker.extractor.document import group_of
 
 FOLDS = 4
@@ -31,8 +40,9 @@ def fold_of(name: str) -> int:
 
 
 def read(codec: Codec, role: Role, folder: Path) -> list[Drawings]:
-    """The corpus of a role under one codec's conditions, of the blocks that the codec reads."""
-    arrivals = [ARRIVALS[condition.name] for condition in conditions_of(codec)]
+    """The corpus of a role under the conditions of all spaces that files of a codec are read in."""
+    conditions = [c for reading in readings_of(codec) for c in conditions_of(reading)]
+    arrivals = [ARRIVALS[condition.name] for condition in conditions]
     drawings = of_blocks(read_all(folder, role, arrivals), BLOCKS_OF[group_of(codec)])
     return with_few_together(list(drawings))
 
@@ -55,20 +65,34 @@ def once(
 
     Simulated generators stand in for others and are never registered.
     """
-    learning = Learning.of(codec, known, recipe.spaces)
-    basis = basis_of([learning], recipe.spaces)
-    to_fingerprint, space = learn(learning, basis, recipe.spaces)
     generators = [o for o in unseen if not o.real and kind_of(o.family) != "simulated"]
     photographs = [one for one in unseen if one.real]
     if generators and photographs:
+        readings = readings_of(codec)
         yield from judge(
-            codec,
-            to_fingerprint,
-            space,
-            CodecPictures.of(codec, photographs),
-            CodecPictures.of(codec, generators),
+            _spaces(codec, known, recipe),
+            {one: CodecPictures.of(one, photographs) for one in readings},
+            {one: CodecPictures.of(one, generators) for one in readings},
             recipe,
         )
+
+
+def _spaces(codec: Codec, known: Sequence[Drawings], recipe: TrialRecipe) -> Spaces:
+    learning = {one: Learning.of(one, known, recipe.spaces) for one in readings_of(codec)}
+    basis = basis_of(learning.values(), recipe.spaces)
+    learned = {name: learn(one, basis, recipe.spaces) for name, one in learning.items()}
+    maps = {name: one.to_fingerprint for name, one in learned.items()}
+    held = cohorts(learning, maps)
+    codecs = {
+        name: CodecSpace(
+            one.real_variance,
+            one.generators,
+            synthesis_weights(learning[name], maps[name], recipe.spaces),
+            held[name],
+        )
+        for name, one in learned.items()
+    }
+    return Spaces(codec, maps, Background("0" * 64, codecs, recipe.constants))
 
 
 def with_few_together(drawings: Sequence[Drawings]) -> list[Drawings]:

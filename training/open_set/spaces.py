@@ -1,7 +1,7 @@
-"""A codec's map and space from the corpus: what is fitted on whom, and who calibrates.
+"""A codec's map and statistics from the corpus: what is fitted on whom.
 
-Photographs are parted three ways, by photograph or by whole sources: behind the statistics, behind
-the models' z-norm, behind the p-values. Every picture is there under each treatment of the codec
+Photographs are parted three ways, by photograph: behind the statistics, behind the models' z-norm,
+behind the p-values. Every picture is there under each treatment of the codec
 (fingerprint_db/conditions.py), for which one it went through is not seen in a file.
 
 The shares, the size and the penalty were chosen on families and sources left out (training/LOG.md).
@@ -10,16 +10,13 @@ The shares, the size and the penalty were chosen on families and sources left ou
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from fingerprint_db.background import CodecSpace, Cohort, size_class_of
 from fingerprint_db.conditions import Codec, Condition, conditions_of
-from training.histories.history import HISTORIES
-from training.open_set.corpus import Drawings, number_of
+from training.open_set.corpus import Drawings
 from training.open_set.fit import (
     FitRecipe,
     Floats,
@@ -35,9 +32,8 @@ from worker.extractor.bundle_arrays import kept
 from worker.extractor.document import Group, group_of
 from worker.extractor.fingerprint_map import CodecMap
 
-NO_PHOTOGRAPHS = ("plain_ground", "screen", "print")
-"""Groups of histories that leave something else than a photograph: never in the cohort."""
-
+LEAST_QUALITY = 30
+"""The policy's: of a JPEG below nothing is said."""
 
 BLOCKS_OF: dict[Group, tuple[str, ...]] = {
     "lossless": tuple(BLOCKS),
@@ -48,14 +44,13 @@ BLOCKS_OF: dict[Group, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class SpaceRecipe:
-    """`statistics` and `norm` are shares of the photographs (or of the sources, `by_source`); the
-    rest stands behind p-values. `penalty` is the inverse of the logistic regression's C.
+    """`statistics` and `norm` are shares of the photographs; the rest stands behind p-values.
+    `penalty` is the inverse of the logistic regression's C.
     """
 
     fit: FitRecipe = field(default_factory=FitRecipe)
     statistics: float = 0.3
     norm: float = 0.1
-    by_source: bool = False
     penalty: float = 1.0
 
 
@@ -64,7 +59,8 @@ class CodecPictures:
     """All pictures of one side under all treatments of a codec, a row for each view.
 
     `features` (N, F); `names`, `families` (N,) say whose they are; `photographs` (N,) the picture;
-    `treatments` (N,) positions in `conditions_of(codec)`; `sides` (N,) what the picture was drawn
+    `treatments` (N,) positions in `conditions_of(codec)`, and the number of these for what is as it
+    came; `sides` (N,) what the picture was drawn
     for, in pixels; `pixels` (N,) what is read of the view; `kinds` (N, V) nuisance vectors;
     `earlier` (N,) the quality of a JPEG that it was before, or 0.
     """
@@ -83,31 +79,63 @@ class CodecPictures:
 
     @classmethod
     def of(cls, codec: Codec, drawings: Sequence[Drawings]) -> "CodecPictures":
-        """Those of some classes, of one side.
+        """Those of some classes, of one side: under each treatment, and as they came.
 
-        Lossless pictures that were a JPEG before are left out: the worker takes them for that JPEG.
+        Lossless pictures that were a JPEG before are left out: the worker takes them for that JPEG,
+        and they are there as they came.
         """
-        conditions = conditions_of(codec)
-        pairs = [(one, t, c) for one in drawings for t, c in enumerate(conditions)]
+        treatments = conditions_of(codec)
+        found = [
+            cls(
+                codec,
+                one.features[ARRIVALS[condition.name]],
+                np.full(len(one.photographs), one.name),
+                np.full(len(one.photographs), one.family),
+                one.photographs,
+                np.full(len(one.photographs), position),
+                one.sides,
+                _pixels(one.sides, condition),
+                one.histories,
+                one.kinds[ARRIVALS[condition.name]],
+                one.earlier,
+            ).where(np.array(one.earlier == 0) | (codec != "lossless"))
+            for one in drawings
+            for position, condition in enumerate(treatments)
+        ]
+        for one in drawings:
+            came = one.came
+            of_codec = (came.codecs == codec) & (
+                (came.qualities == 0) | (came.qualities >= LEAST_QUALITY)
+            )
+            found.append(
+                cls(
+                    codec,
+                    came.features,
+                    np.full(len(came), one.name),
+                    np.full(len(came), one.family),
+                    came.photographs,
+                    np.full(len(came), len(treatments)),
+                    came.sides,
+                    came.pixels,
+                    came.histories,
+                    came.kinds,
+                    came.qualities,
+                ).where(of_codec)
+            )
+        return cls.together(found)
 
-        def column(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
-            return np.concatenate(values)
+    @classmethod
+    def together(cls, several: Sequence["CodecPictures"]) -> "CodecPictures":
+        """Views of one codec as one."""
+        names = [f.name for f in dataclasses.fields(cls) if f.name != "codec"]
+        columns = {n: np.concatenate([getattr(one, n) for one in several]) for n in names}
+        return cls(several[0].codec, **columns)
 
-        counts = [len(one.photographs) for one, _, _ in pairs]
-        found = cls(
-            codec,
-            column([one.features[ARRIVALS[c.name]] for one, _, c in pairs]),
-            np.repeat([one.name for one, _, _ in pairs], counts),
-            np.repeat([one.family for one, _, _ in pairs], counts),
-            column([one.photographs for one, _, _ in pairs]),
-            np.repeat([t for _, t, _ in pairs], counts),
-            column([one.sides for one, _, _ in pairs]),
-            column([_pixels(one.sides, c) for one, _, c in pairs]),
-            column([one.histories for one, _, _ in pairs]),
-            column([one.kinds[ARRIVALS[c.name]] for one, _, c in pairs]),
-            column([one.earlier for one, _, c in pairs]),
-        )
-        return found if codec != "lossless" else found.where(found.earlier == 0)
+    @property
+    def came(self) -> NDArray[np.bool_]:
+        """(N,) which views are as they came, under no treatment."""
+        found: NDArray[np.bool_] = self.treatments == len(conditions_of(self.codec))
+        return found
 
     def where(self, rows: NDArray[np.bool_]) -> "CodecPictures":
         """Some of the views, (N,) bool."""
@@ -121,13 +149,8 @@ class CodecPictures:
 
 def parts(real: CodecPictures, recipe: SpaceRecipe) -> NDArray[np.str_]:
     """(N,) which part each view of photographs stands in; the same at every call."""
-    if recipe.by_source:
-        place = _place_of_sources(real)
-    else:
-        mixed = (real.photographs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(
-            40
-        )
-        place = mixed.astype(np.float64) / 2**24
+    mixed = (real.photographs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
+    place = mixed.astype(np.float64) / 2**24
     bounds = (recipe.statistics, recipe.statistics + recipe.norm)
     return np.array(["statistics", "norm", "level"])[np.searchsorted(bounds, place, side="right")]
 
@@ -149,8 +172,8 @@ class Learning:
         part = parts(real, recipe)
         known = real.where(part == "statistics")
         standard = Standard.of(
-            Pictures(known.features, _labels(known.names)),
-            Pictures(made.features, _labels(made.names)),
+            Pictures(known.features, labels(known.names)),
+            Pictures(made.features, labels(made.names)),
             recipe.fit.clip,
         )
         return cls(real, part, made, standard)
@@ -171,12 +194,21 @@ def basis_of(codecs: Iterable[Learning], recipe: SpaceRecipe) -> Floats:
     )
 
 
-def learn(one: Learning, basis: Floats, recipe: SpaceRecipe) -> tuple[CodecMap, CodecSpace]:
-    """A codec's map and space; the cohort leaves out what is no photograph any more."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistics:
+    """A codec's map, and what its space is like: as in fingerprint_db.background.CodecSpace."""
+
+    to_fingerprint: CodecMap
+    real_variance: Floats
+    generators: Floats
+
+
+def learn(one: Learning, basis: Floats, recipe: SpaceRecipe) -> Statistics:
+    """A codec's map and statistics."""
     known, made, standard = one.known, one.made, one.standard
     fitted = fit(
-        Pictures(standard(known.features) @ basis, _labels(known.names)),
-        Pictures(standard(made.features) @ basis, _labels(made.names, made.treatments)),
+        Pictures(standard(known.features) @ basis, labels(known.names)),
+        Pictures(standard(made.features) @ basis, labels(made.names, made.treatments)),
         recipe.fit,
     )
     to_fingerprint = CodecMap(
@@ -188,24 +220,7 @@ def learn(one: Learning, basis: Floats, recipe: SpaceRecipe) -> tuple[CodecMap, 
         kept(fitted.projection),
         fitted.offset,
     )
-    shown = (one.part != "statistics") & is_photograph(one.real.histories)
-    shown &= one_view(one.real, shown)
-    cohort = cohort_of(to_fingerprint, one.real.where(shown), one.part[shown] == "norm")
-    weights = synthesis_weights(to_fingerprint, known, made, recipe)
-    return to_fingerprint, CodecSpace(fitted.real_variance, fitted.generators, weights, cohort)
-
-
-def one_view(real: CodecPictures, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) one view of each photograph and side, drawn among those of the same.
-
-    A photograph has one vote however many of its views there are, and a bundle has no room for all.
-    """
-    drawn = np.random.default_rng(1).permutation(np.flatnonzero(among))
-    pairs = np.stack([real.photographs[drawn], real.sides[drawn]])
-    _, first = np.unique(pairs, axis=1, return_index=True)
-    chosen = np.zeros(len(among), np.bool_)
-    chosen[drawn[first]] = True
-    return chosen
+    return Statistics(to_fingerprint, fitted.real_variance, fitted.generators)
 
 
 def fingerprints(to_fingerprint: CodecMap, pictures: CodecPictures) -> Floats:
@@ -213,24 +228,9 @@ def fingerprints(to_fingerprint: CodecMap, pictures: CodecPictures) -> Floats:
     return to_fingerprint.fingerprint(to_fingerprint.standard(pictures.features))
 
 
-def cohort_of(
-    to_fingerprint: CodecMap, real: CodecPictures, normalises: NDArray[np.bool_]
-) -> Cohort:
-    """Photographs (N) as the decision holds them."""
-    return Cohort(
-        fingerprints(to_fingerprint, real),
-        real.photographs,
-        _labels(real.names),
-        np.array([size_class_of(int(pixels)) for pixels in real.pixels], np.int64),
-        real.kinds,
-        normalises,
-    )
-
-
-def synthesis_weights(
-    to_fingerprint: CodecMap, real: CodecPictures, made: CodecPictures, recipe: SpaceRecipe
-) -> Floats:
+def synthesis_weights(one: Learning, to_fingerprint: CodecMap, recipe: SpaceRecipe) -> Floats:
     """(D,) logistic regression of made against real; sources and families weigh the same."""
+    real, made = one.known, one.made
     rows = np.concatenate([fingerprints(to_fingerprint, real), fingerprints(to_fingerprint, made)])
     labels = np.repeat([0, 1], [len(real.names), len(made.names)])
     weights = np.concatenate([_equal(real.names), _equal(made.families)])
@@ -241,24 +241,7 @@ def synthesis_weights(
     return direction
 
 
-def is_photograph(histories: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """(N,) whether a view still is a photograph after its history."""
-    other = {name for name, one in HISTORIES.items() if one.group in NO_PHOTOGRAPHS}
-    return ~np.isin(histories, sorted(other))
-
-
-def _place_of_sources(real: CodecPictures) -> NDArray[np.float64]:
-    """(N,) where each view's source stands in the order of its hash, as a share of photographs."""
-    counts = {str(n): len(np.unique(real.photographs[real.names == n])) for n in set(real.names)}
-    place, total = {}, sum(counts.values())
-    seen = 0
-    for name in sorted(counts, key=lambda n: number_of(f"part {n}")):
-        place[name] = seen / total
-        seen += counts[name]
-    return np.array([place[str(name)] for name in real.names])
-
-
-def _labels(names: NDArray[np.str_], treatments: Labels | None = None) -> Labels:
+def labels(names: NDArray[np.str_], treatments: Labels | None = None) -> Labels:
     """(N,) a number for each name, or for each name and treatment."""
     numbers = np.unique(names, return_inverse=True)[1].astype(np.int64)
     return numbers if treatments is None else numbers * 8 + treatments

@@ -1,25 +1,32 @@
 """One trial: unseen generators registered from few images, pictures of unseen sources judged.
 
-Nothing of the unseen generators or sources enters the map, the statistics or the levels. What is
-judged goes through the same arrays as in the worker (fingerprint_db/matching).
+Nothing of the unseen generators or sources enters the maps, the statistics or the levels. What is
+judged goes through the worker's own matching and decision; only decoding and registration's gate
+are left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint_db.background import CodecSpace, DecisionConstants, Floats
-from fingerprint_db.conditions import Codec, conditions_of
-from fingerprint_db.matching.enrolled import Enrolled
-from fingerprint_db.matching.levels import Level, Levels
+from fingerprint_db.background import Background, DecisionConstants, Floats, size_class_of
+from fingerprint_db.conditions import CONDITIONS, Codec, conditions_of
 from fingerprint_db.matching.limits import distance_limit
+from fingerprint_db.matching.registered import readings_in
 from fingerprint_db.matching.scoring import leave_one_out_distances
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
-from training.open_set.spaces import CodecPictures, SpaceRecipe, cohort_of, fingerprints
+from fingerprint_db.snapshot import Snapshot
+from training.open_set.cohorts import native
+from training.open_set.spaces import CodecPictures, SpaceRecipe, fingerprints
+from worker.extractor.extract import ImageFingerprint, Reading
 from worker.extractor.fingerprint_map import CodecMap
+from worker.judge.attribute import Matcher
+from worker.judge.decide import Decision, Evidence, decide
+from worker.judge.photographs import Photographs
+from worker.judge.policy import Policy, load_policy
 
 CONSTANTS = DecisionConstants(
     margin=6.0,
@@ -30,6 +37,8 @@ CONSTANTS = DecisionConstants(
     impostor_weight=0.0,
     unfamiliar_distance=1.24,
 )
+AS_IT_CAME = "as it came"
+"""In place of a condition: single JPEG files, and JPEG files inside lossless ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +48,17 @@ class TrialRecipe:
     spaces: SpaceRecipe = field(default_factory=SpaceRecipe)
     constants: DecisionConstants = CONSTANTS
     shots: int = 50
-    alpha_name: float = 0.01
-    alpha_unknown: float = 0.005
-    alpha_source: float = 0.1
+    policy: Policy = field(default_factory=load_policy)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Shares, 0 to 1, of pictures of one side under one condition.
 
-    Of generators: `right`, `wrong` (named otherwise), `unnamed` (told from photographs, not named),
-    `missed`, and `closed` (nearest of the registered ones). Of native photographs of unseen
-    sources: `flagged`, of which `named`; `worst` is of one source. `generic` is the share of made
-    pictures found with nothing registered, `generic_flagged` of photographs.
+    Of generators: `right`, `wrong` (named otherwise), `unnamed` (told from photographs by them, not
+    named), `generic` (by the test with nothing registered alone), and `apart`, which that test
+    finds whatever the others say. Of native photographs of unseen sources: `flagged`, of which
+    `named`, and `undetermined`; `worst` is of one source. `photographs` stand behind the level.
     """
 
     condition: str
@@ -59,139 +66,182 @@ class Found:
     right: float
     wrong: float
     unnamed: float
-    missed: float
-    closed: float
-    flagged: float
-    worst: tuple[float, str]
     generic: float
-    generic_flagged: float
-    generic_worst: tuple[float, str]
+    apart: float
+    flagged: float
+    named: float
+    undetermined: float
+    worst: tuple[float, str]
     photographs: int
     right_of: Mapping[str, float]
     flagged_of_history: Mapping[str, float]
-    generic_of_history: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spaces:
+    """All spaces that files of `codec` are read in: their maps, and the background of a worker."""
+
+    codec: Codec
+    maps: Mapping[Codec, CodecMap]
+    background: Background
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Decisions on pictures, and whether the test with nothing registered finds each."""
+
+    decisions: list[Decision]
+    generic: NDArray[np.bool_]
+
+    def share(self, *outcomes: str) -> float:
+        """Of these outcomes."""
+        return float(np.mean([one.outcome in outcomes for one in self.decisions]))
 
 
 def judge(
-    codec: Codec,
-    to_fingerprint: CodecMap,
-    space: CodecSpace,
-    real: CodecPictures,
-    made: CodecPictures,
+    spaces: Spaces,
+    real: Mapping[Codec, CodecPictures],
+    made: Mapping[Codec, CodecPictures],
     recipe: TrialRecipe,
 ) -> Iterator[Found]:
     """What becomes of unseen pictures, by condition and side; sides of one class are one registry.
 
-    Sides without unseen photographs, or without a generator of enough pictures, are left out.
+    `real` and `made` are views by the codec's readings: those that are at home in each. Sides
+    without unseen photographs, or without a generator of enough pictures, are left out.
     """
-    generic = Levels.of(space.cohort, lambda vectors: vectors @ space.synthesis)
-    vectors, unseen = fingerprints(to_fingerprint, made), fingerprints(to_fingerprint, real)
-    sizes = cohort_of(to_fingerprint, real, np.zeros(len(real.names), np.bool_)).size_classes
-    for side in np.unique(made.sides):
-        names = [n for n in np.unique(made.names) if _enough(made, str(n), int(side), recipe)]
+    files = {c: _files(spaces, views) for c, views in made.items()}
+    photographs = {c: _files(spaces, views) for c, views in real.items()}
+    prepared = Photographs(spaces.background)
+    for side in np.unique(made[spaces.codec].sides):
+        names = [n for n in np.unique(made[spaces.codec].names) if _enough(made, n, side, recipe)]
         if not names:
             continue
-        models = [_model(codec, space, made, vectors, str(n), int(side), recipe) for n in names]
-        enrolled = Enrolled.of(space, recipe.constants, models, codec)
-        levels = Levels.of(space.cohort, enrolled.highest)
-        for position, condition in enumerate(conditions_of(codec)):
-            here = (real.sides == side) & (real.treatments == position)
-            if not here.any():
-                continue
-            size = int(sizes[here][0])
-            level, without = levels.by_size[size], generic.by_size[size]
-            tests = [_tested(made, str(n), int(side), position, recipe) for n in names]
-            yield _found(
-                condition.name, int(side), enrolled, level, without, space,
-                [vectors[rows] for rows in tests], names, unseen[here], real.where(here), recipe,
-            )  # fmt: skip
+        models = tuple(_model(spaces, made, n, int(side), recipe) for n in names)
+        matcher = Matcher(spaces.background, _snapshot(models), prepared)
+        for codec, views in real.items():
+            positions = [(c.name, p) for p, c in enumerate(conditions_of(codec))]
+            for name, position in (*positions, (AS_IT_CAME, len(positions))):
+                here = (views.treatments == position) & np.isin(views.sides, (side, 0))
+                tests = {n: _tested(made[codec], n, side, position, recipe) for n in names}
+                if not here.any():
+                    continue
+                seen = _judged(spaces, matcher, prepared, _some(photographs[codec], here), recipe)
+                own = {
+                    n: _judged(spaces, matcher, prepared, _some(files[codec], rows), recipe)
+                    for n, rows in tests.items()
+                    if len(rows)
+                }
+                size = size_class_of(int(views.pixels[here][0]))
+                level = prepared.of(spaces.codec).generic.by_size[size]
+                yield _found(name, int(side), own, seen, views.where(here), level.count)
 
 
 def _found(
     condition: str,
     side: int,
-    enrolled: Enrolled,
-    level: Level,
-    generic: Level,
-    space: CodecSpace,
-    tests: Sequence[Floats],
-    names: Sequence[str],
-    unseen: Floats,
+    own: Mapping[str, _Judged],
+    seen: _Judged,
     real: CodecPictures,
-    recipe: TrialRecipe,
+    photographs: int,
 ) -> Found:
-    answers = [named(enrolled, level, vectors, recipe) for vectors in tests]
-    closed = [enrolled.match(vectors).likelihoods.argmax(1) for vectors in tests]
-    every, nearest = np.concatenate(answers), np.concatenate(closed)
-    truth = np.repeat(np.arange(len(names)), [len(a) for a in answers])
-    flagged = named(enrolled, level, unseen, recipe) >= -1
-    native = np.char.startswith(real.histories, "native")
-    beyond = _passing(generic, unseen @ space.synthesis, recipe.alpha_unknown, recipe.alpha_source)
-    made_beyond = _passing(
-        generic, np.concatenate(tests) @ space.synthesis, recipe.alpha_unknown, recipe.alpha_source
+    flags = np.array([one.outcome in ("attributed", "unknown_generator") for one in seen.decisions])
+    unhurt = native(real.histories)
+    plain = _Judged(
+        [d for d, n in zip(seen.decisions, unhurt, strict=True) if n], seen.generic[unhurt]
     )
+    right = {
+        n: float(np.mean([d.match is not None and d.match.model.name == n for d in j.decisions]))
+        for n, j in own.items()
+    }
 
-    def worst(of: NDArray[np.bool_]) -> tuple[float, str]:
-        return max(
-            (float(of[native & (real.names == s)].mean()), str(s))
-            for s in np.unique(real.names[native])
-        )
-
-    def by_history(of: NDArray[np.bool_]) -> dict[str, float]:
-        return {str(h): float(of[real.histories == h].mean()) for h in np.unique(real.histories)}
+    def of_made(share: Callable[[str, _Judged], float]) -> float:
+        return float(np.mean([share(n, j) for n, j in own.items()])) if own else 0.0
 
     return Found(
         condition,
         side,
-        float((every == truth).mean()),
-        float(((every >= 0) & (every != truth)).mean()),
-        float((every == -1).mean()),
-        float((every == -2).mean()),
-        float((nearest == truth).mean()),
-        float(flagged[native].mean()),
-        worst(flagged),
-        float(made_beyond.mean()),
-        float(beyond[native].mean()),
-        worst(beyond),
-        level.photographs.count,
-        {
-            str(n): float((a == i).mean())
-            for i, (n, a) in enumerate(zip(names, answers, strict=True))
-        },
-        by_history(flagged),
-        by_history(beyond),
+        float(np.mean(list(right.values()))) if right else 0.0,
+        of_made(_wrong),
+        of_made(_unnamed),
+        of_made(lambda _, judged: _generic(judged)),
+        of_made(lambda _, judged: float(judged.generic.mean())),
+        plain.share("attributed", "unknown_generator") if plain.decisions else 0.0,
+        plain.share("attributed") if plain.decisions else 0.0,
+        plain.share("undetermined") if plain.decisions else 0.0,
+        max(
+            (
+                (float(flags[unhurt & (real.names == s)].mean()), str(s))
+                for s in np.unique(real.names[unhurt])
+            ),
+            default=(0.0, ""),
+        ),
+        photographs,
+        right,
+        {str(h): float(flags[real.histories == h].mean()) for h in np.unique(real.histories)},
     )
 
 
-def named(
-    enrolled: Enrolled, level: Level, vectors: Floats, recipe: TrialRecipe
-) -> NDArray[np.int64]:
-    """(B,) the model named; -1 told from photographs but not named, -2 not told from them."""
-    found = enrolled.match(vectors)
-    best = found.likelihoods.argmax(1)
-    rows = np.arange(len(vectors))
-    rivals = found.likelihoods.copy()
-    rivals[rows, best] = -np.inf
-    ahead = found.likelihoods[rows, best] - rivals.max(1) >= recipe.constants.margin
-    own = np.where(found.typical[rows, best], found.scores[rows, best], -np.inf)
-    alpha, worst = recipe.alpha_name, recipe.alpha_source
-    answer = np.where(_passing(level, own, alpha, worst) & ahead, best, -1)
-    passing = _passing(level, enrolled.highest(vectors), alpha, worst)
-    return np.where(passing, answer, -2).astype(np.int64)
+def _wrong(name: str, judged: _Judged) -> float:
+    named = [one.match.model.name for one in judged.decisions if one.match is not None]
+    return sum(one != name for one in named) / len(judged.decisions)
 
 
-def _passing(
-    level: Level, scores: NDArray[np.floating], alpha: float, worst: float
-) -> NDArray[np.bool_]:
-    return np.array([level.passes(float(score), alpha, worst) for score in scores], np.bool_)
+def _unnamed(name: str, judged: _Judged) -> float:
+    return judged.share("unknown_generator") - _generic(judged)
 
 
-def _enough(made: CodecPictures, name: str, side: int, recipe: TrialRecipe) -> bool:
-    rows = (made.names == name) & (made.sides == side) & (made.treatments == 0)
-    return int(rows.sum()) >= recipe.shots + 10
+def _generic(judged: _Judged) -> float:
+    return float(np.mean(["generic_test" in one.reasons for one in judged.decisions]))
 
 
-def _enrolled_rows(made: CodecPictures, name: str, side: int, treatment: int) -> NDArray[np.int64]:
+def _judged(
+    spaces: Spaces,
+    matcher: Matcher,
+    photographs: Photographs,
+    files: Sequence[ImageFingerprint],
+    recipe: TrialRecipe,
+) -> _Judged:
+    of_codec, policy = photographs.of(spaces.codec), recipe.policy
+    decisions, found = [], []
+    for one, names in zip(files, matcher.match(files), strict=True):
+        size = size_class_of(one.pixels_read)
+        generic = of_codec.generic.by_size[size].standing(one.synthesis_score)
+        far = float(of_codec.familiarity[size].distances(one.kind[None])[0])
+        evidence = Evidence(names, generic, far, one.earlier_quality)
+        decisions.append(decide(evidence, policy, spaces.background.constants))
+        found.append(generic.passes(policy.alpha_unknown, policy.alpha_source))
+    return _Judged(decisions, np.array(found, np.bool_))
+
+
+def _files(spaces: Spaces, views: CodecPictures) -> list[ImageFingerprint]:
+    """As the extractor gives them."""
+    readings = readings_in(spaces.background, spaces.codec)
+    vectors = {one: fingerprints(spaces.maps[one], views) for one in readings}
+    scores = vectors[spaces.codec] @ spaces.background.codecs[spaces.codec].synthesis
+    nothing = np.zeros(0, np.float32)
+    return [
+        ImageFingerprint(
+            tuple(Reading(one, vectors[one][i], nothing) for one in readings),
+            float(scores[i]),
+            views.kinds[i],
+            int(views.pixels[i]),
+            None,
+            1,
+        )
+        for i in range(len(views.names))
+    ]
+
+
+def _some(files: Sequence[ImageFingerprint], rows: NDArray[np.generic]) -> list[ImageFingerprint]:
+    chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+    return [files[int(i)] for i in chosen]
+
+
+def _enough(made: Mapping[Codec, CodecPictures], name: str, side: int, recipe: TrialRecipe) -> bool:
+    return all(len(_rows(one, name, side, 0)) >= recipe.shots + 10 for one in made.values())
+
+
+def _rows(made: CodecPictures, name: str, side: int, treatment: int) -> NDArray[np.int64]:
     return np.flatnonzero(
         (made.names == name) & (made.sides == side) & (made.treatments == treatment)
     )
@@ -200,38 +250,34 @@ def _enrolled_rows(made: CodecPictures, name: str, side: int, treatment: int) ->
 def _tested(
     made: CodecPictures, name: str, side: int, treatment: int, recipe: TrialRecipe
 ) -> NDArray[np.int64]:
-    return _enrolled_rows(made, name, side, treatment)[recipe.shots :]
+    return _rows(made, name, side, treatment)[recipe.shots :]
 
 
 def _model(
-    codec: Codec,
-    space: CodecSpace,
-    made: CodecPictures,
-    vectors: Floats,
+    spaces: Spaces,
+    made: Mapping[Codec, CodecPictures],
     name: str,
     side: int,
     recipe: TrialRecipe,
 ) -> ModelFingerprint:
-    """Registered from its first pictures, under every condition of the codec."""
+    """Registered from its first pictures, under every condition of every reading."""
     entries = []
-    for position, condition in enumerate(conditions_of(codec)):
-        own = vectors[_enrolled_rows(made, name, side, position)[: recipe.shots]]
-        mean = own.mean(0)
-        entries.append(
-            ConditionStatistics(
-                condition.name,
-                len(own),
-                mean.astype(np.float16).astype(np.float32),
-                np.square(own - mean).mean(0).astype(np.float32),
-                distance_limit(leave_one_out_distances(space, own), recipe.constants.atypical),
-            )
-        )
+    for condition in CONDITIONS:
+        codec = condition.codec
+        if codec not in made:
+            continue
+        views, position = made[codec], conditions_of(codec).index(condition)
+        rows = np.zeros(len(views.names), np.bool_)
+        rows[_rows(views, name, side, position)[: recipe.shots]] = True
+        own = fingerprints(spaces.maps[codec], views.where(rows))
+        entries.append(_statistics(spaces, condition.name, codec, own, recipe))
+    first = made[spaces.codec]
     plain = "".join(c if c.isalnum() else "-" for c in name.lower())[:60].strip("-")
     return ModelFingerprint(
         model_id=plain,
         name=name,
-        family=str(made.families[made.names == name][0]),
-        space="0" * 64,
+        family=str(first.families[first.names == name][0]),
+        space=spaces.background.space,
         status="live",
         statistics=tuple(entries),
         sample_count=recipe.shots,
@@ -239,3 +285,22 @@ def _model(
         registered_by="trial",
         reason="trial",
     )
+
+
+def _statistics(
+    spaces: Spaces, condition: str, codec: Codec, own: Floats, recipe: TrialRecipe
+) -> ConditionStatistics:
+    mean = own.mean(0)
+    distances = leave_one_out_distances(spaces.background.codecs[codec], own)
+    return ConditionStatistics(
+        condition,
+        len(own),
+        mean.astype(np.float16).astype(np.float32),
+        np.square(own - mean).mean(0).astype(np.float32),
+        distance_limit(distances, recipe.constants.atypical),
+    )
+
+
+def _snapshot(models: Sequence[ModelFingerprint]) -> Snapshot:
+    space = models[0].space
+    return replace(Snapshot.empty(space), revision=1, root="1" * 64, models=tuple(models))

@@ -34,6 +34,7 @@ CHECKPOINT_S = 180.0
 GRID_S = 300.0
 LOG_EVERY = 50
 GRID_SIDE = 8
+_JPEG_QUALITY = 80
 SNAPSHOTS = 4
 """Weights are kept after each quarter of `Run.minutes`: they serve as generators of their own."""
 
@@ -137,10 +138,15 @@ def draw_grid(path: Path, module: nn.Module, latent_size: int) -> None:
     random = torch.Generator().manual_seed(0)
     latents = torch.randn(GRID_SIDE**2, latent_size, generator=random)  # (64,Z)
     pixels = to_uint8(module(latents.to(device_of_module(module)))).cpu()  # (64,3,R,R)
-    side = pixels.shape[-1]
-    rows = pixels.view(GRID_SIDE, GRID_SIDE, 3, side, side).permute(0, 3, 1, 4, 2)
+    save_grid(path, pixels.numpy())
+
+
+def save_grid(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """uint8 (8k,3,R,R), eight a row, as PNG or JPEG by the name of the file."""
+    count, _, side, _ = pixels.shape
+    rows = pixels.reshape(count // GRID_SIDE, GRID_SIDE, 3, side, side).transpose(0, 3, 1, 4, 2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(rows.reshape(GRID_SIDE * side, GRID_SIDE * side, 3).numpy()).save(path)
+    Image.fromarray(rows.reshape(-1, GRID_SIDE * side, 3)).save(path, quality=_JPEG_QUALITY)
 
 
 def _stop_unless_finite(losses: dict[str, float], training: Training, saved: Path) -> None:

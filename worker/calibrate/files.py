@@ -15,10 +15,11 @@ from worker.decoder.decode import DecodedImage
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.enrol.in_order import in_order
 from worker.errors import RejectError
-from worker.extractor.extract import Extractor, ImageFingerprint
+from worker.extractor.extract import Extractor
 
 KNOWN = "stored already"
 """Why a photograph is left out that calibrates, or is held back, since an earlier run."""
+TOO_LOW = "jpeg_quality_too_low"
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ def photographs_of(
     """Every photograph below `folder` that the worker would judge, but for those `known`.
 
     `known` gains the identity of each. `decode` must bear as many callers as there are `workers`;
-    JPEGs below `least_quality` are left out, as the policy's verdicts leave them out.
+    JPEGs below `least_quality`, in a lossless file too, are left out, as the policy's verdicts
+    leave them out.
     """
 
     def read(found: ImageFile | SkippedFile | UnreadablePath) -> DecodedImage | str:
@@ -63,9 +65,9 @@ def photographs_of(
         known.add(identity)
         waiting.append(result)
         if len(waiting) == batch:
-            yield from _rows(waiting, extractor, seen)
+            yield from _rows(waiting, extractor, seen, least_quality)
             waiting = []
-    yield from _rows(waiting, extractor, seen)
+    yield from _rows(waiting, extractor, seen, least_quality)
 
 
 def _read(
@@ -82,17 +84,26 @@ def _read(
         return error.code
     except OSError as error:
         return error.strerror or str(error)
-    quality = image.facts.jpeg_quality
     if image.problem is not None:
         return image.problem
-    return "jpeg_quality_too_low" if quality is not None and quality < least_quality else image
+    return TOO_LOW if _below(image.facts.jpeg_quality, least_quality) else image
 
 
-def _rows(images: Sequence[DecodedImage], extractor: Extractor, seen: Seen) -> Iterator[Photograph]:
+def _below(quality: int | None, least: int) -> bool:
+    return quality is not None and quality < least
+
+
+def _rows(
+    images: Sequence[DecodedImage], extractor: Extractor, seen: Seen, least_quality: int
+) -> Iterator[Photograph]:
     if not images:
         return
     for image, found in zip(images, extractor.extract(images), strict=True):
-        if isinstance(found, ImageFingerprint):
+        if isinstance(found, RejectError):
+            seen.left_out[found.code] += 1
+        elif _below(found.earlier_quality, least_quality):
+            seen.left_out[TOO_LOW] += 1
+        else:
             seen.taken += 1
             identity = identity_of(image.facts.pixels_sha256)
             size = size_class_of(found.pixels_read)
@@ -100,5 +111,3 @@ def _rows(images: Sequence[DecodedImage], extractor: Extractor, seen: Seen) -> I
                 PhotographRow(identity, one.codec, size, found.kind, one.vector)
                 for one in found.readings
             )
-        else:
-            seen.left_out[found.code] += 1

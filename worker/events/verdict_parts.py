@@ -56,25 +56,22 @@ class Candidate(Record):
 class NameTest(Record):
     """The test of registered generators against real photographs, which decides `attributed`.
 
-    It holds the highest score of a live model that the image is typical of against the highest
+    It holds the highest score of a live model within whose reach the image lies against the highest
     that each photograph reaches. Distinct photographs are counted; several views of one count as
-    one. A lossless file is read in two spaces, as it is and as a halved picture: the one with the
-    smaller p-value is told.
+    one. A lossless file is read in two spaces, as it is and as a halved picture, and so are these
+    photographs: the highest score in either is held against theirs.
     """
 
     p_value: Annotated[
         Probability,
-        Field(
-            description="by photograph: for pictures like those of the calibration; of a lossless"
-            " file twice that of the space of calibration_bin, since two were asked"
-        ),
+        Field(description="by photograph: for pictures like those of the calibration"),
     ]
     alpha: Probability
     source_p_value: Annotated[
         Probability,
         Field(
             description="by source: for a picture of a source that the calibration never saw; never"
-            " below 1 / (source_count + 1); doubled as p_value is"
+            " below 1 / (source_count + 1)"
         ),
     ]
     source_count: Annotated[int, Field(ge=0, description="sources behind source_p_value")]
@@ -89,8 +86,7 @@ class NameTest(Record):
         Probability,
         Field(
             description="share of photographs that pass both levels where their own source"
-            " calibrates nothing: measured by leaving each source out, mean over sources; doubled"
-            " as p_value is"
+            " calibrates nothing: measured by leaving each source out, mean over sources"
         ),
     ]
     unseen_source_worst: Annotated[

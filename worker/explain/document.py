@@ -70,7 +70,6 @@ def _held(held: Held) -> dict[str, Any]:
         "level": _finite(held.level),
         "passes": held.passes,
         "p_value": held.p_value,
-        "tests": held.tests,
         "worst_source_share": held.standing.worst_share,
         "photographs": held.count,
         "photographs_without_score": held.without,

@@ -4,14 +4,17 @@ The verdict is the pipeline's own. What it does not carry is computed again from
 the same functions, so that the page shows the numbers that decided.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from fingerprint_db.background import Background, Floats, size_class_of
 from fingerprint_db.conditions import Codec
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
 from fingerprint_db.matching.photographs import PhotographScores
+from fingerprint_db.matching.registered import readings_in
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
 from worker.decoder.decode import DecodedImage
@@ -25,10 +28,9 @@ from worker.extractor.arrival import arrival
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
 from worker.extractor.fingerprint_map import CodecMap, block_statistics
-from worker.judge.attribute import Matcher, NameFindings
+from worker.judge.attribute import Matcher, NameFindings, ReadingFindings
 from worker.judge.photographs import Photographs, Tenant
 from worker.judge.policy import Policy
-from worker.judge.readings import match_readings
 from worker.registry.view import RegistryView
 
 
@@ -36,10 +38,10 @@ from worker.registry.view import RegistryView
 class Measured:
     """What was measured of a picture that has a fingerprint.
 
-    `names` is the highest score over the registry, in the space of `named_codec`, the most telling
-    of those that the file was read in. `generic` is the score with nothing registered, in the space
-    that the file shows. Each is among photographs; the rate of those that pass `names` stays below
-    `name_bound`.
+    `names` is the highest score over the registry, in any space that the file was read in;
+    `named_codec` is the space that named it, or else that in which a generator stands out most.
+    `generic` is the score with nothing registered, in the space that the file shows. Each is among
+    photographs; the rate of those that pass `names` stays below `name_bound`.
     `likeliest` is the live generator that explains the picture best, `on_photographs` what it
     scores on those photographs, typical of it or not; None without one. `named_blocks` and
     `generic_blocks` are what each block adds to its score and to the generic one. `agreement` is
@@ -74,12 +76,13 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Test:
-    """What a part is put to: `score` of its fingerprints (B, D), at the policy's level `alpha`."""
+    """What a part is put to: `score` of its fingerprints (B, D), at levels as the policy has."""
 
     own_map: CodecMap
     score: Callable[[Floats], Floats]
     levels: Levels
     alpha: float
+    alpha_source: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +121,7 @@ def explain(
             exit_code=2,
         )
     measured = None
-    if verdict.evidence is not None and view.snapshot is not None:
+    if verdict.name_test is not None and view.snapshot is not None:
         photographs = _photographs(bundle.background, view, policy)
         measured = _measured(image, verdict, view.snapshot, photographs, bundle, extractor, policy)
     return Explanation(verdict, image, degradation(image), policy, measured)
@@ -139,16 +142,10 @@ def _measured(
     background, codec = bundle.background, fingerprint.codec
     space, size = background.codecs[codec], size_class_of(fingerprint.pixels_read)
     of_codec = photographs.of(codec)
-    (found,) = match_readings(Matcher(background, snapshot, photographs), [fingerprint])
-    named = fingerprint.reading(found.codec)
-    enrolled = _enrolled(snapshot.models, found.codec, background, photographs)
-    names = Held.of(
-        found.level,
-        float(enrolled.highest(named.vector[None])[0]),
-        policy.alpha_name,
-        policy.alpha_source,
-        found.tests,
-    )
+    (found,) = Matcher(background, snapshot, photographs).match([fingerprint])
+    telling = _telling(found, verdict)
+    named = fingerprint.reading(telling.codec)
+    names = Held.of(found.level, found.telling.highest, policy.alpha_name, policy.alpha_source)
     generic = Held.of(
         of_codec.generic.by_size[size],
         fingerprint.synthesis_score,
@@ -156,29 +153,31 @@ def _measured(
         policy.alpha_source,
     )
     _check(verdict, names, generic)
-    likeliest = _likeliest(found, background, photographs)
+    likeliest = _likeliest(telling, codec, background, photographs)
     generic_test = _Test(
         bundle.maps[codec],
         lambda vectors: vectors @ space.synthesis,
         of_codec.generic,
         policy.alpha_unknown,
+        policy.alpha_source,
     )
     name_test = None
     if likeliest is not None:
         name_test = _Test(
-            bundle.maps[found.codec],
+            bundle.maps[telling.codec],
             likeliest.scores,
             likeliest.levels,
-            policy.alpha_name / found.tests,
+            policy.alpha_name,
+            policy.alpha_source,
         )
-    parts = _parts(image, generic_test, name_test, policy.alpha_source)
+    parts = _parts(image, generic_test, name_test)
     asked = [part.named for part in parts] if names.passes else [part.generic for part in parts]
-    direction = found.direction
+    direction = telling.direction
     return Measured(
         names,
-        found.codec,
+        telling.codec,
         generic,
-        found.level.rate_bound(policy.alpha_name, found.tests),
+        found.level.rate_bound(policy.alpha_name),
         names.passes,
         None if likeliest is None else likeliest.model.name,
         None if likeliest is None else likeliest.levels.by_size[size].photographs,
@@ -218,35 +217,42 @@ def _check(verdict: Verdict, names: Held, generic: Held) -> None:
         )
 
 
-def _enrolled(
-    models: Sequence[ModelFingerprint],
-    codec: Codec,
-    background: Background,
-    photographs: Photographs,
-) -> Enrolled:
-    return Enrolled.of(
-        background.codecs[codec],
-        background.constants,
-        models,
-        codec,
-        photographs.of(codec).impostors,
-    )
+def _telling(found: NameFindings, verdict: Verdict) -> ReadingFindings:
+    """The reading that named the model of the verdict; without one the most telling."""
+    named = (verdict.model_id, verdict.condition)
+    for one in found.readings:
+        likeliest = next((match for match in one.ranked if match.model.status == "live"), None)
+        if likeliest is not None and (likeliest.model.model_id, likeliest.condition) == named:
+            return one
+    return found.telling
 
 
 def _likeliest(
-    found: NameFindings, background: Background, photographs: Photographs
+    telling: ReadingFindings, codec: Codec, background: Background, photographs: Photographs
 ) -> _Likeliest | None:
-    live = [match.model for match in found.ranked if match.model.status == "live"]
+    """In one of the spaces that files of `codec` are read in."""
+    live = [match.model for match in telling.ranked if match.model.status == "live"]
     if not live:
         return None
-    alone = _enrolled(live[:1], found.codec, background, photographs)
-    levels = photographs.levels(found.codec, lambda vectors: alone.match(vectors).scores[:, 0])
-    return _Likeliest(live[0], alone, levels)
+    readings = readings_in(background, codec)
+    position = readings.index(telling.codec)
+    alone = Enrolled.of(
+        background.codecs[telling.codec],
+        background.constants,
+        live[:1],
+        telling.codec,
+        photographs.of(codec).impostors[position],
+    )
+
+    def scores(vectors: Floats) -> Floats:
+        """Of photographs, in all spaces side by side."""
+        part = np.split(vectors, len(readings), axis=1)[position]
+        return alone.match(part).scores[:, 0]
+
+    return _Likeliest(live[0], alone, photographs.levels(codec, scores))
 
 
-def _parts(
-    image: DecodedImage, generic: _Test, named: _Test | None, alpha_source: float
-) -> tuple[Part, ...]:
+def _parts(image: DecodedImage, generic: _Test, named: _Test | None) -> tuple[Part, ...]:
     """The parts, read as the whole was: on its codec's grid, through each test's map."""
 
     def put_to(test: _Test, statistics: Floats, pixels: int) -> PartScore:
@@ -255,8 +261,8 @@ def _parts(
         level = test.levels.by_size[size_class_of(pixels)]
         return PartScore(
             score,
-            score_to_pass(level, test.alpha, alpha_source),
-            level.passes(score, test.alpha, alpha_source),
+            score_to_pass(level, test.alpha, test.alpha_source),
+            level.passes(score, test.alpha, test.alpha_source),
         )
 
     facts = image.facts

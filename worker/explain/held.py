@@ -16,14 +16,11 @@ class Held:
 
     `scores` (N,) float32, ascending, are those of photographs' views that have one, and `weights`
     (N,) float64 in photographs; of `without` photographs, views counting in part, there is none,
-    for they are typical of no generator. `count` is how many photographs there are, `own` of
-    them the tenant's, who has set the level `alone` where they are enough; `sources` are those of
-    all. What scores above `level` passes, whatever does where it is minus infinity; None where
-    there are too few photographs to pass at all. `score` is minus infinity where the picture is
-    typical of no generator.
-
-    Where the picture was put to several `tests`, of which this is the most telling, it passes at
-    a part of the policy's level, and `p_value` is corrected for all, unlike that of `standing`.
+    for they lie beyond the reach of every generator. `count` is how many photographs there are,
+    `own` of them the tenant's, who has set the level `alone` where they are enough; `sources` are
+    those of all. What scores above `level` passes, whatever does where it is minus infinity; None
+    where there are too few photographs to pass at all. `score` is minus infinity where the picture
+    lies beyond the reach of every generator. `standing` is by photograph and in the worst source.
     """
 
     scores: Floats
@@ -36,15 +33,12 @@ class Held:
     level: float | None
     score: float
     standing: Standing
-    tests: int
     passes: bool
 
     @classmethod
-    def of(
-        cls, level: Level, score: float, alpha: float, alpha_source: float, tests: int = 1
-    ) -> Self:
+    def of(cls, level: Level, score: float, alpha: float, alpha_source: float) -> Self:
         """Held against the photographs of `level`, at these two levels of the policy."""
-        photographs, alpha = level.photographs, alpha / tests
+        photographs = level.photographs
         weights = -np.diff(photographs.as_high)
         seen = np.isfinite(photographs.scores)
         return cls(
@@ -58,14 +52,13 @@ class Held:
             score_to_pass(level, alpha, alpha_source),
             score,
             level.standing(score),
-            tests,
             level.passes(score, alpha, alpha_source),
         )
 
     @property
     def p_value(self) -> float:
-        """By photograph, as the verdict states it."""
-        return self.standing.of_several(self.tests).p_value
+        """By photograph."""
+        return self.standing.p_value
 
 
 def score_to_pass(level: Level, alpha: float, alpha_source: float) -> float | None:

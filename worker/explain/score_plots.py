@@ -79,8 +79,8 @@ def among_names(measured: Measured, candidates: Sequence[Candidate]) -> Drawing:
     told = f"photographs, by the score of {printable(measured.likeliest)[:32]}"
     drawing.add(Area(_LEFT, 230, 10, 10, BEHIND), Text(_LEFT + 15, 239, told, 11, MUTED))
     drawing.add(Area(300, 230, 10, 10, PHOTOGRAPHS))
-    typical = f"typical of one: {held.count - held.without:,.0f} of {held.count:,}"
-    drawing.add(Text(315, 239, typical, 11, MUTED))
+    reached = f"within reach of one: {held.count - held.without:,.0f} of {held.count:,}"
+    drawing.add(Text(315, 239, reached, 11, MUTED))
     return drawing
 
 
@@ -142,7 +142,7 @@ def _level(drawing: Drawing, axis: _Axis, held: Held) -> None:
 
 def _picture(drawing: Drawing, axis: _Axis, held: Held) -> None:
     if not math.isfinite(held.score):
-        words = "this picture is typical of no generator: no score"
+        words = "this picture is beyond the reach of every generator: no score"
         drawing.add(Text(_LEFT, 34, words, 12, PICTURE, bold=True))
         return
     x = axis.at(held.score)

@@ -111,10 +111,10 @@ def _scores(explanation: Explanation, measured: Measured) -> list[Section]:
         Section(
             "Registered generators, against photographs",
             (among_names(measured, live),),
-            f"The highest score of a generator that the picture is typical of, beside that of"
+            f"The highest score of a generator within whose reach the picture lies, beside that of"
             f" {told_photographs(names)} ({where}). Dots below: scores"
             " of the nearest models, hollow where the picture is not typical of them. Photographs"
-            " that are typical of no generator, as most are, have no score that counts.",
+            " beyond the reach of every generator, as most are, have no score that counts.",
         ),
         Section(
             "The generic test, against photographs",

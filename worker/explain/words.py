@@ -17,7 +17,8 @@ REASONS = {
     "flat_or_saturated": "No part of the picture carries evidence: it is flat or clipped.",
     "transparent": "The picture is not wholly opaque, and what is opaque has too few pixels.",
     "greyscale": "The picture has no colour, and half of the evidence is in the colour.",
-    "jpeg_quality_too_low": "The JPEG is of so low a quality that too little is left to decide.",
+    "jpeg_quality_too_low": "The picture is, or was before, a JPEG of so low a quality that too"
+    " little is left to decide.",
     "registry_never_loaded": "No copy of the registry could be had, so that nothing is compared.",
     "registry_stale": "The copy of the registry is too old to decide by.",
     "calibration_too_small": "Too few real photographs of this codec and size stand behind the"
@@ -94,7 +95,7 @@ def rates(explanation: Explanation) -> tuple[tuple[str, str], ...]:
     which = "registered generators" if measured.by_name else "nothing registered"
     like += (
         f"In the test with {which}, {as_high(held)} score at least as high as this picture"
-        f" (p = {held.p_value:.2g}{_corrected(held)}). The level is {alpha:.2g}: it lets at"
+        f" (p = {held.p_value:.2g}). The level is {alpha:.2g}: it lets at"
         f" most about one photograph in {1 / alpha:,.0f} pass by chance; with 95\u00a0% confidence"
         f" the rate is below {percent(bound)}. Both tests together let at most"
         f" {percent(policy.alpha_name + policy.alpha_unknown)} pass."
@@ -110,7 +111,7 @@ def rates(explanation: Explanation) -> tuple[tuple[str, str], ...]:
         )
         never += f", and {percent(worst)} of the worst one's." if worst is not None else "."
     if measured.by_name:
-        least = held.tests / (test.source_count + 1)
+        least = 1 / (test.source_count + 1)
         never += (
             f" With one vote a source p = {test.source_p_value:.2g}; {test.source_count} sources"
             f" allow no less than {least:.2g}."
@@ -123,18 +124,14 @@ def _names_not_passed(measured: Measured) -> str:
     if measured.likeliest is None:
         return "No registered generator could be asked. "
     if held.score == -math.inf:
-        return "The picture is typical of no registered generator, so that none is named. "
+        return (
+            "The picture lies beyond the reach of every registered generator, so that none of them"
+            " is asked further. "
+        )
     return (
         f"In the test with registered generators, {as_high(held)} score at least as high"
-        f" (p = {held.p_value:.2g}{_corrected(held)}): not passed. "
+        f" (p = {held.p_value:.2g}): not passed. "
     )
-
-
-def _corrected(held: Held) -> str:
-    """Why a p-value is higher than the share of photographs says."""
-    if held.tests == 1:
-        return ""
-    return f", {held.tests} times their share: the file was read in {held.tests} spaces"
 
 
 def _stated(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fingerprint_db.conditions import Codec, codec_of
 from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.decoder.jpeg_quality import nearest_quality
-from worker.extractor.blocks.planes import SMALLEST_SIDE
+from worker.extractor.blocks.planes import SMALLEST_SIDE, Planes, to_planes
 from worker.extractor.earlier_jpeg import Grid, find_earlier
 
 Regions = tuple[NDArray[np.uint8], ...]
@@ -24,28 +24,35 @@ Regions = tuple[NDArray[np.uint8], ...]
 class Arrival:
     """What is to be read of an image, and as what.
 
-    `regions` are uint8 (3, H, W), sides of 32 and more, each beginning on the codec's 8x8 grid.
+    `regions` are uint8 (3, H, W), sides of 32 and more, each beginning on the codec's 8x8 grid;
+    `planes` are what blocks and nuisances read of them.
     `facts` are the file's, or what they would be if the earlier JPEG had come itself;
-    `earlier_quality`, 30..98, is that JPEG's where the pixels of a lossless file tell of one.
+    `earlier_quality`, 8..98, is that JPEG's where the pixels of a lossless file tell of one.
     """
 
     codec: Codec
     regions: Regions
+    planes: tuple[Planes, ...]
     facts: ImageFacts
     earlier_quality: int | None
 
 
 def arrival(image: DecodedImage) -> Arrival:
     """Of an image with at least one region."""
-    facts = image.facts
+    facts, regions = image.facts, image.regions
+    planes = tuple(to_planes(region) for region in regions)
     if facts.lossy:
-        return Arrival(file_codec(facts), image.regions, facts, None)
-    earlier = find_earlier(image.regions)
+        return Arrival(file_codec(facts), regions, planes, facts, None)
+    earlier = find_earlier(planes)
     if earlier is None:
-        return Arrival("lossless", image.regions, facts, None)
+        return Arrival("lossless", regions, planes, facts, None)
+    if earlier.offset != (0, 0):
+        regions = on_grid(regions, earlier.offset)
+        planes = tuple(to_planes(region) for region in regions)
     return Arrival(
         codec_of(True, earlier.quality),
-        on_grid(image.regions, earlier.offset),
+        regions,
+        planes,
         replace(facts, lossy=True, jpeg_quality=earlier.quality),
         earlier.quality,
     )

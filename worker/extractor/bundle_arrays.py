@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fingerprint_db.background import Background, CodecSpace, Cohort, Floats
+from fingerprint_db.background import Background, CodecSpace, Cohort, Floats, Labels
 from fingerprint_db.conditions import CODECS, Codec
 from worker.extractor.document import GROUPS, BundleDocument, codecs_of, group_of
 from worker.extractor.fingerprint_map import CodecMap
@@ -97,7 +97,10 @@ def read_maps(
 
 
 def background_arrays(codecs: Mapping[Codec, CodecSpace]) -> Arrays:
-    """background.safetensors; ValueError where codecs are missing."""
+    """background.safetensors, without generators where there are none.
+
+    ValueError where codecs are missing.
+    """
     if set(codecs) != set(CODECS):
         raise ValueError(
             f"spaces of {sorted(codecs)}; expected one for each of {', '.join(CODECS)}"
@@ -108,16 +111,17 @@ def background_arrays(codecs: Mapping[Codec, CodecSpace]) -> Arrays:
         vectors, scale = to_int8(cohort.vectors)
         arrays |= {
             f"{codec}.real_variance": space.real_variance.astype(np.float32),
-            f"{codec}.generators": space.generators.astype(np.float16),
             f"{codec}.synthesis": space.synthesis.astype(np.float32),
             f"{codec}.vectors": vectors,
             f"{codec}.vectors_scale": scale,
-            f"{codec}.photographs": cohort.photographs.astype(np.int64),
-            f"{codec}.sources": cohort.sources.astype(np.int64),
-            f"{codec}.size_classes": cohort.size_classes.astype(np.int64),
+            f"{codec}.photographs": cohort.photographs.astype(np.int32),
+            f"{codec}.sources": cohort.sources.astype(np.uint8),
+            f"{codec}.size_classes": cohort.size_classes.astype(np.uint8),
             f"{codec}.kinds": cohort.kinds.astype(np.float16),
             f"{codec}.normalises": cohort.normalises.astype(np.uint8),
         }
+        if len(space.generators):
+            arrays[f"{codec}.generators"] = space.generators.astype(np.float16)
     return arrays
 
 
@@ -131,15 +135,15 @@ def read_background(
             from_int8(
                 _of(arrays, f"{codec}.vectors", np.int8), _floats(arrays, f"{codec}.vectors_scale")
             ),
-            _of(arrays, f"{codec}.photographs", np.int64),
-            _of(arrays, f"{codec}.sources", np.int64),
-            _of(arrays, f"{codec}.size_classes", np.int64),
+            _labels(arrays, f"{codec}.photographs"),
+            _labels(arrays, f"{codec}.sources"),
+            _labels(arrays, f"{codec}.size_classes"),
             _floats(arrays, f"{codec}.kinds"),
             _of(arrays, f"{codec}.normalises", np.uint8).astype(np.bool_),
         )
         codecs[codec] = CodecSpace(
             _floats(arrays, f"{codec}.real_variance"),
-            _floats(arrays, f"{codec}.generators"),
+            _generators(arrays, codec, document.dimension),
             _floats(arrays, f"{codec}.synthesis"),
             cohort,
         )
@@ -152,11 +156,24 @@ def read_background(
     return background
 
 
+def _generators(arrays: Mapping[str, NDArray[np.generic]], codec: Codec, dimension: int) -> Floats:
+    """(G, D); G is 0 in a bundle that leaves them out, since they weigh nothing there."""
+    name = f"{codec}.generators"
+    return _floats(arrays, name) if name in arrays else np.empty((0, dimension), np.float32)
+
+
 def _floats(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Floats:
     found = arrays[name].astype(np.float32)
     if not np.isfinite(found).all():
         raise ValueError(f"{name} holds NaN or infinity")
     return found
+
+
+def _labels(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Labels:
+    found = arrays[name]
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"{name} is of {found.dtype}, expected whole numbers")
+    return found.astype(np.int64)
 
 
 def _of(

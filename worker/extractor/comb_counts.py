@@ -10,22 +10,35 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worker.extractor.blocks.block_transforms import (
+    APART,
+    CHUNK,
+    TABLE,
+    lay_out,
+    piece_size,
+    piece_tables,
+    transform_columns,
+    transform_rows,
+)
+
 PER_LEVEL: Final = 4
 """Bins a grey level."""
 BINS: Final = 256
 """Coefficients below 64 grey levels; the last bin holds all larger ones too."""
 
-_COSINES: Final = np.array(
-    [
-        [np.cos((2 * i + 1) * k * np.pi / 16) * (0.5 if k else np.sqrt(0.125)) for i in range(8)]
-        for k in range(8)
-    ],
-    dtype=np.float32,
-)
 _HIGH: Final = (np.array([(3, 3), (5, 5)], dtype=np.int64), np.float32(0.5))
 _MIDDLE: Final = (np.array([(2, 4), (4, 2)], dtype=np.int64), np.float32(16))
 """Frequencies (vertical, horizontal) that vote, and the square of what counts as near nothing in
 grey levels. Those of _HIGH tell qualities up to 97; a later JPEG leaves those of _MIDDLE."""
+_WAVES: Final = np.array(
+    [[np.cos((2 * i + 1) * k * np.pi / 16) / 2 for i in range(4)] for k in range(8)],
+    dtype=np.float32,
+)  # the first half of each cosine but the constant; the second is its mirror image, or less that
+_ACROSS: Final = 256  # places side by side that vote together
+_DOWN: Final = 64  # and rows of them
+_VOTERS: Final = (_DOWN + 7) * _ACROSS  # places between the rows of the two voters
+_LAST: Final = np.float32(BINS - 1)
+_HALF: Final = np.float32(0.5)
 
 
 def grid_votes(plane: NDArray[np.float32], compressed: bool) -> NDArray[np.float64]:
@@ -34,7 +47,7 @@ def grid_votes(plane: NDArray[np.float32], compressed: bool) -> NDArray[np.float
     A coefficient c counts near / (near + c squared). `compressed`: a JPEG, with a later grid.
     """
     votes = np.zeros((2, 8, 8))
-    _vote(plane, _COSINES, *(_MIDDLE if compressed else _HIGH), votes)
+    _vote(plane, *(_MIDDLE if compressed else _HIGH), votes)
     return votes
 
 
@@ -54,7 +67,7 @@ def block_histograms(
     tell by: they stay 0. The mode 0 is counted and means little.
     """
     counts = np.zeros((2, 64, BINS), dtype=np.int32)
-    _count(plane, clipped, top, left, _COSINES, counts)
+    _count(plane, clipped, top, left, counts)
     added: NDArray[np.float32] = counts.sum(axis=0).astype(np.float32)
     return added
 
@@ -62,39 +75,90 @@ def block_histograms(
 @njit(cache=True, nogil=True, fastmath=True)
 def _vote(
     plane: NDArray[np.float32],
-    cosines: NDArray[np.float32],
     voters: NDArray[np.int64],
     near: np.float32,
     votes: NDArray[np.float64],
 ) -> None:
+    """Of both voters at once, in pieces of which the eight rows of a block fit the first cache."""
     height, width = plane.shape
-    across = width - 7
-    rows = np.empty((height, across), dtype=np.float32)
-    sums = np.empty((8, across), dtype=np.float32)
-    for u, v in voters:
-        c0, c1, c2, c3, c4, c5, c6, c7 = cosines[v]
-        for y in range(height):
-            p = plane[y]
-            for x in range(across):
-                left = c0 * p[x] + c1 * p[x + 1] + c2 * p[x + 2] + c3 * p[x + 3]
-                right = c4 * p[x + 4] + c5 * p[x + 5] + c6 * p[x + 6] + c7 * p[x + 7]
-                rows[y, x] = left + right
-        c0, c1, c2, c3, c4, c5, c6, c7 = cosines[u]
-        sums[:] = 0
-        for y in range(height - 7):
-            into = sums[y % 8]
-            r0, r1, r2, r3 = rows[y], rows[y + 1], rows[y + 2], rows[y + 3]
-            r4, r5, r6, r7 = rows[y + 4], rows[y + 5], rows[y + 6], rows[y + 7]
-            for x in range(across):
-                upper = c0 * r0[x] + c1 * r1[x] + c2 * r2[x] + c3 * r3[x]
-                c = upper + (c4 * r4[x] + c5 * r5[x] + c6 * r6[x] + c7 * r7[x])
-                into[x] += near / (near + c * c)
-        for y in range(8):
-            for x in range(across):
-                votes[0, y, x % 8] += sums[y, x]
+    rows = np.empty(2 * _VOTERS, dtype=np.float32)
+    sums = np.zeros((8, width), dtype=np.float32)  # by phase of the row, and column
+    for left in range(0, width - 7, _ACROSS):
+        across = min(_ACROSS, width - 7 - left)
+        for top in range(0, height - 7, _DOWN):
+            down = min(_DOWN, height - 7 - top)
+            _transform_rows(plane, top, left, down + 7, across, voters, rows)
+            _add_votes(rows, top, left, down, across, voters, near, sums)
     for y in range(8):
+        for x in range(width):
+            votes[0, y, x % 8] += sums[y, x]
         for x in range(8):
             votes[1, y, x] += len(voters) * ((height - y) // 8) * ((width - x) // 8)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _transform_rows(
+    p: NDArray[np.float32],
+    top: int,
+    left: int,
+    down: int,
+    across: int,
+    voters: NDArray[np.int64],
+    rows: NDArray[np.float32],
+) -> None:
+    """The voters' horizontal frequencies of what begins at each place of `down` rows."""
+    v, w = voters[0, 1], voters[1, 1]
+    a0, a1, a2, a3 = _WAVES[v, 0], _WAVES[v, 1], _WAVES[v, 2], _WAVES[v, 3]
+    b0, b1, b2, b3 = _WAVES[w, 0], _WAVES[w, 1], _WAVES[w, 2], _WAVES[w, 3]
+    a, b = np.float32(1 - v % 2 * 2), np.float32(1 - w % 2 * 2)
+    for row in range(down):
+        y, k = top + row, np.uint64(row * _ACROSS)
+        for i in range(np.uint64(across)):
+            x = np.uint64(left) + i
+            p0, p7 = p[y, x], p[y, x + np.uint64(7)]
+            p1, p6 = p[y, x + np.uint64(1)], p[y, x + np.uint64(6)]
+            p2, p5 = p[y, x + np.uint64(2)], p[y, x + np.uint64(5)]
+            p3, p4 = p[y, x + np.uint64(3)], p[y, x + np.uint64(4)]
+            outer = a0 * (p0 + a * p7) + a1 * (p1 + a * p6)
+            rows[k + i] = outer + a2 * (p2 + a * p5) + a3 * (p3 + a * p4)
+            outer = b0 * (p0 + b * p7) + b1 * (p1 + b * p6)
+            rows[k + i + np.uint64(_VOTERS)] = outer + b2 * (p2 + b * p5) + b3 * (p3 + b * p4)
+
+
+# The other model of errors looks at every divisor, one after the other.
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _add_votes(
+    rows: NDArray[np.float32],
+    top: int,
+    left: int,
+    down: int,
+    across: int,
+    voters: NDArray[np.int64],
+    near: np.float32,
+    sums: NDArray[np.float32],
+) -> None:
+    """Of the blocks that begin in each of `down` rows."""
+    u, v = voters[0, 0], voters[1, 0]
+    a0, a1, a2, a3 = _WAVES[u, 0], _WAVES[u, 1], _WAVES[u, 2], _WAVES[u, 3]
+    b0, b1, b2, b3 = _WAVES[v, 0], _WAVES[v, 1], _WAVES[v, 2], _WAVES[v, 3]
+    a, b = np.float32(1 - u % 2 * 2), np.float32(1 - v % 2 * 2)
+    n1, n2, n3 = np.uint64(_ACROSS), np.uint64(2 * _ACROSS), np.uint64(3 * _ACROSS)
+    n4, n5, n6 = np.uint64(4 * _ACROSS), np.uint64(5 * _ACROSS), np.uint64(6 * _ACROSS)
+    n7 = np.uint64(7 * _ACROSS)
+    for row in range(down):
+        phase, start = (top + row) % 8, np.uint64(row * _ACROSS)
+        for i in range(np.uint64(across)):
+            k = start + i
+            outer = a0 * (rows[k] + a * rows[k + n7]) + a1 * (rows[k + n1] + a * rows[k + n6])
+            inner = a2 * (rows[k + n2] + a * rows[k + n5]) + a3 * (rows[k + n3] + a * rows[k + n4])
+            c = outer + inner
+            k = k + np.uint64(_VOTERS)
+            outer = b0 * (rows[k] + b * rows[k + n7]) + b1 * (rows[k + n1] + b * rows[k + n6])
+            inner = b2 * (rows[k + n2] + b * rows[k + n5]) + b3 * (rows[k + n3] + b * rows[k + n4])
+            d = outer + inner
+            # near / (near + c c) + near / (near + d d), with one division.
+            c, d = near + c * c, near + d * d
+            sums[phase, np.uint64(left) + i] += near * (c + d) / (c * d)
 
 
 @njit(cache=True, nogil=True)
@@ -112,48 +176,67 @@ def _count(
     clipped: NDArray[np.uint8],
     top: int,
     left: int,
-    cosines: NDArray[np.float32],
     counts: NDArray[np.int32],
 ) -> None:
-    """All blocks of a row of blocks side by side; neighbours count into two tables in turn."""
+    """Of all blocks, piece by piece; neighbours count into two tables in turn."""
     height, width = plane.shape
-    across = (width - left) // 8
-    side = 8 * across
-    pixels = np.empty((8, side), dtype=np.float32)
-    columns = np.empty(side, dtype=np.float32)
-    cut = np.empty(across, dtype=np.uint8)
-    bins = np.empty(across, dtype=np.uint32)
-    per_level, half = np.float32(PER_LEVEL), np.float32(0.5)
-    last = np.float32(BINS - 1)
-    for y in range(top, height - 7, 8):
-        cut[:] = 0
-        for i in range(8):
-            row, mask, into = plane[y + i], clipped[y + i], pixels[i]
-            for j in range(8):
-                for b in range(across):
-                    into[j * across + b] = row[left + 8 * b + j]
-            for b in range(across):
-                for j in range(8):
-                    cut[b] |= mask[left + 8 * b + j]
-        for u in range(8):
-            c0, c1, c2, c3, c4, c5, c6, c7 = cosines[u]
-            p0, p1, p2, p3 = pixels[0], pixels[1], pixels[2], pixels[3]
-            p4, p5, p6, p7 = pixels[4], pixels[5], pixels[6], pixels[7]
-            for x in range(side):
-                upper = c0 * p0[x] + c1 * p1[x] + c2 * p2[x] + c3 * p3[x]
-                columns[x] = upper + (c4 * p4[x] + c5 * p5[x] + c6 * p6[x] + c7 * p7[x])
-            q0, q1, q2, q3 = columns, columns[across:], columns[2 * across :], columns[3 * across :]
-            q4, q5, q6 = columns[4 * across :], columns[5 * across :], columns[6 * across :]
-            q7 = columns[7 * across :]
-            for v in range(8 - u):
-                c0, c1, c2, c3, c4, c5, c6, c7 = cosines[v]
-                for b in range(across):
-                    nearer = c0 * q0[b] + c1 * q1[b] + c2 * q2[b] + c3 * q3[b]
-                    c = nearer + (c4 * q4[b] + c5 * q5[b] + c6 * q6[b] + c7 * q7[b])
-                    bins[b] = np.uint32(np.int32(min(abs(c) * per_level + half, last)))
-                even, odd = counts[0, 8 * u + v], counts[1, 8 * u + v]
-                for b in range(0, across - 1, 2):
-                    even[bins[b]] += 1 - cut[b]
-                    odd[bins[b + 1]] += 1 - cut[b + 1]
-                if across % 2:
-                    even[bins[across - 1]] += 1 - cut[across - 1]
+    lanes, deep = piece_size(width)
+    streams, rows, coefficients = piece_tables(width)
+    weights = np.empty(CHUNK, dtype=np.int32)
+    bins = np.empty(CHUNK, dtype=np.uint32)
+    for x in range(left, width - 7, 8 * lanes):
+        across = min((width - x) // 8, lanes)
+        for y in range(top, height - 7, 8 * deep):
+            down = min((height - y) // 8, deep)
+            lay_out(plane, y, 8 * down, x, lanes, streams)
+            transform_rows(streams, 8 * down, 0, lanes, rows)
+            _weigh(clipped, y, x, down, across, weights)
+            for v in range(8):
+                transform_columns(rows, v * TABLE, lanes, down, across, coefficients)
+                for u in range(8 - v):
+                    _count_mode(
+                        coefficients, u * APART, weights, down * across, bins, counts, 8 * u + v
+                    )
+
+
+@njit(cache=True, nogil=True)
+def _weigh(
+    clipped: NDArray[np.uint8],
+    top: int,
+    left: int,
+    down: int,
+    across: int,
+    weights: NDArray[np.int32],
+) -> None:
+    """1 for each block without a clipped pixel, else 0."""
+    row = np.empty(8 * across, dtype=np.uint8)
+    for block_row in range(down):
+        row[:] = 0
+        for y in range(top + 8 * block_row, top + 8 * block_row + 8):
+            for x in range(np.uint64(row.size)):
+                row[x] |= clipped[y, np.uint64(left) + x]
+        for block in range(across):
+            cut = np.uint8(0)
+            for x in range(8 * block, 8 * block + 8):
+                cut |= row[x]
+            weights[block_row * across + block] = 1 - cut
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _count_mode(
+    coefficients: NDArray[np.float32],
+    first: int,
+    weights: NDArray[np.int32],
+    size: int,
+    bins: NDArray[np.uint32],
+    counts: NDArray[np.int32],
+    mode: int,
+) -> None:
+    for i in range(np.uint64(size)):
+        c = abs(coefficients[np.uint64(first) + i])
+        bins[i] = np.uint32(np.int32(min(c * np.float32(PER_LEVEL) + _HALF, _LAST)))
+    for i in range(0, size - 1, 2):
+        counts[0, mode, bins[i]] += weights[i]
+        counts[1, mode, bins[i + 1]] += weights[i + 1]
+    if size % 2:
+        counts[0, mode, bins[size - 1]] += weights[size - 1]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from worker.decoder.jpeg_quality import standard_table
 from worker.extractor.comb_counts import BINS, PER_LEVEL
 
-QUALITIES: Final = np.arange(30, 99)
+QUALITIES: Final = np.arange(8, 99)
 _STEPS: Final = BINS // PER_LEVEL
 _MULTIPLES: Final = 48
 _SPREADS: Final = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
@@ -27,10 +27,11 @@ _WIDEST: Final = 8.0
 """Grey levels; an error of quantisation is no larger than the coefficients are."""
 _STRAY: Final = 0.1
 """Share of coefficients that are anywhere, as after a touch of editing."""
-_MODES: Final = np.arange(64)
 _ZIGZAG: Final = sorted(
     range(64), key=lambda m: (m // 8 + m % 8, m // 8 if (m // 8 + m % 8) % 2 else m % 8)
 )
+_COUNTED: Final = np.array(_ZIGZAG[1:36])
+"""Modes that say something: those that comb_counts counts, but the constant."""
 
 Ratios = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """By quality (Q,): what chooses one, the evidence for it, the evidence's variance without a JPEG.
@@ -62,11 +63,11 @@ def log_ratios(
         differences, weights = counts - expected, counts + expected
     sums = np.zeros((64, _STEPS + 1))
     variances = np.zeros((64, _STEPS + 1))
-    for spread in np.unique(spreads):
-        modes = spreads == spread
-        gains = _gains(_SPREADS[spread])
-        sums[modes] = differences[modes] @ gains.T
-        variances[modes] = weights[modes] @ np.square(gains).T
+    for spread in set(spreads[_COUNTED].tolist()):
+        modes = _COUNTED[spreads[_COUNTED] == spread]
+        gains, squares = _gains(_SPREADS[spread])
+        sums[modes] = differences[modes] @ gains
+        variances[modes] = weights[modes] @ squares
     by_quality = _by_quality(sums)
     return by_quality, by_quality, _by_quality(variances)
 
@@ -81,7 +82,7 @@ def log_ratios_on_own_grid(
     sums = np.zeros((64, _STEPS + 1))
     variances = np.zeros((64, _STEPS + 1))
     plain = np.zeros((64, _STEPS + 1))
-    for mode in _ZIGZAG[1:36]:  # up to the diagonal, as counted
+    for mode in _COUNTED.tolist():
         step = int(own[mode])
         if not 2 <= step <= _STEPS:
             continue
@@ -120,21 +121,28 @@ def _scaled(reference: NDArray[np.float32], counts: NDArray[np.float32]) -> NDAr
 
 
 def _by_quality(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(M, S) to (Q,): of each mode, without the first, the step that the quality has there."""
-    chosen: NDArray[np.float64] = sums[_MODES[1:], _tables()[:, 1:]].sum(axis=1)
+    """(M, S) to (Q,): of each mode that says something, the step that the quality has there."""
+    chosen: NDArray[np.float64] = sums.ravel()[_places()].sum(axis=1)
     return chosen
 
 
 @lru_cache(maxsize=1)
-def _tables() -> NDArray[np.int64]:
-    """Steps (Q, M); 0 where they are too small or too large to show."""
+def _places() -> NDArray[np.int64]:
+    """Where in (M, S), flat, the steps of a quality stand, (Q, modes that say something).
+
+    Steps that are too small or too large to show are taken for 0.
+    """
     tables = np.stack([rows_of_zigzag(standard_table(int(quality))) for quality in QUALITIES])
-    return np.where((tables >= 2) & (tables <= _STEPS), tables, 0)
+    steps = np.where((tables >= 2) & (tables <= _STEPS), tables, 0)
+    places: NDArray[np.int64] = _COUNTED * (_STEPS + 1) + steps[:, _COUNTED]
+    return places
 
 
 @lru_cache(maxsize=len(_SPREADS))
-def _gains(spread: float) -> NDArray[np.float32]:
-    """Log likelihood ratio (S, N) of a coefficient in a bin: multiples of a step or anything.
+def _gains(spread: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Log likelihood ratio (N, S) of a coefficient in a bin: multiples of a step or anything.
+
+    And its square.
 
     0 for steps below 2 and for coefficients below half a step.
     """
@@ -146,7 +154,8 @@ def _gains(spread: float) -> NDArray[np.float32]:
         density = (1 - _STRAY) * step / (spread * sqrt(2 * np.pi)) * near + _STRAY
         gains[step] = np.where(centres > step / 2, np.log(density), 0)
     gains[:, -1] = 0
-    return gains
+    by_bin = np.ascontiguousarray(gains.T)
+    return by_bin, np.square(by_bin)
 
 
 @lru_cache(maxsize=128)

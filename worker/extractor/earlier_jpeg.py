@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.extractor.blocks.planes import to_planes
+from worker.extractor.blocks.planes import Region, to_planes
 from worker.extractor.comb_counts import block_histograms, clipped_pixels, grid_votes
 from worker.extractor.comb_likelihood import (
     QUALITIES,
@@ -48,7 +48,7 @@ class EarlierJpeg:
     """The JPEG that a picture was before.
 
     Its blocks begin at the rows and columns that leave `offset` (y, x), each 0..7, when divided by
-    8. `quality` is 30..98 on the IJG scale. `strength` says how far the log likelihood ratio of its
+    8. `quality` is 8..98 on the IJG scale. `strength` says how far the log likelihood ratio of its
     table is above nothing, in standard deviations; at least `SURE`.
     """
 
@@ -58,13 +58,14 @@ class EarlierJpeg:
 
 
 def find_earlier(
-    regions: Sequence[NDArray[np.uint8]], own_luma: Sequence[int] | None = None
+    regions: Sequence[Region], own_luma: Sequence[int] | None = None
 ) -> EarlierJpeg | None:
     """The earlier JPEG of a picture's regions, or None where none is sure.
 
-    `regions` are uint8 RGB (3, H, W), sides of 32 and more, each beginning at a multiple of 8 of
-    the picture's rows and columns. `own_luma` is the file's luminance table in zigzag order, where
-    it is a JPEG: then one before that is looked for. Of several in a PNG the last is found.
+    `regions` are uint8 RGB (3, H, W), sides of 32 and more, or their planes, each beginning at a
+    multiple of 8 of the picture's rows and columns. `own_luma` is the file's luminance table in
+    zigzag order, where it is a JPEG: then one before that is looked for. Of several in a PNG the
+    last is found.
     """
     if not regions:
         return None

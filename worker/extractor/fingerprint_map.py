@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish, pool
+from worker.extractor.blocks.planes import Region
 
 Floats = NDArray[np.float32]
 
 
-def block_statistics(
-    regions: Iterable[NDArray[np.uint8]], blocks: Sequence[str] = tuple(BLOCKS)
-) -> Floats:
+def block_statistics(regions: Iterable[Region], blocks: Sequence[str] = tuple(BLOCKS)) -> Floats:
     """The statistics (F,) of the named blocks, in that order, over a picture's regions together.
 
-    `regions` are uint8 RGB (3, H, W), sides of 32 and more; at least one.
+    `regions` are uint8 RGB (3, H, W), sides of 32 and more, or their planes; at least one.
     """
     found = finish(pool(accumulate(region, blocks) for region in regions))
     return np.concatenate([found[name] for name in blocks])

@@ -10,6 +10,7 @@ Numbers that are read from pixels are the same for the same pixels in any lossle
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from worker.decoder.decode import ImageFacts
 from worker.decoder.jpeg_quality import standard_table
-from worker.extractor.blocks.planes import Planes, to_planes
+from worker.extractor.blocks.planes import Planes, Region, to_planes
 from worker.extractor.nuisance_sums import (
     add_blocks,
     add_edges,
     add_samples,
+    empty_levels,
     profiles,
 )
 
@@ -72,14 +74,15 @@ class Nuisance:
         return float(self.vector[self.NAMES.index(name)])
 
 
-def nuisance(regions: Sequence[NDArray[np.uint8]], facts: ImageFacts) -> Nuisance:
-    """From what is read of a picture, uint8 (3, H, W) each, on the grid, with sides of 32 and more.
+def nuisance(regions: Sequence[Region], facts: ImageFacts) -> Nuisance:
+    """From what is read of a picture, on the grid: uint8 (3, H, W), sides of 32 and more.
 
+    Or from the planes of these.
     ValueError without regions: of such a picture there is nothing to be said.
     """
     if not regions:
         raise ValueError("no regions were read of the picture, so that its kind cannot be told")
-    read = [to_planes(region) for region in _first(regions)]
+    read = _first(regions)
     found = (
         *_noise(read),
         *_edges(read),
@@ -91,14 +94,14 @@ def nuisance(regions: Sequence[NDArray[np.uint8]], facts: ImageFacts) -> Nuisanc
     return Nuisance(np.array(found, np.float32))
 
 
-def _first(regions: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    taken: list[NDArray[np.uint8]] = []
+def _first(regions: Sequence[Region]) -> list[Planes]:
+    taken: list[Planes] = []
     pixels = 0
     for region in regions:
         if pixels >= MOST_PIXELS:
             break
-        taken.append(region)
-        pixels += region[0].size
+        taken.append(to_planes(region))
+        pixels += taken[-1].y.size
     return taken
 
 
@@ -123,11 +126,10 @@ def _noise(read: Sequence[Planes]) -> tuple[float, float, float]:
 
 
 def _edges(read: Sequence[Planes]) -> tuple[float, float]:
-    """edge_width, detail: along every eighth row and every eighth column."""
+    """edge_width, detail."""
     sums = np.zeros(5)
     for planes in read:
-        add_edges(np.ascontiguousarray(planes.y[3::8]), sums)
-        add_edges(np.ascontiguousarray(planes.y[:, 3::8].T), sums)
+        add_edges(planes.y, sums)
     edges, widths, near, far, steps = sums
     width = (widths + _EDGES * _USUAL_WIDTH) / (edges + _EDGES)
     detail = np.log2((near / steps + _ENERGY_FLOOR) / (far / steps + _ENERGY_FLOOR))
@@ -144,29 +146,16 @@ def _levels(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
     shares = histogram.sum(axis=0) / (3 * counted)
     # An odd step, so that it meets all columns of a region whose width is a power of two.
     step = max(1, pixels // SAMPLED_COLOURS) | 1
-    sampled = np.concatenate([p.rgb.reshape(3, -1)[:, ::step] for p in read], axis=1)
-    weights = np.array([[1 << 16], [1 << 8], [1]], np.uint32)
-    ordered = np.sort((sampled * weights).sum(axis=0, dtype=np.uint32))
-    distinct = 1 + np.count_nonzero(np.diff(ordered))
+    sampled = [p.rgb.reshape(3, -1)[:, ::step].astype(np.uint32) for p in read]
+    ordered = np.sort(np.concatenate([(r << 16) | (g << 8) | b for r, g, b in sampled]))
+    distinct = 1 + np.count_nonzero(ordered[1:] != ordered[:-1])
     return (
         float(np.sqrt(shares[0])),
         float(np.sqrt(shares[255])),
-        float(np.mean([_comb(channel) for channel in histogram])),
+        float(np.mean([empty_levels(channel) for channel in histogram])),
         float(np.sqrt(spread / (255 * counted))),
         float(np.log2(distinct / len(ordered))),
     )
-
-
-def _comb(histogram: NDArray[np.int64]) -> float:
-    """Empty levels between the ends, less those that counts of the local mean leave empty."""
-    used = np.flatnonzero(histogram)
-    between = histogram[used[0] : used[-1] + 1]
-    if len(between) < 3:
-        return 0.0
-    around = np.convolve(between, np.ones(9), "same") / np.convolve(
-        np.ones(len(between)), np.ones(9), "same"
-    )
-    return float((between == 0).mean() - np.exp(-around).mean())
 
 
 def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
@@ -177,9 +166,9 @@ def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
     for axis in range(2):
         jumps = np.zeros((2, 8))
         for planes in read:
-            lines = planes.whole_y if axis == 0 else np.ascontiguousarray(planes.whole_y.T)
-            across = lines.shape[1] // length * length
-            windows.append(profiles(lines, jumps)[..., :across].reshape(2, -1, length))
+            across = planes.y.shape[1 - axis] // length * length
+            means = profiles(planes.whole_y, axis, jumps)
+            windows.append(means[..., :across].reshape(2, -1, length))
         contrasts[axis] = _contrast(jumps[0] / jumps[1])
     on, off = contrasts[:, 0], contrasts[:, 1:].max(axis=1)
     cut = np.concatenate(windows, axis=1)
@@ -214,17 +203,24 @@ def _peak(power: NDArray[np.float64]) -> float:
     pixels at the half and the quarter alone: there what the odd eighths have is taken off.
     """
     half = power.shape[1] - 1
-    at = np.arange(6, half + 1)
-    around = at[:, None] + np.array([-5, -4, -3, -2, 2, 3, 4, 5])
-    around = np.where(around > half, 2 * half - around, around)  # the spectrum comes back
+    at, around = _surroundings(half)
     tiny = 1e-9
-    floor = np.median(power[:, around], axis=2)
+    # The median of eight.
+    floor = np.partition(power[:, around], (3, 4), axis=2)[..., 3:5].mean(axis=2)
     above = np.log2((power[:, at] + tiny) / (floor + tiny))
     eighth = half // 4
     odd, even = at % (2 * eighth) == eighth, at % (2 * eighth) == 0
     above[:, even] -= above[:, odd].mean(axis=1, keepdims=True).clip(0)
     above[:, odd] = 0.0
     return float(above.max())
+
+
+@lru_cache(maxsize=2)
+def _surroundings(half: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The lines (K,) of a spectrum that are looked at, and the eight (K, 8) around each."""
+    at = np.arange(6, half + 1)
+    around = at[:, None] + np.array([-5, -4, -3, -2, 2, 3, 4, 5])
+    return at, np.where(around > half, 2 * half - around, around)  # the spectrum comes back
 
 
 def _file_step(facts: ImageFacts) -> float:

@@ -1,8 +1,7 @@
 """Fingerprint, score and snapshot to a verdict.
 
 pipeline     what cannot be judged; extract, attribute, test, decide, for a batch
-attribute    fingerprints against every registered generator
-readings     the same of files that may belong to several spaces
+attribute    fingerprints against every registered generator, in each space of their files
 photographs  real photographs that no registration changes: levels of the generic test, and kinds
 measured     what was measured of one image, as the parts of its verdict
 decide       evidence and policy to an outcome; pure

@@ -1,20 +1,22 @@
-"""Attribution: image fingerprints against a registry snapshot, each in its own codec's space.
+"""Attribution: image fingerprints against a registry snapshot, in each space of their files' codec.
 
-Letters: B images, K models, D fingerprint size.
+Letters: B images, K models, R readings, D fingerprint size.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fingerprint_db.background import Background, Floats
+from fingerprint_db.background import Background, Floats, size_class_of
 from fingerprint_db.conditions import Codec
 from fingerprint_db.matching.enrolled import Enrolled, ModelScores
 from fingerprint_db.matching.levels import Level, Levels, Standing
+from fingerprint_db.matching.registered import Registered
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
+from worker.extractor.extract import ImageFingerprint
 from worker.judge.photographs import Photographs
 
 
@@ -42,36 +44,58 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ReadingFindings:
+    """What the registry says of one image in one space.
+
+    `ranked` are matches, likeliest first, live ones and shadows; each live model within the margin
+    of the likeliest and each shadow that the image is typical of is among them. `direction` (D,)
+    is that of the likeliest live model's score, None without one. `highest` is the highest score of
+    a live model within its reach, -inf without one.
+    """
+
+    codec: Codec
+    ranked: tuple[Match, ...]
+    direction: Floats | None
+    highest: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NameFindings:
     """What the registry says of one image.
 
-    `standing` is that of the highest score of a live model that the image is typical of: a small
-    p-value says that some registered generator explains it better than photographs are explained.
-    `source_p_value` is the same for a source never seen. Both by the photographs of `level`.
-    `codec` is the space that it was found in, the most telling of `tests` that were asked; p-values
-    are multiplied by these, so that they bound the error of all together (Bonferroni).
-    `ranked` are matches, likeliest first, live ones and shadows; each live model within the margin
-    of the likeliest and each shadow that the image is typical of is among them. `direction` (D,)
-    is that of the likeliest live model's score, None without one.
+    `standing` is that of the highest score of a live model within its reach, in any reading: a
+    small p-value says that some registered generator explains it better than photographs are
+    explained. `source_p_value` is the same for a source never seen. Both by the photographs of
+    `level`, which are read in the same spaces. `readings` are one or more, the first in the space
+    that the file shows.
     """
 
     standing: Standing
     source_p_value: float
     level: Level
-    ranked: tuple[Match, ...]
-    direction: Floats | None
-    codec: Codec
-    tests: int = 1
+    readings: tuple[ReadingFindings, ...]
+
+    @property
+    def telling(self) -> ReadingFindings:
+        """The reading in which a registered generator stands out most, the first of equals."""
+        return max(self.readings, key=lambda one: one.highest)
+
+    def behind(self, match: Match | None) -> ReadingFindings:
+        """The reading that a match was found in; the telling one where there is none."""
+        for one in self.readings:
+            if any(own is match for own in one.ranked):
+                return one
+        return self.telling
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Registered:
-    """The models of one codec, and what the highest of them score on photographs.
+class _Levels:
+    """The models of one codec's files, and what the highest of them score on photographs.
 
     Shadows have levels of their own: a photograph that resembles one must not count as a match.
     """
 
-    enrolled: Enrolled
+    registered: Registered
     live: Levels
     shadow: Levels
 
@@ -91,77 +115,103 @@ class Matcher:
         self._snapshot = snapshot
         self._photographs = photographs or Photographs(background)
         # Filled when a codec is first met: most images of a stream share a few.
-        self._registered: dict[Codec, _Registered] = {}
+        self._levels: dict[Codec, _Levels] = {}
 
     def match(
-        self,
-        vectors: Floats,
-        codecs: Sequence[Codec],
-        size_classes: Sequence[int],
-        *,
-        shown: int = 3,
+        self, fingerprints: Sequence[ImageFingerprint], *, shown: int = 3
     ) -> list[NameFindings]:
-        """What the registry says of each of B images; `shown` matches of each at least are made.
-
-        `vectors` is (B, D); `codecs` and `size_classes` (positions in SIZE_CLASSES) have one for
-        each image. ValueError where they differ in number.
-        """
-        if not len(vectors) == len(codecs) == len(size_classes):
-            raise ValueError(
-                f"{len(vectors)} fingerprints come with {len(codecs)} codecs and"
-                f" {len(size_classes)} size classes; expected one of each for every image"
-            )
+        """What the registry says of each image; `shown` matches at least are told of each."""
         found: dict[int, NameFindings] = {}
+        codecs = [one.codec for one in fingerprints]
         for codec in dict.fromkeys(codecs):
             rows = [i for i, own in enumerate(codecs) if own == codec]
-            sizes = [size_classes[i] for i in rows]
-            found |= zip(rows, self._under(codec, vectors[rows], sizes, shown), strict=True)
-        return [found[i] for i in range(len(vectors))]
+            some = [fingerprints[i] for i in rows]
+            found |= zip(rows, self._under(codec, some, shown), strict=True)
+        return [found[i] for i in range(len(fingerprints))]
 
     def _under(
-        self, codec: Codec, vectors: Floats, sizes: Sequence[int], shown: int
+        self, codec: Codec, fingerprints: Sequence[ImageFingerprint], shown: int
     ) -> Iterator[NameFindings]:
-        """Findings of images (B, D) of one codec, in order."""
-        registered = self._of(codec)
-        enrolled = registered.enrolled
+        """Findings of images whose files show one codec, in order."""
+        levels = self._of(codec)
+        registered = levels.registered
+        parts = [
+            np.stack([one.reading(reading).vector for one in fingerprints])
+            for reading in registered.readings
+        ]
+        # Of each reading a generator of the images' findings, which are taken together.
+        by_reading = [
+            self._in(reading, enrolled, part, [size_class_of(f.pixels_read) for f in fingerprints],
+                     levels, shown)
+            for reading, enrolled, part in zip(
+                registered.readings, registered.enrolled, parts, strict=True
+            )
+        ]  # fmt: skip
+        for one, *readings in zip(fingerprints, *by_reading, strict=True):
+            level = levels.live.by_size[size_class_of(one.pixels_read)]
+            highest = max(reading.highest for reading in readings)
+            yield NameFindings(
+                level.standing(highest), level.new_source.p_value(highest), level, tuple(readings)
+            )
+
+    def _in(
+        self,
+        codec: Codec,
+        enrolled: Enrolled,
+        vectors: Floats,
+        sizes: Sequence[int],
+        levels: _Levels,
+        shown: int,
+    ) -> list[ReadingFindings]:
+        """Of images (B, D) in one space."""
         found = enrolled.match(vectors)
         leads = _leads(found.likelihoods, enrolled)  # (B, K)
         order = np.argsort(-found.likelihoods, axis=1, kind="stable")  # (B, K)
-        # Told: the likeliest few, whoever ties with the likeliest live one, and typical shadows.
-        ties = enrolled.live & (leads > -self._background.constants.margin)
-        told = ties | (~enrolled.live & found.typical)
-        np.put_along_axis(told, order[:, :shown], values=True, axis=1)
+        told = _told(found, enrolled, leads, order[:, :shown], self._background.constants.margin)
+        results = []
         for b, size in enumerate(sizes):
             ranked = [int(k) for k in order[b][told[b][order[b]]]]
             best = next((k for k in ranked if enrolled.live[k]), None)
-            level = registered.live.by_size[size]
-            highest = float(found.highest[b])
-            yield NameFindings(
-                level.standing(highest),
-                level.new_source.p_value(highest),
-                level,
-                tuple(_match(registered, found, b, k, size, float(leads[b, k])) for k in ranked),
-                None if best is None else enrolled.directions.scaled[found.rows[b, best]],
-                codec,
+            matches = []
+            for k in ranked:
+                held = levels.live if enrolled.live[k] else levels.shadow
+                matches.append(
+                    _match(enrolled, found, b, k, held.by_size[size], float(leads[b, k]))
+                )
+            direction = None if best is None else enrolled.directions.scaled[found.rows[b, best]]
+            results.append(
+                ReadingFindings(codec, tuple(matches), direction, float(found.highest[b]))
             )
+        return results
 
-    def _of(self, codec: Codec) -> _Registered:
-        if codec not in self._registered:
-            space = self._background.codecs[codec]
-            enrolled = Enrolled.of(
-                space,
-                self._background.constants,
-                self._snapshot.models,
-                codec,
-                self._photographs.of(codec).impostors,
+    def _of(self, codec: Codec) -> _Levels:
+        if codec not in self._levels:
+            photographs = self._photographs
+            registered = Registered.of(
+                self._background, self._snapshot.models, codec, photographs.of(codec).impostors
             )
-            shadows = partial(enrolled.highest, among=~enrolled.live)
-            self._registered[codec] = _Registered(
-                enrolled,
-                self._photographs.levels(codec, enrolled.highest),
-                self._photographs.levels(codec, shadows),
+            self._levels[codec] = _Levels(
+                registered,
+                photographs.levels(codec, registered.highest),
+                photographs.levels(codec, registered.highest_shadow),
             )
-        return self._registered[codec]
+        return self._levels[codec]
+
+
+def _told(
+    found: ModelScores,
+    enrolled: Enrolled,
+    leads: Floats,
+    first: NDArray[np.int64],
+    margin: float,
+) -> NDArray[np.bool_]:
+    """(B, K) the likeliest few (`first`), whoever ties with the likeliest live one, and typical
+    shadows.
+    """
+    told: NDArray[np.bool_] = enrolled.live & (leads > -margin)
+    told |= ~enrolled.live & found.typical
+    np.put_along_axis(told, first, values=True, axis=1)
+    return told
 
 
 def _leads(likelihoods: Floats, enrolled: Enrolled) -> Floats:
@@ -175,12 +225,10 @@ def _leads(likelihoods: Floats, enrolled: Enrolled) -> Floats:
 
 
 def _match(
-    registered: _Registered, found: ModelScores, b: int, k: int, size: int, lead: float
+    enrolled: Enrolled, found: ModelScores, b: int, k: int, level: Level, lead: float
 ) -> Match:
-    enrolled = registered.enrolled
     row = int(found.rows[b, k])
     score = float(found.scores[b, k])
-    levels = registered.live if enrolled.live[k] else registered.shadow
     return Match(
         enrolled.models[k],
         enrolled.conditions[row],
@@ -191,5 +239,5 @@ def _match(
         bool(found.typical[b, k]),
         float(found.likelihoods[b, k]),
         lead if np.isfinite(lead) else None,
-        levels.by_size[size].standing(score),
+        level.standing(score),
     )

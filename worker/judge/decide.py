@@ -4,14 +4,16 @@ The order is fixed (each step ends the decision):
 
 1. the image cannot be judged, or the registry copy is missing or too old (`before_extraction`)
    -> undetermined
-2. too few photographs of its codec and size are there for `alpha_name` -> undetermined
-3. the highest score of a live model that the image is typical of passes `alpha_name`
+2. its pixels tell of a JPEG below the policy's least quality, which says no more in another file
+   -> undetermined
+3. too few photographs of its codec and size are there for `alpha_name` -> undetermined
+4. the highest score of a live model within whose reach the image lies passes `alpha_name`
    -> attributed to the likeliest live model where the image is typical of it, its own score passes
    too, and it leads every other by the margin; else unknown_generator, with the family where only
    models of one family tie, or where the model rests on few samples
-4. the test with nothing registered passes `alpha_unknown` -> unknown_generator; undetermined where
+5. the test with nothing registered passes `alpha_unknown` -> unknown_generator; undetermined where
    the picture is of a kind that the photographs do not show
-5. else -> no_evidence
+6. else -> no_evidence
 
 The registry is asked first: a verdict from a stale registry must not look clean.
 """
@@ -22,7 +24,7 @@ from fingerprint_db.background import DecisionConstants
 from fingerprint_db.matching.levels import Standing
 from worker.decoder.decode import ImageFacts
 from worker.events.records import Outcome
-from worker.judge.attribute import Match, NameFindings
+from worker.judge.attribute import Match, NameFindings, ReadingFindings
 from worker.judge.policy import Policy
 
 
@@ -38,12 +40,14 @@ class Evidence:
     """What the stages measured of one image that could be fingerprinted.
 
     `generic` is how the score of the test with nothing registered stands; `unfamiliarity` the
-    distance, in deviations, of the picture's kind from the tenth nearest photograph's.
+    distance, in deviations, of the picture's kind from the tenth nearest photograph's;
+    `earlier_quality` that of a JPEG found in the pixels of a lossless file, None without one.
     """
 
     names: NameFindings
     generic: Standing
     unfamiliarity: float
+    earlier_quality: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def before_extraction(
     reasons = []
     if problem is not None:
         reasons.append(problem)
-    if facts.jpeg_quality is not None and facts.jpeg_quality < policy.minimum_jpeg_quality:
+    if _too_low(facts.jpeg_quality, policy):
         reasons.append("jpeg_quality_too_low")
     if registry.age_s is None:
         reasons.append("registry_never_loaded")
@@ -74,8 +78,10 @@ def before_extraction(
 
 def decide(evidence: Evidence, policy: Policy, constants: DecisionConstants) -> Decision:
     """The rest of the module's order, for an image that has evidence."""
+    if _too_low(evidence.earlier_quality, policy):
+        return Decision("undetermined", ("jpeg_quality_too_low",))
     names = evidence.names
-    if not names.level.reaches(policy.alpha_name / names.tests):
+    if not names.level.reaches(policy.alpha_name):
         return Decision("undetermined", ("calibration_too_small",))
     unfamiliar = evidence.unfamiliarity > constants.unfamiliar_distance
     if names.standing.passes(policy.alpha_name, policy.alpha_source):
@@ -91,9 +97,30 @@ def decide(evidence: Evidence, policy: Policy, constants: DecisionConstants) -> 
     return replace(found, reasons=(*found.reasons, *_shadows(names, policy)))
 
 
+def _too_low(jpeg_quality: int | None, policy: Policy) -> bool:
+    return jpeg_quality is not None and jpeg_quality < policy.minimum_jpeg_quality
+
+
 def _named(names: NameFindings, policy: Policy, margin: float) -> Decision:
-    """Which registered generator, of an image that some of them explain (step 3)."""
-    live = [match for match in names.ranked if match.model.status == "live"]
+    """Which registered generator, of an image that some of them explain (step 4)."""
+    answers = {one.codec: _named_in(one, policy, margin) for one in names.readings}
+    naming = [one for one in answers.values() if one.match is not None]
+    if not naming:
+        return answers[names.telling.codec]
+    return max(naming, key=_score)
+
+
+def _score(decision: Decision) -> float:
+    """In deviations of photographs: of two readings that name, the one decides that stands out."""
+    assert decision.match is not None, "a reading that names nobody"
+    return decision.match.score
+
+
+def _named_in(reading: ReadingFindings, policy: Policy, margin: float) -> Decision:
+    """The same by one reading."""
+    live = [match for match in reading.ranked if match.model.status == "live"]
+    if not live:
+        return Decision("unknown_generator", ("best_not_typical",))
     best = live[0]
     if not best.typical:
         return Decision("unknown_generator", ("best_not_typical",))
@@ -112,10 +139,12 @@ def _named(names: NameFindings, policy: Policy, margin: float) -> Decision:
 
 def _shadows(names: NameFindings, policy: Policy) -> tuple[str, ...]:
     """Shadow models that would have passed; they are told and decide nothing."""
-    return tuple(
+    found = (
         f"shadow_match:{match.model.model_id}"
-        for match in names.ranked
+        for reading in names.readings
+        for match in reading.ranked
         if match.model.status == "shadow"
         and match.typical
         and match.standing.passes(policy.alpha_name, policy.alpha_source)
     )
+    return tuple(dict.fromkeys(found))

@@ -55,15 +55,11 @@ class Drift:
         self._seen = 0
         self.alarm: DriftAlarm | None = None
 
-    def add(self, p_value: float, photographs: int, tests: int = 1) -> DriftAlarm | None:
-        """Take one p-value that rests on so many photographs; the alarm when it is first raised.
-
-        `tests` is how many were asked, of as many photographs each, for the p-value to hold for
-        the most telling of them.
-        """
+    def add(self, p_value: float, photographs: int) -> DriftAlarm | None:
+        """Take one p-value that rests on so many photographs; the alarm when it is first raised."""
         if self.alarm is not None or photographs < 1:
             return None
-        raised = (p_value + tests * _left_open(photographs, self._rate / 2)) / self._kept
+        raised = (p_value + _left_open(photographs, self._rate / 2)) / self._kept
         if self._seen % WINDOW == 0:
             self._capitals[:] = 0.0
         self._seen += 1
@@ -95,8 +91,8 @@ class DriftWatch:
             name: Drift(self._alphas, rate=RATE / 2) for name in ("name_test", "real_test")
         }
 
-    def add(self, test: str, p_value: float, photographs: int, tests: int = 1) -> None:
+    def add(self, test: str, p_value: float, photographs: int) -> None:
         """Take the p-value of `name_test` or `real_test` of one image; as `Drift.add`."""
-        alarm = self._tests[test].add(p_value, photographs, tests)
+        alarm = self._tests[test].add(p_value, photographs)
         if alarm is not None:
             self._told(test, alarm)

@@ -18,8 +18,7 @@ class StatedRates:
 
     `unseen` is the share of photographs that pass where their own source calibrates nothing, mean
     over sources, `worst` that of the worst one; `bound` holds among photographs like those of the
-    calibration. Where the most telling of several readings speaks, all are for any of these: so
-    many times what was measured in the one.
+    calibration.
     """
 
     unseen: float
@@ -27,14 +26,10 @@ class StatedRates:
     bound: float
 
     @classmethod
-    def of(cls, level: Level, alpha: float, alpha_source: float, tests: int = 1) -> "StatedRates":
-        """Of photographs that pass both levels; some milliseconds, so keep it.
-
-        `alpha` is the level of all `tests` together.
-        """
-        unseen, worst = level.sources.unseen_rate(alpha / tests, alpha_source)
-        bound = level.rate_bound(alpha, tests)
-        return cls(min(1.0, tests * unseen), min(1.0, tests * worst), bound)
+    def of(cls, level: Level, alpha: float, alpha_source: float) -> "StatedRates":
+        """Of photographs that pass both levels; some milliseconds, so keep it."""
+        unseen, worst = level.sources.unseen_rate(alpha, alpha_source)
+        return cls(unseen, worst, level.rate_bound(alpha))
 
 
 def name_test(names: NameFindings, policy: Policy, rates: StatedRates, bin_name: str) -> NameTest:

@@ -6,23 +6,26 @@ They are the bundle's, and those of the tenant's calibration, by the rule of
 
 from dataclasses import dataclass
 
-from fingerprint_db.background import SIZE_CLASSES, Background
+from fingerprint_db.background import SIZE_CLASSES, Background, Cohort
 from fingerprint_db.calibration import Calibration
-from fingerprint_db.conditions import Codec, is_shown, reading_count
+from fingerprint_db.conditions import Codec, is_shown
 from fingerprint_db.matching.familiarity import Familiarity
 from fingerprint_db.matching.levels import Levels, Statistic, enough_for
-from fingerprint_db.matching.scoring import ScoredDirections, normalised_directions
+from fingerprint_db.matching.registered import cohort_of_files, readings_in
+from fingerprint_db.matching.scoring import Impostors
 from fingerprint_db.matching.tenant import TenantPhotographs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodecPhotographs:
-    """Of one codec: the levels of the test with nothing registered, the photographs' kinds, one for
-    each size class, and the directions of the background's generators, normed on photographs."""
+    """As files of one codec: `cohort` are the bundle's, in all spaces that such files are read in;
+    the levels of the test with nothing registered, the kinds, one for each size class, and of each
+    reading the background's generators, normed on photographs."""
 
+    cohort: Cohort
     generic: Levels
     familiarity: tuple[Familiarity, ...]
-    impostors: ScoredDirections
+    impostors: tuple[Impostors, ...]
     own: TenantPhotographs | None
 
 
@@ -35,9 +38,10 @@ class Tenant:
     alpha_name: float
     alpha_unknown: float
 
-    def enough_to_name(self, codec: Codec) -> int:
-        """How many set the level of registered generators in a codec's space alone."""
-        return enough_for(self.alpha_name / reading_count(codec))
+    @property
+    def enough_to_name(self) -> int:
+        """How many set the level of registered generators alone."""
+        return enough_for(self.alpha_name)
 
 
 class Photographs:
@@ -56,30 +60,36 @@ class Photographs:
     def of(self, codec: Codec) -> CodecPhotographs:
         """The photographs of one codec."""
         if codec not in self._of:
-            space, tenant = self._background.codecs[codec], self._tenant
+            background, tenant = self._background, self._tenant
+            cohort = cohort_of_files(background, codec)
+            weights = background.codecs[codec].synthesis
             own = TenantPhotographs.of(tenant.calibration, codec) if tenant else None
             generic = Levels.of(
-                space.cohort,
-                lambda vectors: vectors @ space.synthesis,
+                cohort,
+                lambda vectors: vectors[:, : len(weights)] @ weights,  # in what the file shows
                 own,
                 enough_for(tenant.alpha_unknown) if tenant else 0,
             )
             kinds = None if own is None else own.kinds
-            together = Familiarity.of(space.cohort, kinds)
-            alone = Familiarity.of(space.cohort, kinds, alone=True)
+            together = Familiarity.of(cohort, kinds)
+            alone = Familiarity.of(cohort, kinds, alone=True)
             self._of[codec] = CodecPhotographs(
+                cohort,
                 generic,
                 tuple(alone if level.alone else together for level in generic.by_size),
-                normalised_directions(space.generators, space.cohort),
+                tuple(
+                    Impostors.of(background.codecs[one], background.constants)
+                    for one in readings_in(background, codec)
+                ),
                 own,
             )
         return self._of[codec]
 
     def levels(self, codec: Codec, statistic: Statistic) -> Levels:
         """What a statistic of registered generators says of the photographs of one codec."""
-        cohort = self._background.codecs[codec].cohort
-        enough = self._tenant.enough_to_name(codec) if self._tenant else 0
-        return Levels.of(cohort, statistic, self.of(codec).own, enough)
+        enough = self._tenant.enough_to_name if self._tenant else 0
+        own = self.of(codec)
+        return Levels.of(own.cohort, statistic, own.own, enough)
 
 
 def bin_name(codec: Codec, size_class: int) -> str:
@@ -88,10 +98,7 @@ def bin_name(codec: Codec, size_class: int) -> str:
 
 
 def photograph_counts(background: Background, tenant: Tenant | None = None) -> dict[str, int]:
-    """How many distinct photographs stand behind the p-values of names, by `bin_name`.
-
-    Of what files show: where a further reading has none, the first one answers alone.
-    """
+    """How many distinct photographs stand behind the p-values of names, by `bin_name`."""
     counts = {}
     for codec, space in background.codecs.items():
         if not is_shown(codec):
@@ -102,7 +109,7 @@ def photograph_counts(background: Background, tenant: Tenant | None = None) -> d
             count = len(set(held.photographs[held.size_classes == size].tolist()))
             if own is not None and tenant is not None:
                 of_tenant = int((own.size_classes == size).sum())
-                alone = of_tenant >= tenant.enough_to_name(codec)
+                alone = of_tenant >= tenant.enough_to_name
                 count = of_tenant if alone else count + of_tenant
             counts[bin_name(codec, size)] = count
     return counts

@@ -25,7 +25,6 @@ from worker.judge.judged import Judged
 from worker.judge.measured import StatedRates, evidence_record, name_test, real_test
 from worker.judge.photographs import Photographs, Tenant, bin_name
 from worker.judge.policy import Policy
-from worker.judge.readings import match_readings
 from worker.judge.verdicts import Findings, judged
 from worker.registry.view import RegistryView
 
@@ -107,10 +106,8 @@ class Pipeline:
         if not good or view.snapshot is None:
             return {}
         fingerprints = list(good.values())
-        names = match_readings(
-            self._current_matcher(view.snapshot, view.calibration),
-            fingerprints,
-            shown=self._policy.candidates_shown,
+        names = self._current_matcher(view.snapshot, view.calibration).match(
+            fingerprints, shown=self._policy.candidates_shown
         )
         unfamiliarity = self._unfamiliarity(fingerprints)
         return {
@@ -127,33 +124,38 @@ class Pipeline:
         constants, where = self._bundle.background.constants, bin_name(codec, size)
         generic = self._photographs.of(codec).generic.by_size[size]
         standing = generic.standing(fingerprint.synthesis_score)
-        decision = decide(Evidence(names, standing, unfamiliarity), self._policy, constants)
         policy = self._policy
+        measured = Evidence(names, standing, unfamiliarity, fingerprint.earlier_quality)
+        decision = decide(measured, policy, constants)
+        evidence = evidence_record(
+            fingerprint,
+            unfamiliarity,
+            constants.unfamiliar_distance,
+            self._blocks(fingerprint, names, decision),
+        )
+        if "jpeg_quality_too_low" in decision.reasons:
+            # As of the JPEG itself nothing is told but why: no test, and no fingerprint to
+            # calibrate by.
+            return Findings(decision, evidence=evidence)
         if decision.outcome == "no_evidence":
-            self._drift.add("name_test", names.standing.p_value, names.level.count, names.tests)
+            self._drift.add("name_test", names.standing.p_value, names.level.count)
             self._drift.add("real_test", standing.p_value, generic.count)
         if where not in self._generic_rates:
             self._generic_rates[where] = StatedRates.of(
                 generic, policy.alpha_unknown, policy.alpha_source
             )
-        named_where = bin_name(names.codec, size)
-        if named_where not in self._name_rates:
-            self._name_rates[named_where] = StatedRates.of(
-                names.level, policy.alpha_name, policy.alpha_source, names.tests
+        if where not in self._name_rates:
+            self._name_rates[where] = StatedRates.of(
+                names.level, policy.alpha_name, policy.alpha_source
             )
         return Findings(
             decision,
             fingerprint,
             real_test(generic, standing, policy, self._generic_rates[where], where),
-            names.ranked,
+            names.behind(decision.match).ranked,
             decision.match.condition if decision.match else codec,
-            name_test(names, policy, self._name_rates[named_where], named_where),
-            evidence_record(
-                fingerprint,
-                unfamiliarity,
-                constants.unfamiliar_distance,
-                self._blocks(fingerprint, names, decision),
-            ),
+            name_test(names, policy, self._name_rates[where], where),
+            evidence,
             self._photographs.digest if generic.own or names.level.own else None,
         )
 
@@ -176,13 +178,14 @@ class Pipeline:
 
         Costs about a tenth of what extracting does, so that photographs are spared it.
         """
-        if decision.outcome == "no_evidence" or "calibration_too_small" in decision.reasons:
+        undecided = {"calibration_too_small", "jpeg_quality_too_low"}
+        if decision.outcome == "no_evidence" or undecided & set(decision.reasons):
             return {}
         by_name = decision.outcome != "undetermined" and "generic_test" not in decision.reasons
         reading, direction = fingerprint.readings[0], None
-        if by_name and names.direction is not None:
-            reading = fingerprint.reading(names.codec)
-            direction = names.direction
+        if by_name:
+            found = names.behind(decision.match)
+            reading, direction = fingerprint.reading(found.codec), found.direction
         if direction is None:
             direction = self._bundle.background.codecs[reading.codec].synthesis
         return self._bundle.maps[reading.codec].shares(reading.standard, direction)

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fingerprint_db.conditions import CODECS, reading_count
 from fingerprint_db.gate.enrolment import STANDARD_SAMPLES
 from fingerprint_db.matching.levels import least_photographs
 from worker.errors import StopError
@@ -53,18 +52,14 @@ def undecidable(policy: Policy, counts: Mapping[str, int]) -> tuple[str, ...]:
     """The codecs and sizes whose images can never pass the test of names at `alpha_name`.
 
     `counts` is how many photographs stand behind each (`photograph_counts`): the least p-value is
-    1 / (count + 1), times the number of spaces that a file is read in. A lossless file is read in
-    two, and needs 2 / alpha_name - 1 photographs. Raises StopError (exit code 2) where all are too
-    few, so that nothing could be decided.
+    1 / (count + 1). Raises StopError (exit code 2) where all are too few, so that nothing could be
+    decided.
     """
-    readings = {name: _readings(name) for name in counts}
     small = tuple(
-        name
-        for name, count in counts.items()
-        if count < least_photographs(policy.alpha_name / readings[name])
+        name for name, count in counts.items() if count < least_photographs(policy.alpha_name)
     )
     if len(small) == len(counts):
-        least = min((readings[name] / (count + 1) for name, count in counts.items()), default=1.0)
+        least = 1 / (max(counts.values(), default=0) + 1)
         raise StopError(
             f"with alpha_name={policy.alpha_name:g} of the policy no image could ever be decided:"
             f" of no codec and size are there more than {max(counts.values(), default=0)} real"
@@ -74,12 +69,6 @@ def undecidable(policy: Policy, counts: Mapping[str, int]) -> tuple[str, ...]:
             exit_code=2,
         )
     return small
-
-
-def _readings(name: str) -> int:
-    """In how many spaces a file is read that is held against the photographs of `bin_name`."""
-    codec = next(one for one in CODECS if one == name.partition("/")[0])
-    return reading_count(codec)
 
 
 def load_policy(path: Path | None = None) -> Policy:

@@ -17,6 +17,7 @@ from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.transfer import export
 from tests.fingerprint_db.conftest import Database
+from tests.fingerprint_db.photograph_parts import part
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, TickingClock, model
 
 WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
@@ -116,11 +117,15 @@ def test_export_and_import_carry_a_space_to_another_registry(
     filled: RedisRegistry, tmp_path: Path, valkey_9_database: Database
 ) -> None:
     file = tmp_path / "registry.export"
-    assert run_json("export", str(file))["revision"] == 2
+    filled.store_calibration(SPACE, [part("shop", 5)], seen=0, **WHO)
+    written = run_json("export", str(file))
+    assert (written["revision"], written["photographs"]) == (2, 5)
+    assert "5 photographs of yours among them" in run("export", str(file))[0]
     assert file.read_bytes() == export(filled, SPACE)
     assert [path.name for path in tmp_path.iterdir()] == ["registry.export"]
     there = ("--redis", valkey_9_database.url)
-    assert run_json("import", str(file), *there)["imports"][0]["restored"] is True
+    (imported,) = run_json("import", str(file), *there)["imports"]
+    assert (imported["restored"], imported["photographs"]) == (True, 5)
     assert "0 added, 2 already there" in run("import", str(file), *there)[0]
     assert "2 models, 2 changes, all in agreement" in run("verify", *there)[0]
 

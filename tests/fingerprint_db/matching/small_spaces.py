@@ -1,9 +1,11 @@
 """Made-up fingerprint spaces whose photographs and generators are drawn from what they state."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fingerprint_db.background import (
     Background,
@@ -20,6 +22,7 @@ from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerpri
 SPACE = "c3" * 32
 DIMENSION, GENERATORS, NUMBERS = 24, 60, 15
 PHOTOGRAPHS, SOURCES = 700, 8
+LOSSLESS: tuple[Codec, Codec] = ("lossless", "half_lossless")
 CONSTANTS = DecisionConstants(
     margin=6.0,
     atypical=0.02,
@@ -54,6 +57,35 @@ def small_background(*codecs: Codec, seed: int = 0) -> Background:
     """A space for each codec, no two alike."""
     spaces = {codec: small_space(seed + i) for i, codec in enumerate(codecs)}
     return Background(SPACE, spaces, CONSTANTS)
+
+
+ASIDE_SIZE = 0.7  # of 24 numbers each, so that it lies 3.4 deviations of photographs away
+
+
+def lossless_background(photographs: int = PHOTOGRAPHS) -> Background:
+    """Both spaces of lossless files; half of the photographs had been halved.
+
+    In each space those of the other kind lie around `aside`.
+    """
+    spaces: dict[Codec, CodecSpace] = {}
+    for number, codec in enumerate(LOSSLESS):
+        space = small_space(number, photographs=photographs)
+        cohort = space.cohort
+        other = halved(cohort) != (codec == "half_lossless")
+        vectors = np.where(other[:, None], cohort.vectors + aside(codec), cohort.vectors)
+        spaces[codec] = replace(space, cohort=replace(cohort, vectors=vectors))
+    return Background(SPACE, spaces, CONSTANTS)
+
+
+def halved(cohort: Cohort) -> NDArray[np.bool_]:
+    """Which of the photographs of `lossless_background` had been halved: half of each source's."""
+    found: NDArray[np.bool_] = cohort.photographs // SOURCES % 2 == 1
+    return found
+
+
+def aside(codec: Codec) -> Floats:
+    """Where photographs of the other kind lie in this space, (D,)."""
+    return mean_of(70 + LOSSLESS.index(codec), ASIDE_SIZE)
 
 
 def photographs(of: CodecSpace, count: int, seed: int = 1) -> Floats:

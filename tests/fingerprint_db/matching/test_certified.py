@@ -7,10 +7,12 @@ import pytest
 
 from fingerprint_db.calibration import Calibration, PhotographPart
 from fingerprint_db.matching.certified import STEPS, Alphas, Certified, Passed, allowed, certified
-from fingerprint_db.matching.levels import Levels, least_photographs
+from fingerprint_db.matching.levels import Levels, enough_for, least_photographs
 from fingerprint_db.matching.photographs import clopper_pearson_upper
+from fingerprint_db.matching.registered import Registered, cohort_of_files
 from fingerprint_db.matching.tenant import TenantPhotographs
 from tests.fingerprint_db.matching.small_spaces import (
+    LOSSLESS,
     SPACE,
     entry,
     mean_of,
@@ -96,30 +98,48 @@ def test_what_is_measured_is_the_share_of_those_held_back_that_pass() -> None:
 
 
 def test_a_photograph_that_is_read_in_two_spaces_counts_once_and_passes_by_either() -> None:
-    background = small_background("lossless", "half_lossless")
+    background = small_background(*LOSSLESS)
     shown = part("shop", 900, size_class=3)
     beside = replace(
         part("shop", 900, seed=5, codec="half_lossless", size_class=3),
         identities=shown.identities,
     )
-    models = [
-        model(
-            "one",
-            entry(background.codecs["lossless"], 0 * mean_of(1), "lossless"),
-            entry(background.codecs["half_lossless"], 0 * mean_of(2), "half_lossless"),
-        )
+    entries = [
+        entry(background.codecs[codec], 0 * mean_of(1), codec, seed=8 + number)
+        for number, codec in enumerate(LOSSLESS)
     ]
-    found = certified(background, models, calibration(shown, beside), Alphas(0.4, 0.02, 1.0))
-    first, second = found.bins
-    assert (first.codec, second.codec) == ("lossless", "half_lossless")
-    assert found.calibrate == first.calibrate == second.calibrate
-    assert found.certify == first.name.count == second.name.count == 900 - found.calibrate
-    assert found.unknown == first.unknown
-    assert second.unknown.count == 0, "with nothing registered only what is shown is asked"
-    most = max(first.name.flagged, second.name.flagged)
-    assert 0 < most < found.name.flagged <= first.name.flagged + second.name.flagged
+    models, given = [model("one", *entries)], calibration(shown, beside)
+    found = certified(background, models, given, Alphas(0.4, 0.02, 1.0))
+    (only,) = found.bins
+    assert (only.codec, only.size_class) == ("lossless", "384_up")
+    assert (found.calibrate, found.name, found.unknown) == (
+        only.calibrate,
+        only.name,
+        only.unknown,
+    )
+    assert found.certify == only.name.count == 900 - found.calibrate
+    assert (only.allows, only.next_step) == (0.002, 0.001), "as where there is one space"
+    back = TenantPhotographs.of(given, "lossless", held_back=True)
+    own = TenantPhotographs.of(given, "lossless")
+    assert back is not None
+    highest = Registered.of(background, models, "lossless").highest
+    cohort = cohort_of_files(background, "lossless")
+    level = Levels.of(cohort, highest, own, enough_for(0.4)).by_size[3]
+    passing = [level.standing(float(s)).p_value <= 0.4 for s in back.scores(highest)]
+    assert found.name.flagged == sum(passing) > 0
     assert found.name.flagged / found.name.count <= 0.45
-    assert (first.allows, first.next_step) == (0.005, 0.002), "each has half of the rate"
+    of_one = [
+        certified(background, [model("one", one)], given, Alphas(0.4, 0.02, 1.0)).name.flagged
+        for one in entries
+    ]
+    assert all(0 < one != found.name.flagged for one in of_one), "each of the spaces speaks"
+
+
+def test_photographs_of_which_a_reading_is_not_there_count_nowhere() -> None:
+    background = small_background(*LOSSLESS)
+    for codec in LOSSLESS:
+        given = calibration(part("shop", 90, codec=codec, size_class=3))
+        assert certified(background, (), given, ALPHAS).bins == ()
 
 
 def test_without_photographs_held_back_nothing_is_promised() -> None:

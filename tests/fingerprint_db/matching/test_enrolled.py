@@ -1,6 +1,7 @@
 """What the registry says as arrays is what a loop over images, models and conditions says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,13 +104,15 @@ def slowly(
     return found
 
 
-def test_matching_says_what_a_slow_loop_says() -> None:
-    vectors = some_images()
-    enrolled = Enrolled.of(KNOWN, CONSTANTS, MODELS, "jpeg75")
+@pytest.mark.parametrize("weight", [0.5, 0.0])
+def test_matching_says_what_a_slow_loop_says(weight: float) -> None:
+    vectors, constants = some_images(), replace(CONSTANTS, impostor_weight=weight)
+    enrolled = Enrolled.of(KNOWN, constants, MODELS, "jpeg75")
+    assert (enrolled.impostors.directions is None) == (weight == 0), "not computed for nothing"
     assert [m.model_id for m in enrolled.models] == ["both", "one", "watched", "other-way"]
     found = enrolled.match(vectors)
     met = set()
-    for b, of_models in enumerate(slowly(vectors, CONSTANTS)):
+    for b, of_models in enumerate(slowly(vectors, constants)):
         for k, known in enumerate(enrolled.models):
             expected = of_models[known.model_id]
             condition = enrolled.conditions[found.rows[b, k]]
@@ -127,7 +130,7 @@ def test_the_highest_score_is_the_maximum_over_live_models_that_the_image_is_typ
     """Over all conditions of each, not only the likeliest: the same for photographs and queries."""
     vectors = some_images()
     enrolled = Enrolled.of(KNOWN, CONSTANTS, MODELS, "jpeg75")
-    level = scoring.impostor_level(enrolled.background, vectors, 20, 0.5)
+    level = enrolled.impostors.level(vectors)
     expected = np.full((2, len(vectors)), -np.inf)
     for shadow in (0, 1):
         for m in MODELS:
@@ -169,10 +172,10 @@ def test_without_models_under_a_codec_nothing_is_scored() -> None:
         assert np.isneginf(found.highest).all()
 
 
-def test_directions_of_the_background_may_be_given_so_that_they_are_computed_once() -> None:
-    given = scoring.normalised_directions(KNOWN.generators, KNOWN.cohort)
+def test_impostors_may_be_given_so_that_they_are_computed_once() -> None:
+    given = scoring.Impostors.of(KNOWN, CONSTANTS)
     enrolled = Enrolled.of(KNOWN, CONSTANTS, MODELS, "jpeg75", given)
-    assert enrolled.background is given
+    assert enrolled.impostors is given
     plain = Enrolled.of(KNOWN, CONSTANTS, MODELS, "jpeg75")
     vectors = some_images()
     np.testing.assert_array_equal(enrolled.match(vectors).scores, plain.match(vectors).scores)

@@ -1,5 +1,7 @@
 """Groups of images are held against groups of photographs of one source each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,14 +96,32 @@ def test_a_few_images_that_alone_say_little_say_enough_together() -> None:
 
 def test_a_tenants_photographs_are_groups_too() -> None:
     parts = {
-        str(number): part(f"account {number}", 40, seed=number, size_class=SIZE_CLASS)
+        str(number): part(
+            f"account {number}", 40, seed=number, codec="jpeg75", size_class=SIZE_CLASS
+        )
         for number in range(3)
     }
-    with_tenant = PoolCohort.of(BACKGROUND, (), Calibration(SPACE, 1, parts), ALPHAS, ("lossless",))
-    before, after = COHORT.level([HERE] * 4, 0.5), with_tenant.level([HERE] * 4, 0.5)
+    with_tenant = PoolCohort.of(BACKGROUND, (), Calibration(SPACE, 1, parts), ALPHAS, ("jpeg75",))
+    there: Bin = ("jpeg75", SIZE_CLASS)
+    before, after = COHORT.level([there] * 4, 0.5), with_tenant.level([there] * 4, 0.5)
     assert after.new_source.count == SOURCES + 3
     calibrating = [int((one.identities[:, 0] % 5 != 0).sum()) for one in parts.values()]
     assert after.count == before.count + sum(count // 4 for count in calibrating)
+
+
+def test_photographs_of_lossless_files_are_pooled_as_they_are_read_in_both_spaces() -> None:
+    background = small_background(("lossless", "half_lossless"))
+    shown = part("account", 40, size_class=SIZE_CLASS)
+    half = part("account", 40, seed=1, codec="half_lossless", size_class=SIZE_CLASS)
+    stored = {"0": shown, "1": replace(half, identities=shown.identities)}
+    cohort = PoolCohort.of(background, (), Calibration(SPACE, 1, stored), ALPHAS, ("lossless",))
+    calibrating = int((shown.identities[:, 0] % 5 != 0).sum())
+    statistics, sources = cohort.bins[HERE]
+    assert len(statistics) == len(COHORT.bins[HERE][0]) + calibrating
+    assert len(set(sources.tolist())) == SOURCES + 1
+    lone = PoolCohort.of(background, (), Calibration(SPACE, 1, {"0": shown}), ALPHAS, ("lossless",))
+    # Without a tenant's both spaces give what the file shows, since nothing is registered.
+    np.testing.assert_array_equal(lone.bins[HERE][0], COHORT.bins[HERE][0])
 
 
 def test_p_values_of_the_photographs_themselves_are_uniform() -> None:

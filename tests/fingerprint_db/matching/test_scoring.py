@@ -1,15 +1,18 @@
 """Scores, distances and likelihoods equal what slow loops and textbook formulas give."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fingerprint_db.background import CodecSpace, Cohort
+from fingerprint_db.background import Background, CodecSpace, Cohort, Floats
 from fingerprint_db.matching import scoring
-from fingerprint_db.matching.scoring import Distances, normalised_directions
+from fingerprint_db.matching.scoring import Distances, Impostors, normalised_directions
 from tests.fingerprint_db.matching.small_spaces import (
+    CONSTANTS,
     DIMENSION,
+    SPACE,
     images,
     mean_of,
     photographs,
@@ -81,23 +84,45 @@ def test_the_direction_is_fishers() -> None:
     )
 
 
+def level_of(known: CodecSpace, vectors: Floats, impostors: int, weight: float) -> Floats:
+    constants = replace(CONSTANTS, impostors=impostors, impostor_weight=weight)
+    return Impostors.of(known, constants).level(vectors)
+
+
 def test_the_impostors_level_is_the_weighed_mean_of_the_best_background_scores() -> None:
     known = small_space()
     directions = normalised_directions(known.generators, known.cohort)
     vectors = photographs(known, 6)
-    found = scoring.impostor_level(directions, vectors, impostors=7, weight=0.25)
+    found = level_of(known, vectors, impostors=7, weight=0.25)
     for level, scores in zip(found, directions.scores(vectors), strict=True):
         assert level == pytest.approx(0.25 * sum(sorted(map(float, scores))[-7:]) / 7, rel=1e-5)
-    every = scoring.impostor_level(directions, vectors, impostors=10_000, weight=1.0)
+    every = level_of(known, vectors, impostors=10_000, weight=1.0)
     np.testing.assert_allclose(every, directions.scores(vectors).mean(1), rtol=1e-5, atol=1e-6)
 
 
 def test_what_many_background_generators_explain_counts_for_less() -> None:
     known = small_space()
-    directions = normalised_directions(known.generators, known.cohort)
     odd = known.generators[:10].mean(0, keepdims=True) * 8
-    usual = scoring.impostor_level(directions, photographs(known, 1000), 20, 0.5)
-    assert scoring.impostor_level(directions, odd, 20, 0.5)[0] > 2 * usual.max()
+    usual = level_of(known, photographs(known, 1000), 20, 0.5)
+    assert level_of(known, odd, 20, 0.5)[0] > 2 * usual.max()
+
+
+def test_impostors_that_weigh_nothing_are_not_asked_and_need_not_be_there() -> None:
+    known = small_space()
+    vectors = photographs(known, 6)
+    weightless = replace(CONSTANTS, impostor_weight=0.0)
+    for space in (known, replace(known, generators=known.generators[:0])):
+        impostors = Impostors.of(space, weightless)
+        assert impostors.directions is None
+        assert impostors.level(vectors).tolist() == [0.0] * 6
+        assert Background(SPACE, {"jpeg75": space}, weightless).dimension == DIMENSION
+
+
+def test_impostors_that_weigh_something_must_be_there() -> None:
+    known = small_space()
+    none = replace(known, generators=known.generators[:0])
+    with pytest.raises(ValueError, match=r"impostor_weight of 0\.5 comes with no .* under webp80;"):
+        Background(SPACE, {"jpeg75": known, "webp80": none}, CONSTANTS)
 
 
 def test_likelihoods_are_those_of_students_t_up_to_one_constant() -> None:

@@ -138,9 +138,13 @@ def tinted(
 
 
 def grey_photographs(
-    root: Path, counts: Mapping[str, int], side: int = 300, kind: str = "photo"
+    root: Path,
+    counts: Mapping[str, int],
+    side: int = 300,
+    kind: str = "photo",
+    role: str = "held_out",
 ) -> tuple[Entry, ...]:
-    """So many grey pictures of each source on disk, as entries that are held out."""
+    """So many grey pictures of each source on disk, as entries of a role."""
     entries = []
     for number, (source, count) in enumerate(counts.items()):
         for i in range(count):
@@ -151,7 +155,7 @@ def grey_photographs(
             Image.fromarray(np.stack([grey] * 3, axis=2)).save(root / file)
             digest = hashlib.sha256((root / file).read_bytes()).hexdigest()
             entries.append(
-                Entry(file, digest, kind, "package", None, source, "held_out")  # type: ignore[arg-type]
+                Entry(file, digest, kind, "package", None, source, role)  # type: ignore[arg-type]
             )
     return tuple(entries)
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from training.commands.likelihood import deliver
 from training.generators.catalogue import generators
 from training.generators.roles import FAMILIES as ROLES
 from training.generators.roles import role_of
@@ -18,8 +20,11 @@ from training.likelihood.flow import Flow
 from training.likelihood.learn import Learner
 from training.likelihood.models import FAMILIES, LikelihoodModel, load, models
 from training.likelihood.vq_decoder import LEVELS, VqDecoder, quantised
+from training.zoo.checkpoint import facts_of, load_state
 from training.zoo.train import export
 from worker.errors import StopError
+
+NARROW = (8, 8, 8, 8)
 
 
 def images(count: int = 6) -> NDArray[np.uint8]:
@@ -28,14 +33,15 @@ def images(count: int = 6) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Networks of 16 pixels a side and few channels, and an empty cache folder."""
+    """Networks of 16 pixels a side and few channels; no weights, committed or in the cache."""
     monkeypatch.setenv("LATENTPRINT_CACHE", str(tmp_path))
+    monkeypatch.setattr("training.likelihood.models.WEIGHTS", tmp_path / "committed")
     monkeypatch.setattr(learn, "BATCH", 4)
     monkeypatch.setattr(ddpm, "STEPS", 3)
     tiny = {
         "vq_decoder": lambda: VqDecoder(8),
         "ddpm": lambda: Ddpm(16, 8),
-        "flow": lambda: Flow(16, 8),
+        "flow": lambda: Flow(16, NARROW),
     }
     monkeypatch.setattr("training.likelihood.models.FAMILIES", tiny)
 
@@ -66,7 +72,7 @@ def test_a_decoder_rebuilds_pictures_of_any_size_that_four_divides() -> None:
 
 def test_a_flow_run_backwards_gives_the_picture_back() -> None:
     torch.manual_seed(1)
-    flow = Flow(16, 8).eval()
+    flow = Flow(16, NARROW).eval()
     for parameter in flow.parameters():
         parameter.data += 0.03 * torch.randn_like(parameter)
     pictures = torch.randn(2, 3, 16, 16)
@@ -77,17 +83,57 @@ def test_a_flow_run_backwards_gives_the_picture_back() -> None:
 
 def test_a_flow_states_its_change_of_volume() -> None:
     torch.manual_seed(2)
-    flow = Flow(8, 4).double().eval()
+    flow = Flow(16, NARROW).double().eval()
     for parameter in flow.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    picture = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    picture = torch.randn(1, 3, 16, 16, dtype=torch.float64)
 
     def flat(given: torch.Tensor) -> torch.Tensor:
-        return torch.cat([part.flatten() for part in flow.encode(given.view(1, 3, 8, 8))[0]])
+        return torch.cat([part.flatten() for part in flow.encode(given.view(1, 3, 16, 16))[0]])
 
     jacobian = torch.autograd.functional.jacobian(flat, picture.flatten())  # type: ignore[no-untyped-call]
     expected = torch.linalg.slogdet(jacobian)[1]
-    torch.testing.assert_close(flow.encode(picture)[1][0].double(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(flow.encode(picture)[1][0], expected)
+
+
+def test_a_flow_mixes_in_float32_whatever_its_networks_compute_in() -> None:
+    flow = Flow(16, NARROW).eval()
+    pictures = torch.randn(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        noise, volume = flow.encode(pictures)
+    assert {part.dtype for part in [*noise, volume]} == {torch.float32}
+    plain = flow.encode(pictures)[0]  # the networks give nothing at first
+    assert all(torch.equal(one, other) for one, other in zip(noise, plain, strict=True))
+
+
+class Knowing(Ddpm):
+    """Knows the one picture that there is."""
+
+    def __init__(self, picture: torch.Tensor) -> None:
+        super().__init__(16, 8)
+        self.picture = picture
+
+    def forward(self, noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        return self.picture.expand(len(noisy), -1, -1, -1)
+
+
+def test_a_diffusion_model_that_knows_the_picture_draws_it() -> None:
+    picture = torch.rand(1, 3, 16, 16) * 2 - 1
+    knowing = Knowing(picture)
+    assert float(knowing.loss(picture.expand(4, -1, -1, -1), torch.Generator())) == 0
+    made = knowing.draw(2, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(made, picture.expand(2, -1, -1, -1), rtol=0, atol=4 / 255)
+
+
+def test_the_same_seed_draws_the_same_pictures_and_more_of_them(small: None) -> None:
+    for network in (Ddpm(16, 8).eval(), Flow(16, NARROW).eval()):
+        one, again, longer, other = (
+            np.stack(drawn(network, count, seed))
+            for count, seed in ((3, 1), (3, 1), (17, 1), (3, 2))
+        )
+        np.testing.assert_array_equal(one, again)
+        np.testing.assert_array_equal(one, longer[:3])
+        assert (one != other).mean() > 0.5
 
 
 def test_the_picture_fades_from_whole_to_nothing() -> None:
@@ -128,7 +174,7 @@ def test_a_checkpoint_of_other_photographs_is_refused(small: None, tmp_path: Pat
 
 def test_the_loss_falls(small: None) -> None:
     for family in FAMILIES:
-        learner = Learner(LikelihoodModel(family, 0, "faces"), images(1))
+        learner = Learner(LikelihoodModel(family, 0, "faces"), images(1), bfloat16=False)
         losses = [learner.step() for _ in range(40)]
         assert np.mean(losses[-8:]) < np.mean(losses[:8]), family
 
@@ -151,3 +197,23 @@ def test_weights_of_another_version_are_refused(small: None) -> None:
     export(model.weights, torch.nn.Linear(2, 2), {})
     with pytest.raises(StopError, match="does not hold a flow"):
         load(model)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_delivered_model_is_its_weights_in_8_bits_and_a_grid(
+    family: str, small: None, tmp_path: Path
+) -> None:
+    model = LikelihoodModel(family, 5, "faces")  # a seed that is not listed can be trained as well
+    weights = learn.learn(model, images(), model.folder, 0.0)
+    deliver(model, weights, tmp_path / "out")
+    copied = tmp_path / "out" / "weights" / f"{family}_seed5.safetensors"
+    state, facts = load_state(copied)
+    assert torch.int8 in {value.dtype for value in state.values()}
+    assert facts == facts_of(weights)
+    trained = load(model, weights).state_dict()
+    for name, value in load(model, copied).state_dict().items():
+        largest = float(trained[name].abs().max())
+        torch.testing.assert_close(value, trained[name], rtol=0, atol=largest / 127)
+    with Image.open(tmp_path / "out" / "samples" / f"{family}_seed5.jpg") as grid:
+        side = 64 if family == "vq_decoder" else 16
+        assert grid.size == (8 * side, 2 * side)

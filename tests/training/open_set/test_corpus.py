@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from training.histories.conditions import CONDITIONS
-from training.histories.encodings import jpeg
+from training.histories.encodings import PNG, Encoding, jpeg, write
 from training.open_set.corpus import (
+    LIMITS,
     Drawn,
     PictureClass,
     extract,
     of_blocks,
     read_all,
 )
+from worker.decoder.decode import decode
 from worker.errors import StopError
+from worker.extractor.arrival import arrival
 from worker.extractor.blocks.picture_features import accumulate, finish
 from worker.extractor.fingerprint_map import block_statistics
 
@@ -51,6 +54,18 @@ def test_a_class_is_drawn_once_and_read_back_with_what_it_is(tmp_path: Path) -> 
     assert not np.array_equal(found.features["half"][1], clean)
 
 
+def test_other_numbers_of_the_blocks_are_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    classes = [pictures_of("real a", "learn", calls)]
+    list(extract(classes, ARRIVALS, tmp_path))
+    monkeypatch.setattr("training.open_set.corpus.BLOCKS_VERSION", "another")
+    list(extract(classes, ARRIVALS, tmp_path))
+    assert calls == ["real a", "real a"]
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
 def test_a_source_without_room_for_any_side_is_kept_as_empty_and_not_read(tmp_path: Path) -> None:
     calls: list[str] = []
     classes = [pictures_of("real a", "learn", calls, 0), pictures_of("real b", "learn", calls)]
@@ -84,6 +99,32 @@ def test_what_was_a_jpeg_before_is_told_by_its_pixels(tmp_path: Path) -> None:
     list(extract([PictureClass("real a", "a", True, "learn", 256, draw, "1")], ARRIVALS, tmp_path))
     (found,) = read_all(tmp_path, "learn", ARRIVALS)
     assert found.earlier.tolist() == [75, 0]
+    # It is kept once more as the worker reads it: as that JPEG.
+    assert found.came.codecs.tolist() == ["jpeg75"]
+    assert found.came.photographs.tolist() == [1]
+    assert found.came.pixels.tolist() == [256 * 256]
+    shown = arrival(decode(write(jpeg(smooth, 75), PNG), LIMITS))
+    assert np.array_equal(
+        found.came.features[0], block_statistics(shown.regions).astype(np.float16)
+    )
+
+
+def test_whole_files_are_kept_as_they_came_and_those_of_other_formats_left_out(
+    tmp_path: Path,
+) -> None:
+    smooth = np.cumsum(picture(3).astype(int) % 7, axis=2).astype(np.uint8)
+    file = write(np.tile(smooth, (1, 4, 4)), Encoding("jpeg", 90, 2))
+
+    def draw() -> Iterator[Drawn]:
+        yield Drawn(file, 1, "native")
+        yield Drawn(b"II*\x00 a camera's raw file", 2, "native")
+
+    list(extract([PictureClass("real a", "a", True, "learn", 0, draw, "1")], ARRIVALS, tmp_path))
+    (found,) = read_all(tmp_path, "learn", ARRIVALS)
+    assert len(found.photographs) == 0
+    assert found.came.codecs.tolist() == ["jpeg90"]
+    assert (found.came.sides.tolist(), found.came.qualities.tolist()) == ([0], [0])
+    assert found.came.pixels.tolist() == [256 * 384]
 
 
 def test_a_trial_may_read_some_blocks_alone(tmp_path: Path) -> None:

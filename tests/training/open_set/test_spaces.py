@@ -1,11 +1,14 @@
 """Who stands behind what: photographs are in one part alone, views of one together."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.training.open_set.test_trial import drawings, somewhere
 from training.histories.conditions import CONDITIONS
+from training.open_set.corpus import AsTheyCame
 from training.open_set.plan import ARRIVALS
-from training.open_set.spaces import CodecPictures, SpaceRecipe, is_photograph, parts
+from training.open_set.spaces import CodecPictures, SpaceRecipe, parts
 
 
 def pictures() -> CodecPictures:
@@ -21,16 +24,29 @@ def test_photographs_are_parted_in_the_stated_shares() -> None:
     assert np.allclose(shares, [0.5, 0.2, 0.3], atol=0.05)
 
 
-def test_by_source_no_source_stands_in_two_parts() -> None:
-    real = pictures()
-    part = parts(real, SpaceRecipe(by_source=True))
-    assert all(len(set(part[real.names == name])) == 1 for name in set(real.names))
-    assert len(set(part)) == 3
-
-
-def test_what_is_no_photograph_any_more_is_told_by_its_history() -> None:
-    histories = np.array(["native", "native reduced", "small_on_white"])
-    assert is_photograph(histories).tolist() == [True, True, False]
+def test_a_jpeg_inside_a_lossless_picture_counts_where_the_worker_reads_it() -> None:
+    rng = np.random.default_rng(0)
+    one = drawings("real a", "", somewhere(rng, 0.2), 4, 1.0, ("clean", "jpeg60"))
+    earlier = np.array([0, 62, 0, 20])
+    came = AsTheyCame(
+        np.array(["jpeg60", "jpeg60"]),
+        one.features["jpeg60"][[1, 3]],
+        one.kinds["jpeg60"][[1, 3]],
+        one.photographs[[1, 3]],
+        one.sides[[1, 3]],
+        np.square(one.sides[[1, 3]]),
+        one.histories[[1, 3]],
+        earlier[[1, 3]],
+    )
+    one = replace(one, earlier=earlier, came=came)
+    assert CodecPictures.of("lossless", [one]).photographs.tolist() == [
+        one.photographs[0],
+        one.photographs[2],
+    ]
+    found = CodecPictures.of("jpeg60", [one])
+    # Of quality 20 nothing is ever said.
+    assert found.photographs[found.came].tolist() == [one.photographs[1]]
+    assert len(found.photographs) == 5
 
 
 def test_every_enrolled_condition_has_an_arrival() -> None:

@@ -18,7 +18,13 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.topic_names import TopicNames
 from tests.worker.calibrate.test_stream import value
 from tests.worker.commands.local_program import in_local_environment, run_local
-from tests.worker.extractor.tiny_bundle import DIMENSION, TinyBundle, real_jpeg, real_png
+from tests.worker.extractor.tiny_bundle import (
+    DIMENSION,
+    TinyBundle,
+    jpeg_in_png,
+    real_jpeg,
+    real_png,
+)
 from worker.commands import calibrate
 from worker.errors import StopError
 from worker.events.records import encode_fingerprint
@@ -26,7 +32,8 @@ from worker.events.records import encode_fingerprint
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve photographs, one of them twice, one that is none, one too small, and a text."""
+    """Twelve photographs, one of them twice; one that is none, one too small, two of too low a
+    quality, and a text."""
     root = tmp_path / "my shop"
     (root / "inner").mkdir(parents=True)
     for number in range(9):
@@ -37,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
     (root / "broken.png").write_bytes(b"no image")
     (root / "small.png").write_bytes(real_png(40, 16))
     (root / "low.jpg").write_bytes(real_jpeg(41, 20))
+    (root / "low.png").write_bytes(jpeg_in_png(42, 20))
     (root / "notes.txt").write_text("passed over")
     return root
 
@@ -73,12 +81,11 @@ def test_a_folder_calibrates_and_a_second_run_stores_nothing_twice(
         "stored already": 1,
         "decode.unsupported": 1,
         "too_small": 1,
-        "jpeg_quality_too_low": 1,
+        "jpeg_quality_too_low": 2,
         "no image by its name": 1,
     }
     assert [(one["codec"], one["calibrate"] + one["name"]["count"]) for one in first["bins"]] == [
         ("lossless", 9),
-        ("half_lossless", 9),
         ("jpeg75", 3),
     ]
     (folder / "new.png").write_bytes(real_png(77))
@@ -100,7 +107,7 @@ def test_the_text_says_how_many_calibrate_certify_and_are_needed(
     assert "beside 630 of the bundle; by themselves they allow no rate yet" in result.stdout
     assert "the test of registered generators at 0.01: " in result.stdout
     assert "12 photographs are stored" in result.stderr
-    assert "left out 5: " in result.stderr
+    assert "left out 6: " in result.stderr
 
 
 def test_what_is_scanned_names_the_calibration_and_a_source_can_be_forgotten(

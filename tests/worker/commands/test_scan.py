@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.worker.extractor.tiny_bundle import LIMITS, TinyBundle, made_png, real_jpeg, real_png
+from tests.worker.extractor.tiny_bundle import (
+    LIMITS,
+    TinyBundle,
+    jpeg_in_png,
+    made_png,
+    real_jpeg,
+    real_png,
+)
 from tests.worker.judge.judging import Bench
 from worker.commands.scan import file_verdict_id, scan
 from worker.decoder.decode import DecodedImage, decode
@@ -72,6 +79,18 @@ def test_every_file_has_a_document_in_order(bench: Bench, folder: Path) -> None:
         ("verdict", "inner/g.png", "undetermined"),
     ]
     assert found[2]["model"] == "checks"
+
+
+def test_a_jpeg_of_too_low_a_quality_is_undetermined_in_a_png_too(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(real_jpeg(17, 20))
+    (tmp_path / "b.png").write_bytes(jpeg_in_png(17, 20))
+    for document in scanned(bench, [tmp_path]):
+        assert document["outcome"] == "undetermined"
+        assert document["reasons"] == ["jpeg_quality_too_low"]
+        assert document["name_test"] is None
+    assert document["evidence"]["earlier_jpeg_quality"] == 20
 
 
 def test_a_file_that_cannot_be_read_keeps_its_place(

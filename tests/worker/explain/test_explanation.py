@@ -11,6 +11,7 @@ from tests.worker.explain.explained import explained, measured
 from tests.worker.extractor.tiny_bundle import (
     LIMITS,
     halved_png,
+    jpeg_in_png,
     made_png,
     real_jpeg,
     real_png,
@@ -35,7 +36,7 @@ def test_a_named_picture_is_explained_by_the_generator_that_is_named(bench: Benc
     assert (found.by_name, found.likeliest) == (True, "checks")
     assert found.names.score == pytest.approx(verdict.candidates[0].similarity, rel=1e-5)
     assert found.names.p_value == verdict.name_test.p_value
-    assert (found.named_codec, found.names.tests) == ("lossless", 2)
+    assert found.named_codec == "lossless"
     assert found.names.count == verdict.name_test.calibration_count
     assert found.names.sources == verdict.name_test.source_count
     assert found.named_blocks == pytest.approx(verdict.evidence.blocks, abs=1e-4)
@@ -51,7 +52,7 @@ def test_a_picture_that_was_named_as_halved_is_explained_in_the_space_of_such(
     assert verdict.outcome == "attributed"
     assert verdict.name_test is not None
     assert verdict.evidence is not None
-    assert (found.named_codec, found.names.tests, found.generic.tests) == ("half_lossless", 2, 1)
+    assert found.named_codec == verdict.condition == "half_lossless"
     assert found.names.p_value == verdict.name_test.p_value
     assert found.names.score == pytest.approx(verdict.candidates[0].similarity, rel=1e-5)
     assert found.named_blocks == pytest.approx(verdict.evidence.blocks, abs=1e-4)
@@ -60,7 +61,9 @@ def test_a_picture_that_was_named_as_halved_is_explained_in_the_space_of_such(
     assert all(one.passes for one in named), "each part is read in that space as well"
     document = to_document(explanation)["measured"]
     assert document["named_codec"] == "half_lossless"
-    assert (document["names"]["p_value"], document["names"]["tests"]) == (found.names.p_value, 2)
+    assert document["names"]["p_value"] == found.names.p_value
+    share = verdict.name_test.worst_source_share
+    assert document["names"]["worst_source_share"] == share
 
 
 def test_a_picture_of_an_unknown_generator_is_explained_by_the_generic_test(bench: Bench) -> None:
@@ -123,6 +126,14 @@ def test_a_tenants_photographs_count_as_they_did_in_the_verdict(
     assert words in told_photographs(found.names)
     assert found.kinds[0].least == pytest.approx(0, abs=0.01)
     assert (found.kinds[0].most < 0.01) == (count == 1000)
+
+
+def test_of_a_jpeg_of_too_low_a_quality_in_a_png_its_quality_is_told(bench: Bench) -> None:
+    explanation = explained(bench, jpeg_in_png(17, 20))
+    assert explanation.verdict.reasons == ("jpeg_quality_too_low",)
+    assert explanation.measured is None
+    assert explanation.degradation.earlier is not None
+    assert explanation.degradation.earlier.quality == 20
 
 
 def test_of_a_picture_that_cannot_be_judged_only_the_arrival_is_told(bench: Bench) -> None:

@@ -37,6 +37,16 @@ def test_just_above_the_level_passes_and_at_it_does_not(
     assert not level.passes(found, alpha, worst)
 
 
+def test_a_score_is_held_at_both_levels_of_the_policy() -> None:
+    level = level_of(np.random.default_rng(3).normal(0, 1, 240).tolist())
+    for score in np.linspace(0, 3, 31):
+        held = Held.of(level, float(score), 0.2, 0.1)
+        assert held.standing == level.standing(float(score))
+        assert held.p_value == held.standing.p_value
+        assert held.passes == held.standing.passes(0.2, 0.1)
+        assert held.level == score_to_pass(level, 0.2, 0.1)
+
+
 def test_with_too_few_photographs_there_is_no_level() -> None:
     assert score_to_pass(level_of([0.1, 0.2, 0.3]), 0.01, 1.0) is None
     assert score_to_pass(level_of([]), 0.5, 1.0) is None

@@ -136,6 +136,16 @@ def test_the_verdicts_numbers_stand_on_the_page(bench: Bench) -> None:
     assert "4 of 4 parts are on the side of the whole" in html
 
 
+def test_a_score_that_does_not_count_is_told_by_the_reach_and_not_by_what_is_typical(
+    bench: Bench,
+) -> None:
+    """A generator's reach goes beyond what is typical of it."""
+    html = to_html(page_of(explained(bench, real_png(8))))
+    assert "this picture is beyond the reach of every generator: no score" in html
+    assert "within reach of one: " in html
+    assert "typical of no" not in html
+
+
 def test_a_drawing_in_pixels_has_its_shapes_where_they_belong() -> None:
     drawing = Drawing(40, 20, "a test")
     drawing.add(Area(0, 0, 10, 10, "#ff0000"), Line(20, 0, 20, 20, "#0000ff", 2))

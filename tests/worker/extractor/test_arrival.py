@@ -63,6 +63,7 @@ def test_lossy_webp_and_a_file_that_loses_nothing_show_themselves() -> None:
         found = arrival(image)
         assert (found.codec, found.earlier_quality) == ("lossless", None)
         assert found.facts == image.facts
+        assert np.array_equal(found.planes[0].rgb, image.regions[0])
 
 
 @pytest.mark.parametrize("cut", [(0, 0), (3, 5)])
@@ -83,6 +84,7 @@ def test_a_jpeg_in_a_lossless_file_is_read_as_that_jpeg_and_on_its_grid(
     down, right = (-cut[0]) % 8, (-cut[1]) % 8
     rgb = np.asarray(was).transpose(2, 0, 1)
     assert np.array_equal(region, rgb[:, cut[0] + down :, cut[1] + right :])
+    assert [np.array_equal(planes.rgb, region) for planes in found.planes] == [True]
 
 
 def test_its_kind_is_that_of_the_jpeg_itself() -> None:

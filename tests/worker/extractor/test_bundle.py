@@ -240,7 +240,7 @@ def without_whose_views_they_are(folder: Path) -> None:
 
 def with_other_numbers(folder: Path) -> None:
     arrays = load_file(folder / layout.BACKGROUND)
-    arrays["lossless.sources"] = arrays["lossless.sources"].astype(np.int32)
+    arrays["lossless.sources"] = arrays["lossless.sources"].astype(np.float32)
     save_file(arrays, folder / layout.BACKGROUND)
 
 

@@ -1,14 +1,17 @@
 """The arrays of a bundle: in 8 bits what is large, and back as it was kept."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fingerprint_db.background import Background
 from fingerprint_db.conditions import CODECS
-from tests.worker.extractor.tiny_bundle import CONSTANTS, TinyBundle, tiny_parts
-from worker.extractor.bundle import load_bundle
+from tests.worker.extractor.tiny_bundle import CONSTANTS, DIMENSION, TinyBundle, tiny_parts
+from worker.decoder.regions import RegionReading
+from worker.extractor.bundle import golden_arrays, load_bundle, save_bundle
 from worker.extractor.bundle_arrays import (
     background_arrays,
     from_int8,
@@ -18,6 +21,8 @@ from worker.extractor.bundle_arrays import (
     read_maps,
     to_int8,
 )
+
+SPACE = "d" * 64
 
 
 def some_numbers() -> NDArray[np.float32]:
@@ -83,6 +88,34 @@ def test_maps_and_background_come_back(tiny_bundle: TinyBundle) -> None:
             found = getattr(space.cohort, name)
             assert found.dtype == getattr(given_space.cohort, name).dtype
             assert np.array_equal(found, getattr(given_space.cohort, name)), name
+
+
+def test_generators_that_weigh_nothing_may_be_left_out(
+    tiny_bundle: TinyBundle, tmp_path: Path
+) -> None:
+    """Whether the file lacks them or holds none."""
+    maps, given = tiny_parts()
+    weightless = replace(CONSTANTS, impostor_weight=0.0)
+    none = {
+        codec: replace(space, generators=space.generators[:0])
+        for codec, space in given.codecs.items()
+    }
+    (pictures, _) = golden_arrays(load_bundle(tiny_bundle.path))
+    background = Background(SPACE, none, weightless)
+    save_bundle(tmp_path, maps, background, list(pictures), RegionReading(), {})
+    bundle = load_bundle(tmp_path)
+    arrays = background_arrays(none)
+    assert not [name for name in arrays if name.endswith(".generators")]
+    empty = {f"{codec}.generators": np.empty((0, DIMENSION), np.float16) for codec in CODECS}
+    for known in (
+        bundle.background,
+        read_background({**arrays, **empty}, bundle.document, SPACE),
+    ):
+        shapes = {space.generators.shape for space in known.codecs.values()}
+        assert shapes == {(0, DIMENSION)}
+    document = load_bundle(tiny_bundle.path).document
+    with pytest.raises(ValueError, match=r"impostor_weight of 0\.25 comes with no generators"):
+        read_background(arrays, document, SPACE)
 
 
 def test_a_codec_that_is_missing_is_missed() -> None:

@@ -13,7 +13,14 @@ from PIL import Image
 
 from tests.imports import ROOT
 from worker.decoder.jpeg_quality import standard_table
-from worker.extractor.comb_counts import BINS, PER_LEVEL, block_histograms, clipped_pixels
+from worker.extractor.blocks.planes import to_planes
+from worker.extractor.comb_counts import (
+    BINS,
+    PER_LEVEL,
+    block_histograms,
+    clipped_pixels,
+    grid_votes,
+)
 from worker.extractor.earlier_jpeg import EarlierJpeg, find_earlier
 
 Picture = NDArray[np.uint8]
@@ -72,7 +79,7 @@ def share_found(
     return right / len(found), sum(one is not None for one in found) - right
 
 
-@pytest.mark.parametrize("quality", [50, 60, 75, 90, 95])
+@pytest.mark.parametrize("quality", [10, 20, 30, 50, 60, 75, 90, 95])
 @pytest.mark.parametrize("chroma", [0, 2])
 def test_a_jpeg_saved_as_png_is_found_with_its_quality_and_grid(quality: int, chroma: int) -> None:
     cuts = [cut(jpeg(picture, quality, chroma), 3, 3) for picture in never_compressed()]
@@ -81,10 +88,11 @@ def test_a_jpeg_saved_as_png_is_found_with_its_quality_and_grid(quality: int, ch
     assert wrong <= 2
 
 
-def test_a_jpeg_that_was_not_cut_lies_on_the_first_grid() -> None:
-    found = find_earlier([jpeg(scene(0), 75)])
+@pytest.mark.parametrize("quality", [10, 20, 75])
+def test_a_jpeg_that_was_not_cut_lies_on_the_first_grid(quality: int) -> None:
+    found = find_earlier([jpeg(scene(0), quality)])
     assert found is not None
-    assert (found.offset, found.quality) == ((0, 0), 75)
+    assert (found.offset, found.quality) == ((0, 0), quality)
 
 
 def test_a_picture_that_never_was_a_jpeg_is_not_taken_for_one() -> None:
@@ -157,6 +165,27 @@ def test_histograms_are_those_of_a_slow_transform() -> None:
     counts = block_histograms(plane, clipped, 3, 5)
     assert counts.sum() == 36 * (3 * 5 - 1)
     assert np.abs(counts - expected).sum() <= 4  # rounding at a bin's edge
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_votes_are_those_of_a_slow_transform(compressed: bool) -> None:
+    plane = np.random.default_rng(5).normal(0, 20, (83, 330)).astype(np.float32)
+    modes, near = (((2, 4), (4, 2)), 16.0) if compressed else (((3, 3), (5, 5)), 0.5)
+    blocks = np.lib.stride_tricks.sliding_window_view(plane.astype(np.float64), (8, 8))
+    waves = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
+    expected = np.zeros((2, 8, 8))
+    for u, v in modes:
+        c = np.einsum("yxij,i,j->yx", blocks, waves[u], waves[v])
+        for y in range(8):
+            for x in range(8):
+                of_grid = c[y::8, x::8]
+                expected[:, y, x] += (near / (near + of_grid**2)).sum(), of_grid.size
+    np.testing.assert_allclose(grid_votes(plane, compressed), expected, rtol=1e-5)
+
+
+def test_planes_are_as_good_as_regions() -> None:
+    region = cut(jpeg(scene(1), 70), 2, 6)
+    assert find_earlier([to_planes(region)]) == find_earlier([region])
 
 
 def test_clipped_is_black_or_full_in_any_channel() -> None:

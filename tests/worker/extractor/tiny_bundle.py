@@ -3,10 +3,12 @@
 Its pictures are made on the spot: waves with noise stand for real photographs, half of them on a
 scene of colours, and the same with a faint lattice for what a generator makes. Bases and maps are
 fitted to a few of them under every codec, and photographs calibrate: those that were read, and
-others whose fingerprints are drawn around theirs.
+others whose fingerprints are drawn around theirs. Of lossless files half were halved before, and
+all of them are read in both spaces.
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,7 +27,7 @@ from fingerprint_db.background import (
     Cohort,
     DecisionConstants,
 )
-from fingerprint_db.conditions import CODECS, Codec, conditions_of
+from fingerprint_db.conditions import CODECS, Codec, conditions_of, readings_of, shown_by
 from fingerprint_db.gate.enrolment import Registration
 from tests.worker.decoder.image_samples import picture
 from worker.decoder.decode import DecodeLimits, decode
@@ -106,9 +108,20 @@ def halved_png(generator: str, number: int, side: int = 64) -> bytes:
     return _as("half_lossless", _on_a_scene(_made(generator, number, 2 * side, 2), number))
 
 
+def halved_real_png(number: int, side: int = 64) -> bytes:
+    """A picture like a photo that was halved, and twice as large before."""
+    return _as("half_lossless", _real(number, 2 * side))
+
+
 def real_jpeg(number: int, quality: int, side: int = 64) -> bytes:
     """A picture like a photo as JPEG."""
     return _encoded(_real(number, side), "JPEG", quality=quality)
+
+
+def jpeg_in_png(number: int, quality: int, side: int = 192) -> bytes:
+    """A picture like a photo on a scene of its own, which was a JPEG before it became a PNG."""
+    scene = _on_a_scene(_real(number, side), number)
+    return _encoded(Image.open(io.BytesIO(_encoded(scene, "JPEG", quality=quality))), "PNG")
 
 
 def registration(name: str) -> Registration:
@@ -134,20 +147,30 @@ def tiny_parts() -> tuple[dict[Codec, CodecMap], Background]:
     spaces: dict[Codec, CodecSpace] = {}
     for group in GROUPS:
         read = {codec: _read_all(codec) for codec in codecs_of(group)}
-        centred = {codec: _centred(one) for codec, one in read.items()}
-        basis = _basis([rows for _, _, rows in centred.values()])
-        for codec, (mean, scale, rows) in centred.items():
-            maps[codec], spaces[codec] = _fitted(codec, mean, scale, rows, basis, read[codec].kinds)
+        centred = {codec: _centred(_of_files(codec, read)) for codec in read}
+        basis = _basis([one.seen for one in centred.values()])
+        for codec, own in centred.items():
+            maps[codec], spaces[codec] = _fitted(codec, own, basis)
     return maps, Background("0" * 64, spaces, CONSTANTS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """Pictures under one codec: statistics (N, F), kinds (N, 15) of the real ones, which come
-    first; then those of each generator."""
+    """Pictures under one codec: statistics of real ones (N, F) and their kinds (N, 15); `made`
+    (G M, F) those of each generator, one after the other."""
 
-    statistics: Floats
+    real: Floats
+    made: Floats
     kinds: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Centred:
+    """`seen` in deviations (F,) `scale` from the `mean` (F,) of all its pictures."""
+
+    mean: Floats
+    scale: Floats
+    seen: _Seen
 
 
 def _read_all(codec: Codec) -> _Seen:
@@ -163,53 +186,61 @@ def _read_all(codec: Codec) -> _Seen:
         statistics.append(block_statistics(image.regions, BLOCKS_OF[group_of(codec)]))
         if number < _READ:
             kinds.append(nuisance(image.regions, image.facts).vector)
-    return _Seen(np.stack(statistics), np.stack(kinds))
+    return _Seen(np.stack(statistics[:_READ]), np.stack(statistics[_READ:]), np.stack(kinds))
 
 
-def _centred(seen: _Seen) -> tuple[Floats, Floats, Floats]:
-    """Mean and deviation (F,) of the statistics, and the standardised ones (N, F)."""
-    mean, scale = seen.statistics.mean(0), seen.statistics.std(0) + 1e-2
-    rows = ((seen.statistics - mean) / scale).clip(-CLIP, CLIP)
-    return mean, scale, rows.astype(np.float32)
+def _of_files(codec: Codec, read: Mapping[Codec, _Seen]) -> _Seen:
+    """What is read in a codec's space: all photographs whose files are, and its own generators."""
+    every = [read[one] for one in readings_of(shown_by(codec))]
+    return _Seen(
+        np.concatenate([one.real for one in every]),
+        read[codec].made,
+        np.concatenate([one.kinds for one in every]),
+    )
 
 
-def _basis(of_codecs: list[Floats]) -> Floats:
+def _centred(seen: _Seen) -> _Centred:
+    statistics = np.concatenate([seen.real, seen.made])
+    mean, scale = statistics.mean(0), statistics.std(0) + 1e-2
+    rows = ((statistics - mean) / scale).clip(-CLIP, CLIP).astype(np.float32)
+    count = len(seen.real)
+    return _Centred(mean, scale, _Seen(rows[:count], rows[count:], seen.kinds))
+
+
+def _basis(of_codecs: list[_Seen]) -> Floats:
     """(F, B): the leading directions of what parts the generators, and of everything."""
-    parting = np.concatenate([_class_means(rows) - rows[:_READ].mean(0) for rows in of_codecs])
+    parting = np.concatenate([_class_means(one.made) - one.real.mean(0) for one in of_codecs])
     _, _, first = np.linalg.svd(parting, full_matrices=False)
     first = first[: DIRECTIONS // 2].T  # (F, at most B / 2)
-    rest = np.concatenate(of_codecs)
+    rest = np.concatenate([rows for one in of_codecs for rows in (one.real, one.made)])
     rest = rest - (rest @ first) @ first.T
     _, _, others = np.linalg.svd(rest[:: len(of_codecs)], full_matrices=False)
     basis = np.concatenate([first, others[: DIRECTIONS - first.shape[1]].T], axis=1)
     return kept(basis)
 
 
-def _class_means(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(generators, ...) of the rows of all pictures."""
-    means: NDArray[np.floating] = rows[_READ:].reshape(len(GENERATORS), _MADE, -1).mean(1)
+def _class_means(made: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(generators, ...) of the rows of all generated pictures."""
+    means: NDArray[np.floating] = made.reshape(len(GENERATORS), _MADE, -1).mean(1)
     return means
 
 
-def _fitted(
-    codec: Codec, mean: Floats, scale: Floats, rows: Floats, basis: Floats, kinds: Floats
-) -> tuple[CodecMap, CodecSpace]:
+def _fitted(codec: Codec, own: _Centred, basis: Floats) -> tuple[CodecMap, CodecSpace]:
     """As training/open_set/fit.py does: the basis in which both covariances are diagonal."""
-    led = (rows @ basis).astype(np.float64)
-    real, made = led[:_READ], led[_READ:].reshape(len(GENERATORS), _MADE, -1)
+    real = (own.seen.real @ basis).astype(np.float64)
+    made = (own.seen.made @ basis).astype(np.float64).reshape(len(GENERATORS), _MADE, -1)
     of_real = _shrunk(np.cov(real.T))
     of_made = _shrunk(np.mean([np.cov(one.T) for one in made], axis=0))
     variances, directions = eigh(of_real, (of_real + of_made) / 2)
     # Kept are the numbers in which the generators lie furthest from photographs.
-    apart = np.square((made.mean(1) - real.mean(0)) @ directions).sum(0)
+    apart = np.square((made.mean(1) - real.mean(0)) @ directions).sum(0) / variances
     chosen = np.sort(np.argsort(-apart)[:DIMENSION])
     projection = kept(directions[:, chosen].astype(np.float32))
     offset = (-real.mean(0) @ projection).astype(np.float32)
     to_fingerprint = CodecMap(
-        BLOCKS_OF[group_of(codec)], mean, scale, CLIP, basis, projection, offset
+        BLOCKS_OF[group_of(codec)], own.mean, own.scale, CLIP, basis, projection, offset
     )
-    vectors = to_fingerprint.fingerprint(rows)
-    means = _class_means(vectors)
+    means = _class_means(to_fingerprint.fingerprint(own.seen.made))
     variance = np.clip(variances[chosen], 0.05, 1.95).astype(np.float32)
     direction = np.linalg.solve(np.eye(DIMENSION) + 0.5 * np.cov(means.T, bias=True), means.mean(0))
     synthesis = direction / np.sqrt(direction**2 @ variance)
@@ -219,7 +250,7 @@ def _fitted(
         variance,
         generators.astype(np.float16).astype(np.float32),
         synthesis.astype(np.float32),
-        _cohort(vectors[:_READ], kinds, rng),
+        _cohort(to_fingerprint.fingerprint(own.seen.real), own.seen.kinds, rng),
     )
     return to_fingerprint, space
 
@@ -232,7 +263,7 @@ def _shrunk(covariance: NDArray[np.floating]) -> NDArray[np.float64]:
 def _cohort(vectors: Floats, kinds: Floats, rng: np.random.Generator) -> Cohort:
     """As many photographs in every size class: the pictures that were read, moved a little."""
     count = PHOTOGRAPHS * len(SIZE_CLASSES)
-    chosen = np.arange(count) % _READ
+    chosen = np.arange(count) % len(vectors)
     moved = vectors[chosen] + rng.normal(0, 0.2, (count, DIMENSION))
     others = kinds[chosen] + rng.normal(0, 0.02, (count, kinds.shape[1]))
     photographs = np.arange(count)

@@ -1,11 +1,13 @@
 """The matcher says of each image, in its own codec's space, what loops over models say."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fingerprint_db.background import Background, Floats
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.conditions import Codec
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
@@ -22,8 +24,10 @@ from tests.fingerprint_db.matching.small_spaces import (
     photographs,
     small_background,
 )
-from worker.judge.attribute import Matcher, NameFindings
-from worker.judge.photographs import Photographs, bin_name, photograph_counts
+from tests.fingerprint_db.photograph_parts import part
+from worker.extractor.extract import ImageFingerprint, Reading
+from worker.judge.attribute import Matcher, NameFindings, ReadingFindings
+from worker.judge.photographs import Photographs, Tenant, bin_name, photograph_counts
 
 BACKGROUND = small_background("lossless", "jpeg75")
 LOSSLESS, JPEG75 = BACKGROUND.codecs["lossless"], BACKGROUND.codecs["jpeg75"]
@@ -62,15 +66,38 @@ CODECS = [BOTH[i] for i in np.repeat([0, 1, 0, 1], [6, 6, 2, 2])]
 SIZES = [3, 2] * 8
 
 
-def matched(*models: ModelFingerprint, shown: int = 3) -> list[NameFindings]:
-    return Matcher(BACKGROUND, snapshot(*models)).match(VECTORS, CODECS, SIZES, shown=shown)
+SIDES = (64, 128, 256, 512)
+"""Of pictures of each size class."""
+
+
+def image(vector: Floats, codec: Codec, size: int = 3) -> ImageFingerprint:
+    """Of a picture that is read in one space alone."""
+    reading = Reading(codec, vector, np.zeros(1, np.float32))
+    return ImageFingerprint((reading,), 0.0, np.zeros(15, np.float32), SIDES[size] ** 2, None, 1)
+
+
+IMAGES = [image(*one) for one in zip(VECTORS, CODECS, SIZES, strict=True)]
+
+
+def matched(*models: ModelFingerprint, shown: int = 3) -> list[ReadingFindings]:
+    """Of each image, in its only space."""
+    found = Matcher(BACKGROUND, snapshot(*models)).match(IMAGES, shown=shown)
+    return [only(own) for own in found]
+
+
+def only(found: NameFindings) -> ReadingFindings:
+    (one,) = found.readings
+    assert found.telling is found.behind(None) is one
+    return one
 
 
 def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
     """As a loop over images that matches each alone; likeliest first, all models of the codec."""
-    found = matched(*MODELS, shown=9)
+    found = Matcher(BACKGROUND, snapshot(*MODELS)).match(IMAGES, shown=9)
     assert len(found) == len(VECTORS)
-    for vector, codec, size, own in zip(VECTORS, CODECS, SIZES, found, strict=True):
+    for vector, codec, size, whole in zip(VECTORS, CODECS, SIZES, found, strict=True):
+        own = only(whole)
+        assert own.codec == codec
         space = BACKGROUND.codecs[codec]
         enrolled = Enrolled.of(space, CONSTANTS, MODELS, codec)
         alone = enrolled.match(vector[None])
@@ -89,9 +116,10 @@ def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
             assert match.typical == bool(alone.typical[0, k]) == (match.distance <= match.limit)
         level = Levels.of(space.cohort, enrolled.highest).by_size[size]
         highest = float(enrolled.highest(vector[None])[0])
-        assert own.standing == level.standing(highest)
-        assert own.source_p_value == level.new_source.p_value(highest)
-        assert own.level.count == level.count
+        assert own.highest == pytest.approx(highest, abs=1e-4)
+        assert whole.standing == level.standing(highest)
+        assert whole.source_p_value == level.new_source.p_value(highest)
+        assert whole.level.count == level.count
 
 
 def test_leads_are_over_the_best_other_live_model() -> None:
@@ -108,15 +136,14 @@ def test_leads_are_over_the_best_other_live_model() -> None:
 
 
 def test_models_of_which_nothing_is_live_lead_nothing() -> None:
-    found = matched(MODELS[3])
-    assert [m.lead for own in found for m in own.ranked] == [None] * len(VECTORS)
-    assert all(own.standing.p_value == 1.0 and own.direction is None for own in found)
+    found = Matcher(BACKGROUND, snapshot(MODELS[3])).match(IMAGES)
+    assert [m.lead for own in found for m in only(own).ranked] == [None] * len(VECTORS)
+    assert all(own.standing.p_value == 1.0 and only(own).direction is None for own in found)
 
 
 def test_own_images_pass_and_photographs_do_not() -> None:
-    found = matched(*MODELS)
-    made = [own for own, v in zip(found[:4], VECTORS, strict=False)]
-    made += found[6:10]
+    found = Matcher(BACKGROUND, snapshot(*MODELS)).match(IMAGES)
+    made = [*found[:4], *found[6:10]]
     assert all(own.standing.passes(0.02, 0.1) for own in made)
     assert not any(own.standing.passes(0.02, 0.1) for own in found[12:])
 
@@ -140,9 +167,9 @@ def test_a_photograph_that_resembles_a_shadow_alone_is_no_match() -> None:
     near = entry(LOSSLESS, photographs(LOSSLESS, 400).mean(0), "lossless")
     watched = model("near-photographs", near, status="shadow")
     matcher = Matcher(BACKGROUND, snapshot(watched))
-    real = photographs(LOSSLESS, 300, seed=9)
-    found = matcher.match(real, ["lossless"] * 300, [3] * 300)
-    typical = [own.ranked[0] for own in found if own.ranked[0].typical]
+    real = [image(vector, "lossless") for vector in photographs(LOSSLESS, 300, seed=9)]
+    first = [only(own).ranked[0] for own in matcher.match(real)]
+    typical = [one for one in first if one.typical]
     assert len(typical) > 50
     assert np.mean([m.standing.passes(0.02, 1.0) for m in typical]) < 0.1
 
@@ -160,23 +187,25 @@ def test_the_direction_is_that_of_the_likeliest_live_models_score() -> None:
 
 
 def test_without_models_there_are_no_matches_and_nothing_passes() -> None:
-    for own in matched():
-        assert own.ranked == ()
-        assert own.direction is None
-        assert (own.standing.p_value, own.source_p_value) == (1.0, 1.0)
     matcher = Matcher(BACKGROUND, Snapshot.empty(SPACE))
-    assert matcher.match(np.zeros((0, DIMENSION), np.float32), [], []) == []
+    for own in matcher.match(IMAGES):
+        assert only(own).ranked == ()
+        assert only(own).direction is None
+        assert only(own).highest == -math.inf
+        assert (own.standing.p_value, own.source_p_value) == (1.0, 1.0)
+    assert matcher.match([]) == []
 
 
 def test_what_is_matched_does_not_depend_on_the_neighbours_in_the_batch() -> None:
     matcher = Matcher(BACKGROUND, snapshot(*MODELS))
-    together = matcher.match(VECTORS, CODECS, SIZES)
-    for i, own in enumerate(together):
-        (alone,) = matcher.match(VECTORS[i][None], CODECS[i : i + 1], SIZES[i : i + 1])
-        assert [m.model for m in alone.ranked] == [m.model for m in own.ranked]
+    together = matcher.match(IMAGES)
+    for one, own in zip(IMAGES, together, strict=True):
+        (alone,) = matcher.match([one])
+        ranked = only(own).ranked
+        assert [m.model for m in only(alone).ranked] == [m.model for m in ranked]
         assert alone.standing == own.standing
         np.testing.assert_allclose(
-            [m.score for m in alone.ranked], [m.score for m in own.ranked], atol=1e-4
+            [m.score for m in only(alone).ranked], [m.score for m in ranked], atol=1e-4
         )
 
 
@@ -184,7 +213,7 @@ def test_photographs_are_prepared_once_for_many_snapshots() -> None:
     prepared = Photographs(BACKGROUND)
     first = prepared.of("jpeg75")
     for models in ((), MODELS):
-        Matcher(BACKGROUND, snapshot(*models), prepared).match(VECTORS, CODECS, SIZES)
+        Matcher(BACKGROUND, snapshot(*models), prepared).match(IMAGES)
     assert prepared.of("jpeg75") is first
     scores = photographs(JPEG75, 5) @ JPEG75.synthesis
     expected = Levels.of(JPEG75.cohort, lambda vectors: vectors @ JPEG75.synthesis).by_size[3]
@@ -205,16 +234,28 @@ def test_a_snapshot_of_another_space_is_refused() -> None:
         Matcher(BACKGROUND, Snapshot.empty("d4" * 32))
 
 
-def test_images_without_as_many_codecs_are_refused() -> None:
-    matcher = Matcher(BACKGROUND, snapshot())
-    with pytest.raises(ValueError, match="2 fingerprints come with 1 codecs and 2 size classes"):
-        matcher.match(VECTORS[:2], CODECS[:1], SIZES[:2])
+@pytest.mark.parametrize(("count", "alone"), [(40, False), (400, True)])
+def test_a_tenants_photographs_are_counted_once_though_they_are_read_in_two_spaces(
+    count: int, alone: bool
+) -> None:
+    background = small_background("lossless", "half_lossless")
+    shown = part("shop", count, size_class=3)
+    half = part("shop", count, seed=1, codec="half_lossless", size_class=3)
+    stored = {"0": shown, "1": replace(half, identities=shown.identities)}
+    own = Tenant(Calibration(SPACE, 1, stored), alpha_name=0.05, alpha_unknown=0.05)
+    calibrating = int((shown.identities[:, 0] % 5 != 0).sum())
+    counts = photograph_counts(background, own)
+    assert counts["lossless/384_up"] == (0 if alone else 350) + calibrating
+    assert {name.partition("/")[0] for name in counts} == {"lossless"}
+    levels = Photographs(background, own).levels("lossless", lambda v: v[:, 0] + v[:, -1])
+    level = levels.by_size[3]
+    assert (level.count, level.own, level.alone) == (counts["lossless/384_up"], calibrating, alone)
 
 
 def test_a_thousand_models_flag_no_more_photographs_than_one() -> None:
     """The maximum over the registry is what photographs are held against."""
     rng = np.random.default_rng(3)
-    real: Floats = photographs(LOSSLESS, 1000, seed=11)
+    real = [image(vector, "lossless") for vector in photographs(LOSSLESS, 1000, seed=11)]
     rates = []
     for count in (1, 1000):
         models = [
@@ -227,6 +268,6 @@ def test_a_thousand_models_flag_no_more_photographs_than_one() -> None:
             for i in range(count)
         ]
         few = Background(SPACE, {"lossless": LOSSLESS}, CONSTANTS)
-        found = Matcher(few, snapshot(*models)).match(real, ["lossless"] * 1000, [3] * 1000)
+        found = Matcher(few, snapshot(*models)).match(real)
         rates.append(np.mean([own.standing.passes(0.05, 1.0) for own in found]))
     assert max(rates) <= 0.08

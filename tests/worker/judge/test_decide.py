@@ -1,5 +1,7 @@
 """The decision: its fixed order, every branch, and that nothing but its arguments enters it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from fingerprint_db.matching.photographs import PhotographScores, SourceScores, 
 from fingerprint_db.model_fingerprint import Status
 from tests.fingerprint_db.matching.small_spaces import CONSTANTS, entry, mean_of, model, small_space
 from worker.decoder.decode import ImageFacts
-from worker.judge.attribute import Match, NameFindings
+from worker.judge.attribute import Match, NameFindings, ReadingFindings
 from worker.judge.decide import Decision, Evidence, RegistryState, before_extraction, decide
 from worker.judge.policy import Policy
 
@@ -42,9 +44,10 @@ def match(
     status: Status = "live",
     family: str | None = None,
     samples: int = 60,
+    score: float = 8.0,
 ) -> Match:
     made = model(name, ENTRY, status=status, family=family, samples=samples)
-    return Match(made, "lossless", 8.0, 3.0, 9.0, 50, typical, likelihood, None, standing)
+    return Match(made, "lossless", score, 4.0, 8.0, 50, typical, likelihood, None, standing)
 
 
 def level(count: int) -> Level:
@@ -63,10 +66,12 @@ def evidence(
     generic: Standing = FAILING,
     unfamiliarity: float = NEAR,
     count: int = 600,
-    tests: int = 1,
+    earlier_quality: int | None = None,
 ) -> Evidence:
-    found = NameFindings(names, 0.1, level(count), matches, None, "jpeg75", tests)
-    return Evidence(found, generic, unfamiliarity)
+    """Of a file that is read in one space."""
+    only = ReadingFindings("jpeg75", matches, None, 8.0)
+    found = NameFindings(names, 0.1, level(count), (only,))
+    return Evidence(found, generic, unfamiliarity, earlier_quality)
 
 
 def decided(
@@ -117,17 +122,18 @@ def test_all_reasons_are_given_at_once() -> None:
 # With evidence ----------------------------------------------------------------------------------
 
 
+def test_a_jpeg_of_too_low_a_quality_decides_nothing_in_a_lossless_file_either() -> None:
+    low = evidence(match("one"), generic=PASSING, unfamiliarity=FAR, count=9, earlier_quality=29)
+    assert decide(low, POLICY, CONSTANTS) == Decision("undetermined", ("jpeg_quality_too_low",))
+    least = evidence(match("one"), earlier_quality=30)
+    assert decide(least, POLICY, CONSTANTS).outcome == "attributed"
+
+
 def test_too_few_photographs_decide_nothing_however_strong_the_evidence() -> None:
     """With n photographs no p-value is below 1/(n + 1); 99 are the fewest for a level of 0.01."""
     few = decided(match("one"), generic=PASSING, count=98)
     assert few == Decision("undetermined", ("calibration_too_small",))
     assert decided(match("one"), count=99).outcome == "attributed"
-
-
-@pytest.mark.parametrize(("count", "outcome"), [(198, "undetermined"), (199, "attributed")])
-def test_what_is_read_in_two_spaces_needs_twice_as_many(count: int, outcome: str) -> None:
-    given = evidence(match("one"), count=count, tests=2)
-    assert decide(given, POLICY, CONSTANTS).outcome == outcome
 
 
 def test_names_come_first_and_need_no_generic_test() -> None:
@@ -222,6 +228,73 @@ def test_how_many_samples_name_a_model_is_the_policy_s_to_say_and_in_its_digest(
     assert found.reasons == ("provisional_model",)
     assert POLICY.minimum_samples_to_name == 40
     assert strict.digest != POLICY.digest
+
+
+def test_that_names_pass_without_a_live_model_names_nothing() -> None:
+    assert decided() == Decision("unknown_generator", ("best_not_typical",))
+
+
+# Two readings of a lossless file ----------------------------------------------------------------
+
+
+def read_twice(
+    shown: Sequence[Match], further: Sequence[Match], highest: tuple[float, float] = (8.0, 8.0)
+) -> Decision:
+    """The decision on a file that is read as it is, and as halved."""
+    readings = (
+        ReadingFindings("lossless", tuple(shown), None, highest[0]),
+        ReadingFindings("half_lossless", tuple(further), None, highest[1]),
+    )
+    found = NameFindings(PASSING, 0.1, level(99), readings)
+    return decide(Evidence(found, FAILING, NEAR, None), POLICY, CONSTANTS)
+
+
+NO_NAMES = [
+    (),
+    (match("odd", typical=False),),
+    (match("weak", standing=FAILING),),
+    (match("tied"), match("other", -50.5)),
+    (match("few", samples=39),),
+]
+
+
+@pytest.mark.parametrize("silent", NO_NAMES)
+@pytest.mark.parametrize("highest", [(9.0, 1.0), (1.0, 9.0)])
+def test_a_name_is_given_by_whichever_reading_names(
+    silent: tuple[Match, ...], highest: tuple[float, float]
+) -> None:
+    """Whatever the other says, and in whichever of them a generator stands out most."""
+    best = match("one")
+    expected = Decision("attributed", ("model_accepts",), best, "one")
+    assert read_twice([best], silent, highest) == expected
+    assert read_twice(silent, [best], highest) == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "further", "named"), [(8.0, 3.0, "shown"), (5.0, 5.0, "shown"), (3.0, 8.0, "halved")]
+)
+def test_of_two_readings_that_name_the_one_decides_in_which_its_model_scores_higher(
+    shown: float, further: float, named: str
+) -> None:
+    found = read_twice([match("shown", score=shown)], [match("halved", score=further)])
+    assert found.outcome == "attributed"
+    assert found.match is not None
+    assert (found.match.model.model_id, found.family) == (named, named)
+
+
+def test_where_no_reading_names_the_one_says_why_in_which_a_generator_stands_out_most() -> None:
+    odd, weak = [match("odd", typical=False)], [match("weak", standing=FAILING)]
+    assert read_twice(odd, weak, (9.0, 1.0)).reasons == ("best_not_typical",)
+    assert read_twice(odd, weak, (1.0, 9.0)).reasons == ("best_not_passed",)
+    assert read_twice(odd, weak, (5.0, 5.0)).reasons == ("best_not_typical",), "as it is"
+
+
+def test_a_shadow_of_either_reading_is_told_once() -> None:
+    watched = match("watched", -9.0, status="shadow")
+    note = "shadow_match:watched"
+    assert read_twice([match("one"), watched], []).reasons == ("model_accepts", note)
+    assert read_twice([match("one")], [watched]).reasons == ("model_accepts", note)
+    assert read_twice([match("one"), watched], [watched]).reasons == ("model_accepts", note)
 
 
 # Unfamiliar pictures ----------------------------------------------------------------------------

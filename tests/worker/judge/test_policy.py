@@ -130,15 +130,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_level_that_no_size_reaches_is_refused_and_some_sizes_are_named() -> None:
-    """The least p-value of n photographs is 1 / (n + 1); of a file read in two spaces, 2 of it."""
+    """The least p-value of n photographs is 1 / (n + 1), in however many spaces a file is read."""
     policy = load_policy().model_copy(update={"alpha_name": 0.005})
-    counts = {"lossless/384_up": 399, "jpeg75/under_96": 198, "webp80/under_96": 0}
+    counts = {"lossless/384_up": 199, "jpeg75/under_96": 198, "webp80/under_96": 0}
     assert undecidable(policy, counts) == ("jpeg75/under_96", "webp80/under_96")
-    assert undecidable(policy, {"jpeg75/384_up": 199}) == ()
-    two = {"lossless/384_up": 398, "half_lossless/384_up": 398, "jpeg75/384_up": 199}
-    assert undecidable(policy, two) == ("lossless/384_up", "half_lossless/384_up")
+    assert undecidable(policy, {"lossless/384_up": 199, "jpeg75/384_up": 199}) == ()
     with pytest.raises(
-        StopError, match=r"more than 300 real photographs.*alpha_name 0\.00503 or more"
+        StopError, match=r"more than 198 real photographs.*alpha_name 0\.00503 or more"
     ) as caught:
-        undecidable(policy, {"lossless/384_up": 300, "jpeg75/384_up": 198})
+        undecidable(policy, {"lossless/384_up": 150, "jpeg75/384_up": 198})
     assert caught.value.exit_code == 2

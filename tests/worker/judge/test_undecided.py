@@ -3,6 +3,7 @@
 import pytest
 
 from tests.worker.extractor.tiny_bundle import (
+    jpeg_in_png,
     made_png,
     real_jpeg,
     real_png,
@@ -61,6 +62,32 @@ def test_an_image_that_says_too_little_is_undetermined(
     assert verdict.evidence is None
     assert verdict.candidates == ()
     assert verdict.crop_agreement is None
+
+
+@pytest.mark.parametrize("quality", [10, 20, 28])
+def test_a_jpeg_of_too_low_a_quality_says_as_little_when_it_is_saved_as_png(
+    quality: int, bench: Bench
+) -> None:
+    """Its quality is told, and nothing that could be pooled, followed or calibrated by."""
+    (result,) = bench.pipeline().judge(items(jpeg_in_png(17, quality)), bench.view())
+    found = judged(result)
+    verdict = found.verdict
+    assert (verdict.outcome, verdict.reasons) == ("undetermined", ("jpeg_quality_too_low",))
+    assert not verdict.flagged
+    assert verdict.image.jpeg_quality is None
+    assert verdict.evidence is not None
+    assert verdict.evidence.earlier_jpeg_quality == quality
+    assert verdict.evidence.blocks == {}
+    assert (verdict.real_test, verdict.name_test, verdict.candidates) == (None, None, ())
+    assert (found.fingerprint, found.alert) == (None, None)
+
+
+def test_a_jpeg_of_a_quality_that_is_enough_is_judged_when_it_is_saved_as_png(bench: Bench) -> None:
+    (verdict,) = verdicts(bench, jpeg_in_png(17, 30))
+    assert verdict.reasons != ("jpeg_quality_too_low",)
+    assert verdict.evidence is not None
+    assert verdict.evidence.earlier_jpeg_quality == 30
+    assert verdict.real_test is not None
 
 
 def test_a_level_that_the_calibration_cannot_reach_is_undetermined(bench: Bench) -> None:

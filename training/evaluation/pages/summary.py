@@ -9,8 +9,11 @@ from training.evaluation.pages.tables import Document, Rows, made_by, percent, t
 _VERDICTS = ("right", "wrong", "wrong_family", "unknown", "undetermined", "missed")
 
 
-def readme(document: Document, figures: Sequence[str]) -> str:
-    """What was asked, how it came out against the goals, and the figures over groups."""
+def readme(document: Document, figures: Sequence[str], *, baselines: bool = False) -> str:
+    """What was asked, how it came out against the goals, and the figures over groups.
+
+    `baselines` says whether they have a page beside it.
+    """
     met = [goal["met"] for goal in document["goals"]]
     return "\n".join(
         [
@@ -26,7 +29,8 @@ def readme(document: Document, figures: Sequence[str]) -> str:
             " [open-set.json](open-set.json).",
             "",
             "[Each generator](generators.md) · [photographs and kinds of pictures](photographs.md)"
-            " · [model card](model-card.md)",
+            + (" · [baselines](baselines.md)" if baselines else "")
+            + " · [model card](model-card.md)",
             "",
             "## Goals",
             "",

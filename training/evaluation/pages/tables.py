@@ -8,14 +8,20 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def made_by(document: Document) -> str:
-    """Command, date, machine, commit, bundle and policy: beside every figure."""
+    """Command, date, machine, commit, bundle and policy: beside every figure.
+
+    Baselines have neither bundle nor policy.
+    """
     head = document["made_by"]
+    made = (
+        f"Made by `{head['command']}` on {head['date']} ({head['machine']}), commit"
+        f" {head['commit']}"
+    )
+    if "bundle" not in head:
+        return f"{made}."
     levels = head["policy"]
     stated = ", ".join(f"{k} {levels[k]}" for k in sorted(levels) if k.startswith("alpha"))
-    return (
-        f"Made by `{head['command']}` on {head['date']} ({head['machine']}), commit"
-        f" {head['commit']}; bundle `{head['bundle'][:12]}`" + (f", {stated}." if stated else ".")
-    )
+    return f"{made}; bundle `{head['bundle'][:12]}`" + (f", {stated}." if stated else ".")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,6 +1,8 @@
 """A picture's pixels to numbers made by hand: sums over regions, which may be added and finished.
 
 planes            a region as float32 and whole Y, Cb, Cr, converted once
+lanes             what a compiled loop cannot say: comparisons as bits of a word, copies of a row
+block_transforms  DCTs of many 8x8 blocks at once
 shifted_dct       the kernel of the next three: DCT statistics on one grid or on shifted ones
 block_dct         Y, Cb, Cr on the codec's own 8x8 grid
 phase_dct         Y on sixteen grids, whose differences show a generator's lattice

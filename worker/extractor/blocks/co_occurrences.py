@@ -14,41 +14,47 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worker.extractor.blocks.lanes import WORD
 from worker.extractor.blocks.planes import Planes
 from worker.extractor.blocks.residual_symbols import (
-    TABLE,
-    TABLES,
+    CODES,
+    CORNERS,
+    FARTHEST,
+    FIRST,
+    LEVELS,
+    SECOND,
+    bands,
     count_triples,
-    cross_symbols,
-    first_symbols,
-    folded,
-    folding,
+    find_symbols,
+    load_band,
+    mirroring,
     root_shares,
-    rows_reached,
-    rows_to_read,
-    second_symbols,
+    shift_across,
+    shift_down,
+    words_across,
 )
 
-STEPS = (1, 2, 4)
-_FOLD = folding(mirrored=True)
-_BINS = int(_FOLD.max()) + 1
+STEPS = (1, 2, FARTHEST)
+_BINS_OF = mirroring()
+_BINS = _BINS_OF.shape[1]
 SIZE = 3 * len(STEPS) * 3 * _BINS
 # Thresholds (near, far) of the symbols: residuals rounded to multiples of 1, 2 and 4 grey levels.
 _FINE, _MIDDLE, _COARSE = (1, 2), (1, 3), (2, 6)
 # By step, of first differences and of the others: brightness moves more with the distance, chroma
 # little.
-_THRESHOLDS_Y = np.array([[_FINE, _MIDDLE], [_MIDDLE, _COARSE], [_MIDDLE, _COARSE]], dtype=np.int16)
-_THRESHOLDS_CHROMA = np.array([[_FINE, _MIDDLE]] * len(STEPS), dtype=np.int16)
+_LIMITS_Y = np.array([[_FINE, _MIDDLE], [_MIDDLE, _COARSE], [_MIDDLE, _COARSE]], dtype=np.int8)
+_LIMITS_CHROMA = np.array([[_FINE, _MIDDLE]] * len(STEPS), dtype=np.int8)
 
 
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (1053,): how often each bin was met; each 39 add up to their count."""
-    rows = rows_to_read(*planes.whole_y.shape)
-    tables = np.zeros((3, len(STEPS), 3, TABLES * TABLE), dtype=np.int64)
-    _count_channel(planes.whole_y, _THRESHOLDS_Y, rows, tables[0])
-    _count_channel(planes.whole_cb, _THRESHOLDS_CHROMA, rows, tables[1])
-    _count_channel(planes.whole_cr, _THRESHOLDS_CHROMA, rows, tables[2])
-    return folded(tables.reshape(-1, TABLES * TABLE), _FOLD).ravel()
+    read = bands(*planes.whole_y.shape)
+    counts = np.zeros((3, len(STEPS), 3, CODES), dtype=np.int64)
+    _count_channel(planes.whole_y, _LIMITS_Y, read, counts[0])
+    _count_channel(planes.whole_cb, _LIMITS_CHROMA, read, counts[1])
+    _count_channel(planes.whole_cr, _LIMITS_CHROMA, read, counts[2])
+    binned: NDArray[np.float64] = counts.reshape(-1, CODES).astype(np.float64) @ _BINS_OF
+    return binned.ravel()
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -59,42 +65,37 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
 @njit(cache=True, nogil=True)
 def _count_channel(
     pixels: NDArray[np.int16],
-    thresholds: NDArray[np.int16],
-    rows: NDArray[np.bool_],
-    tables: NDArray[np.int64],
+    limits: NDArray[np.int8],
+    read: NDArray[np.intp],
+    counts: NDArray[np.int64],
 ) -> None:
-    """Adds one channel (H, W) to tables (steps, 3, 4 * 128); thresholds are (steps, 2, 2)."""
-    symbols = np.empty(pixels.shape, dtype=np.uint8)
-    for number, step in enumerate(STEPS):
-        near, far = thresholds[number, 0, 0], thresholds[number, 0, 1]
-        near_other, far_other = thresholds[number, 1, 0], thresholds[number, 1, 1]
-        into = tables[number]
-        for down, across in ((0, step), (step, 0)):
-            needed = rows_reached(rows, down)
-            first_symbols(pixels, down, across, needed, near, far, symbols)
-            _count(symbols, down, across, down, across, rows, into[0])
-            second_symbols(pixels, down, across, needed, near_other, far_other, symbols)
-            _count(symbols, 2 * down, 2 * across, down, across, rows, into[1])
-        needed = rows_reached(rows, step)
-        cross_symbols(pixels, step, needed, near_other, far_other, symbols)
-        _count(symbols, step, step, 0, step, rows, into[2])
-        _count(symbols, step, step, step, 0, rows, into[2])
+    """Adds the read bands (N, 2) of a channel (H, W) to counts (steps, 3, 63).
 
-
-@njit(cache=True, nogil=True)
-def _count(
-    symbols: NDArray[np.uint8],
-    rows_without: int,
-    columns_without: int,
-    down: int,
-    across: int,
-    rows: NDArray[np.bool_],
-    tables: NDArray[np.int64],
-) -> None:
-    """Triples of symbols that stand so far apart; the last rows and columns `without` hold none."""
-    height = symbols.shape[0] - rows_without - 2 * down
-    width = symbols.shape[1] - columns_without - 2 * across
-    a = symbols[:height, :width]
-    b = symbols[down : down + height, across : across + width]
-    c = symbols[2 * down : 2 * down + height, 2 * across : 2 * across + width]
-    count_triples(a, b, c, rows, tables)
+    `limits` are (steps, 2, 2). A triple downwards begins in the band and ends below it.
+    """
+    height, width = pixels.shape
+    words = words_across(width)
+    most = read[:, 1].max()
+    below = 2 * FARTHEST
+    band = np.zeros((most + 2 * below) * words * WORD + WORD, dtype=np.int16)
+    residuals = np.empty((most + below) * words * WORD, dtype=np.int8)
+    bits = np.empty((LEVELS, (most + below) * words), dtype=np.uint64)
+    second = np.empty((LEVELS, most * words), dtype=np.uint64)
+    third = np.empty((LEVELS, most * words), dtype=np.uint64)
+    for top, rows in read:
+        load_band(pixels, top, rows + 2 * below, band)
+        left, size = height - top, rows * words
+        for number, step in enumerate(STEPS):
+            reached = rows + 2 * step
+            for kind in (FIRST, SECOND, CORNERS):
+                own, into = limits[number, min(kind, 1)], counts[number, kind]
+                down, seen = (step, reached) if kind == CORNERS else (0, rows)
+                find_symbols(band, left, width, seen, kind, down, step, own, residuals, bits)
+                shift_across(bits, words, size, step, second)
+                shift_across(bits, words, size, 2 * step, third)
+                count_triples(bits, second, third, size, into)
+                if kind != CORNERS:
+                    find_symbols(band, left, width, reached, kind, step, 0, own, residuals, bits)
+                shift_down(bits, size, step * words, second)
+                shift_down(bits, size, 2 * step * words, third)
+                count_triples(bits, second, third, size, into)

@@ -22,7 +22,14 @@ from worker.extractor.blocks import (
     phase_dct,
     spectrum,
 )
-from worker.extractor.blocks.planes import Planes, to_planes
+from worker.extractor.blocks.planes import Planes, Region, to_planes
+
+BLOCKS_VERSION = "1"
+"""Of the numbers that the blocks give: other numbers for the same pixels need another version.
+
+Files of block statistics are named by it (training/open_set/corpus.py), so that what was drawn
+stays in use while the code changes and the numbers do not.
+"""
 
 
 class _Block(NamedTuple):
@@ -44,7 +51,7 @@ BLOCKS: Mapping[str, int] = {name: block.size for name, block in _BLOCKS.items()
 
 
 def accumulate(
-    region: NDArray[np.uint8], names: Iterable[str] = tuple(BLOCKS)
+    region: Region, names: Iterable[str] = tuple(BLOCKS)
 ) -> dict[str, NDArray[np.float64]]:
     """The sums of the named blocks over one region, flat; they add, counts included."""
     planes = to_planes(region)

@@ -3,8 +3,8 @@
 Letters for axes: H rows, W columns.
 
 The weights are ITU-R BT.601 as in JFIF, full range, in 1/65536 as libjpeg has them (jccolor.c):
-sums of bytes so weighted stay below 2**24, so that each float32 here is exact and the same on
-every machine.
+sums of bytes so weighted stay below 2**24 of these, so that each float32 here, on the way too, is
+exact and the same on every machine.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 SMALLEST_SIDE = 32
 """Pixels; a region is at least so high and so wide."""
-_UNIT = np.float32(1 / 65536)
+_UNIT = 1 / 65536
+_RED_Y, _GREEN_Y, _BLUE_Y = (np.float32(weight * _UNIT) for weight in (19595, 38470, 7471))
+_RED_CB, _GREEN_CB = np.float32(-11059 * _UNIT), np.float32(-21709 * _UNIT)
+_GREEN_CR, _BLUE_CR = np.float32(-27439 * _UNIT), np.float32(-5329 * _UNIT)
+_HALF, _MIDDLE = np.float32(0.5), np.float32(128)
 
 
 class Planes(NamedTuple):
@@ -34,8 +38,14 @@ class Planes(NamedTuple):
     whole_cr: NDArray[np.int16]
 
 
-def to_planes(region: NDArray[np.uint8]) -> Planes:
-    """uint8 RGB (3, H, W), H and W at least 32, its top left on the picture's 16-pixel grid."""
+Region = NDArray[np.uint8] | Planes
+"""uint8 RGB (3, H, W), H and W at least 32, or what `to_planes` made of it, which saves a while."""
+
+
+def to_planes(region: Region) -> Planes:
+    """The planes of a region whose top left is on the picture's 16-pixel grid."""
+    if isinstance(region, Planes):
+        return region
     if region.ndim != 3 or region.shape[0] != 3 or min(region.shape[1:]) < SMALLEST_SIDE:
         raise ValueError(
             f"a region is (3, H, W) with sides of {SMALLEST_SIDE} and more, not {region.shape}"
@@ -49,17 +59,15 @@ def to_planes(region: NDArray[np.uint8]) -> Planes:
 
 @njit(cache=True, nogil=True)
 def _convert(rgb: NDArray[np.uint8], exact: NDArray[np.float32], whole: NDArray[np.int16]) -> None:
-    """(3, H*W) each; the rounding is to the nearest, halves upwards, as the shift does it."""
+    """(3, H*W) each; whole levels are the nearest, halves upwards."""
     for i in range(rgb.shape[1]):
-        red = np.int32(rgb[0, i])
-        green = np.int32(rgb[1, i])
-        blue = np.int32(rgb[2, i])
-        y = np.int32(19595 * red + 38470 * green + 7471 * blue - 8388608)
-        cb = np.int32(-11059 * red - 21709 * green + 32768 * blue)
-        cr = np.int32(32768 * red - 27439 * green - 5329 * blue)
-        exact[0, i] = np.float32(y) * _UNIT
-        exact[1, i] = np.float32(cb) * _UNIT
-        exact[2, i] = np.float32(cr) * _UNIT
-        whole[0, i] = (y + 32768) >> 16
-        whole[1, i] = (cb + 32768) >> 16
-        whole[2, i] = (cr + 32768) >> 16
+        red, green, blue = np.float32(rgb[0, i]), np.float32(rgb[1, i]), np.float32(rgb[2, i])
+        y = _RED_Y * red + _GREEN_Y * green + _BLUE_Y * blue - _MIDDLE
+        cb = _RED_CB * red + _GREEN_CB * green + _HALF * blue
+        cr = _HALF * red + _GREEN_CR * green + _BLUE_CR * blue
+        exact[0, i] = y
+        exact[1, i] = cb
+        exact[2, i] = cr
+        whole[0, i] = np.int16(np.floor(y + _HALF))
+        whole[1, i] = np.int16(np.floor(cb + _HALF))
+        whole[2, i] = np.int16(np.floor(cr + _HALF))

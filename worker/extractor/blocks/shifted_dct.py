@@ -11,6 +11,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worker.extractor.blocks.block_transforms import (
+    APART,
+    NEAR,
+    TABLE,
+    lay_out,
+    piece_size,
+    piece_tables,
+    transform_columns,
+    transform_rows,
+)
+
 THRESHOLDS = (0.505, 1.01, 2.02, 4.04, 8.08)
 """Grey levels: 0.5, 1, 2, 4, 8, moved a hundredth away from where the coefficients of whole
 numbers lie (multiples of 1/8 in the modes 0 and 4), so that rounding cannot decide."""
@@ -19,16 +30,9 @@ SUMS = 2 + len(THRESHOLDS)
 FLOOR = 0.02
 """Grey levels, added to means before their logarithm; rounding to bytes alone makes 0.2."""
 
-_BAND = 64  # blocks side by side that are transformed together, so that all stays in the caches
-_PITCH = _BAND + 1  # and the pixels of one more, where the shifted grids' last blocks end
-_CHUNK = 512  # coefficients of a mode summed in float32 at once; eight modes fit the first cache
 _T = tuple(np.float32(t) for t in THRESHOLDS)
-# Multiply and add at once, but never in another order: a flat picture stays exactly 0.
-_NEAR = {"contract"}
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
-# Orthonormal DCT-II of eight numbers: _C[k] = cos(k pi / 16) / 2, as JPEG's.
-_C1, _C2, _C3, _C4, _C5, _C6, _C7 = (np.float32(np.cos(k * np.pi / 16) / 2) for k in range(1, 8))
 
 
 def dct_sums(
@@ -55,7 +59,7 @@ def fold(grids: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([rows[:, 0], rows[:, 1] + rows[:, 3], rows[:, 2]], axis=1)
 
 
-@njit(cache=True, nogil=True, fastmath=_NEAR)
+@njit(cache=True, nogil=True, fastmath=NEAR)
 def _accumulate(
     plane: NDArray[np.float32],
     step: int,
@@ -64,111 +68,24 @@ def _accumulate(
     sums: NDArray[np.float64],
 ) -> None:
     height, width = plane.shape
-    # Where a band is narrower than the pitch, what was never written is transformed and not read.
-    streams = np.empty((8, height * _PITCH + 1), dtype=np.float32)
-    rows = np.empty(height * _PITCH, dtype=np.float32)
-    coefficients = np.empty(8 * _CHUNK, dtype=np.float32)
-    for left in range(0, width, 8 * _BAND):
-        _lay_out(plane, left, streams)
-        for grid_x in range(8 // step):
-            across = min((width - left - grid_x * step) // 8, _BAND)
-            for grid_y in range(8 // step):
-                counts[grid_y, grid_x] += (height - grid_y * step) // 8 * across
-            for v in range(8):
-                if not modes[:, v].any():
-                    continue
-                _transform_rows(streams, grid_x * step, v, rows)
+    lanes, deep = piece_size(width)
+    streams, rows, coefficients = piece_tables(width)
+    wanted = [v for v in range(8) if modes[:, v].any()]
+    for left in range(0, width - 7, 8 * lanes):
+        for top in range(0, height - 7, 8 * deep):
+            here = min(8 * deep + 8, height - top)
+            lay_out(plane, top, here, left, lanes, streams)
+            for grid_x in range(8 // step):
+                across = min((width - left - grid_x * step) // 8, lanes)
+                transform_rows(streams, here, grid_x * step, lanes, rows)
                 for grid_y in range(8 // step):
-                    into = sums[grid_y, grid_x, :, v]
                     offset = grid_y * step
-                    filled = 0
-                    for block_row in range((height - offset) // 8):
-                        start = (8 * block_row + offset) * _PITCH
-                        _transform_columns(rows[start:], coefficients[filled:], across)
-                        filled += across
-                        if filled + across > _CHUNK:
-                            _add(coefficients, filled, modes[:, v], into)
-                            filled = 0
-                    _add(coefficients, filled, modes[:, v], into)
-
-
-@njit(cache=True, nogil=True, fastmath=_NEAR)
-def _lay_out(plane: NDArray[np.float32], left: int, streams: NDArray[np.float32]) -> None:
-    """Columns of a band apart: (row, left + 8 i + j) goes to [j, row * _PITCH + i].
-
-    So the eight neighbours that one transform reads are eight streams without gaps.
-    """
-    height, width = plane.shape
-    for row in range(height):
-        for j in range(8):
-            for i in range(min((width - left - j + 7) // 8, _PITCH)):
-                streams[j, row * _PITCH + i] = plane[row, left + 8 * i + j]
-
-
-@njit(cache=True, nogil=True, fastmath=_NEAR)
-def _transform_rows(
-    streams: NDArray[np.float32], offset: int, v: int, rows: NDArray[np.float32]
-) -> None:
-    """Frequency v of all blocks that begin `offset` columns after a multiple of 8.
-
-    The last block of a row may read into the next row; nobody reads its result.
-    """
-    a0 = np.float32(np.cos(v * np.pi / 16) * (0.5 if v else np.sqrt(0.125)))
-    a1 = np.float32(np.cos(3 * v * np.pi / 16) / 2)
-    a2 = np.float32(np.cos(5 * v * np.pi / 16) / 2)
-    a3 = np.float32(np.cos(7 * v * np.pi / 16) / 2)
-    size = rows.size
-    x0 = streams[offset % 8, offset // 8 :]
-    x1 = streams[(offset + 1) % 8, (offset + 1) // 8 :]
-    x2 = streams[(offset + 2) % 8, (offset + 2) // 8 :]
-    x3 = streams[(offset + 3) % 8, (offset + 3) // 8 :]
-    x4 = streams[(offset + 4) % 8, (offset + 4) // 8 :]
-    x5 = streams[(offset + 5) % 8, (offset + 5) // 8 :]
-    x6 = streams[(offset + 6) % 8, (offset + 6) // 8 :]
-    x7 = streams[(offset + 7) % 8, (offset + 7) // 8 :]
-    if v == 0:
-        for i in range(size):
-            outer = (x0[i] + x7[i]) + (x3[i] + x4[i])
-            rows[i] = a0 * (outer + ((x1[i] + x6[i]) + (x2[i] + x5[i])))
-    elif v == 4:
-        for i in range(size):
-            outer = (x0[i] + x7[i]) + (x3[i] + x4[i])
-            rows[i] = a0 * (outer - ((x1[i] + x6[i]) + (x2[i] + x5[i])))
-    elif v % 2 == 0:
-        for i in range(size):
-            outer = (x0[i] + x7[i]) - (x3[i] + x4[i])
-            rows[i] = a0 * outer + a1 * ((x1[i] + x6[i]) - (x2[i] + x5[i]))
-    else:
-        for i in range(size):
-            outer = a0 * (x0[i] - x7[i]) + a1 * (x1[i] - x6[i])
-            rows[i] = outer + a2 * (x2[i] - x5[i]) + a3 * (x3[i] - x4[i])
-
-
-@njit(cache=True, nogil=True, fastmath=_NEAR)
-def _transform_columns(
-    x: NDArray[np.float32], coefficients: NDArray[np.float32], size: int
-) -> None:
-    """The eight vertical frequencies of `size` neighbouring blocks, each at its `_CHUNK`.
-
-    Both arrays begin where the first block does: an index that numba cannot see to be positive
-    would keep the loop from being vectorised.
-    """
-    for i in range(size):
-        x0, x7 = x[i], x[i + 7 * _PITCH]
-        x1, x6 = x[i + _PITCH], x[i + 6 * _PITCH]
-        x2, x5 = x[i + 2 * _PITCH], x[i + 5 * _PITCH]
-        x3, x4 = x[i + 3 * _PITCH], x[i + 4 * _PITCH]
-        s0, s1, s2, s3 = x0 + x7, x1 + x6, x2 + x5, x3 + x4
-        d0, d1, d2, d3 = x0 - x7, x1 - x6, x2 - x5, x3 - x4
-        e0, e1, f0, f1 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
-        coefficients[i] = _C4 * (e0 + e1)
-        coefficients[i + _CHUNK] = _C1 * d0 + _C3 * d1 + _C5 * d2 + _C7 * d3
-        coefficients[i + 2 * _CHUNK] = _C2 * f0 + _C6 * f1
-        coefficients[i + 3 * _CHUNK] = _C3 * d0 - _C7 * d1 - _C1 * d2 - _C5 * d3
-        coefficients[i + 4 * _CHUNK] = _C4 * (e0 - e1)
-        coefficients[i + 5 * _CHUNK] = _C5 * d0 - _C1 * d1 + _C7 * d2 + _C3 * d3
-        coefficients[i + 6 * _CHUNK] = _C6 * f0 - _C2 * f1
-        coefficients[i + 7 * _CHUNK] = _C7 * d0 - _C5 * d1 + _C3 * d2 - _C1 * d3
+                    down = min((height - top - offset) // 8, deep)
+                    counts[grid_y, grid_x] += down * across
+                    for v in wanted:
+                        first = v * TABLE + offset * lanes
+                        transform_columns(rows, first, lanes, down, across, coefficients)
+                        _add(coefficients, down * across, modes, v, sums, grid_y, grid_x)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -176,17 +93,20 @@ def _add(
     coefficients: NDArray[np.float32],
     size: int,
     modes: NDArray[np.bool_],
+    v: int,
     sums: NDArray[np.float64],
+    grid_y: int,
+    grid_x: int,
 ) -> None:
-    """Adds `size` coefficients of each wanted u to sums (8, S)."""
+    """Adds `size` coefficients of each wanted (u, v) to the sums (G, G, 8, 8, S) of a grid."""
     for u in range(8):
-        if not modes[u]:
+        if not modes[u, v]:
             continue
-        values = coefficients[u * _CHUNK : u * _CHUNK + size]
+        first = np.uint64(u * APART)
         total, square = _ZERO, _ZERO
         n0, n1, n2, n3, n4 = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
-        for i in range(size):
-            c = abs(values[i])
+        for i in range(np.uint64(size)):
+            c = abs(coefficients[first + i])
             total += c
             square += c * c
             n0 += _ONE if c < _T[0] else _ZERO
@@ -194,10 +114,10 @@ def _add(
             n2 += _ONE if c < _T[2] else _ZERO
             n3 += _ONE if c < _T[3] else _ZERO
             n4 += _ONE if c < _T[4] else _ZERO
-        sums[u, 0] += total
-        sums[u, 1] += square
-        sums[u, 2] += n0
-        sums[u, 3] += n1
-        sums[u, 4] += n2
-        sums[u, 5] += n3
-        sums[u, 6] += n4
+        sums[grid_y, grid_x, u, v, 0] += total
+        sums[grid_y, grid_x, u, v, 1] += square
+        sums[grid_y, grid_x, u, v, 2] += n0
+        sums[grid_y, grid_x, u, v, 3] += n1
+        sums[grid_y, grid_x, u, v, 4] += n2
+        sums[grid_y, grid_x, u, v, 5] += n3
+        sums[grid_y, grid_x, u, v, 6] += n4

@@ -7,6 +7,9 @@ frequencies that a real picture has, all 513 but the constant.
 Features in order: channel (Y, Cb, Cr), then the frequencies as `numpy.fft.rfft2` gives them, row
 by row, without the constant and without those that repeat another.
 
+The transform of 32 numbers is one of eight of every fourth, turned, and one of four across those
+(Cooley and Tukey 1965, radix 8 and 4): of all columns of a window at once, then of all rows.
+
 Two windows of a channel are the real and the imaginary part of one complex transform Z: the sum of
 their powers at k is (|Z(k)| squared + |Z(-k)| squared) / 2, so they need not be taken apart.
 """
@@ -15,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from worker.extractor.blocks.lanes import copy_4, copy_32
 from worker.extractor.blocks.planes import Planes
 
 SIDE = 32
@@ -30,12 +34,16 @@ _COUNT = int(_KEPT.sum())
 SIZE = 3 * _COUNT
 _HANN = np.hanning(SIDE)
 _WINDOW = np.outer(_HANN, _HANN)
-_WINDOW = (_WINDOW / np.sqrt((_WINDOW**2).mean()) / SIDE).astype(np.float32)
-_WAVE = np.exp(-2j * np.pi * np.arange(_HALF) / SIDE)
-_COSINES, _SINES = _WAVE.real.astype(np.float32), _WAVE.imag.astype(np.float32)
-# The transform leaves frequency k in the row whose five bits are those of k in reverse.
-_PLACE = np.array([int(f"{k:05b}"[::-1], 2) for k in range(SIDE)])
-_ZERO = np.float32(0)
+_WINDOW = (_WINDOW / np.sqrt((_WINDOW**2).mean()) / SIDE).astype(np.float32).ravel()
+# What turns the q-th of eight frequencies of every fourth number from the k-th on.
+_TURN = np.exp(-2j * np.pi * np.outer(np.arange(4), np.arange(8)) / SIDE)
+_COSINES, _SINES = _TURN.real.astype(np.float32), _TURN.imag.astype(np.float32)
+_DIAGONAL = np.float32(np.sqrt(0.5))
+# The frequency q + 8 p comes out at 4 q + p.
+_PLACE = np.array([k % 8 * 4 + k // 8 for k in range(SIDE)])
+_AREA = SIDE * SIDE
+_ADDED = 16  # pairs of windows whose power is added in float32
+_NONE = np.float32(0)
 _NEAR = {"contract"}  # multiply and add at once, but never in another order
 
 
@@ -55,81 +63,157 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _kept_power(plane: NDArray[np.float32]) -> NDArray[np.float64]:
     """(H, W) to the power (513,) of all windows, added."""
-    power = np.zeros((SIDE, SIDE))
-    _add_power(plane, power)
-    power = power[_PLACE][:, _PLACE].T  # (vertical, horizontal), in order
+    power = np.zeros(_AREA)
+    _add_power(plane.ravel(), plane.shape[1], power)
+    power = power.reshape(SIDE, SIDE)[_PLACE][:, _PLACE].T  # (vertical, horizontal), in order
     opposite = np.roll(power[::-1, ::-1], 1, axis=(0, 1))  # that of -k
     kept: NDArray[np.float64] = ((power + opposite) / 2)[:, : _HALF + 1][_KEPT]
     return kept
 
 
 @njit(cache=True, nogil=True, fastmath=_NEAR)
-def _add_power(plane: NDArray[np.float32], power: NDArray[np.float64]) -> None:
-    """Adds |Z| squared of each pair of windows to power (horizontal, vertical), as `_PLACE` has it.
+def _add_power(plane: NDArray[np.float32], width: int, power: NDArray[np.float64]) -> None:
+    """Adds |Z| squared of each pair of windows of (H * W,) to power (horizontal, vertical).
 
-    A last window without a partner is paired with zeros.
+    Both axes are as `_PLACE` has it. A last window without a partner is paired with zeros.
     """
-    real = np.empty((SIDE, SIDE), dtype=np.float32)
-    imaginary = np.empty((SIDE, SIDE), dtype=np.float32)
-    across = plane.shape[1] // SIDE
-    windows = plane.shape[0] // SIDE * across
+    pair = np.zeros(2 * _AREA, dtype=np.float32)  # the real parts, then the imaginary ones
+    turned = np.empty(2 * _AREA, dtype=np.float32)
+    some = np.zeros(_AREA, dtype=np.float32)
+    across = width // SIDE
+    windows = plane.size // width // SIDE * across
     for first in range(0, windows, 2):
-        _load(plane, first // across * SIDE, first % across * SIDE, real)
-        second = first + 1
-        if second < windows:
-            _load(plane, second // across * SIDE, second % across * SIDE, imaginary)
-        else:
-            imaginary[:] = _ZERO
-        _transform(real, imaginary)
-        _transpose(real)
-        _transpose(imaginary)
-        _transform(real, imaginary)
-        for k in range(SIDE):
-            for j in range(SIDE):
-                power[k, j] += real[k, j] * real[k, j] + imaginary[k, j] * imaginary[k, j]
+        for k in range(2):
+            window = first + k
+            place = window // across * SIDE * width + window % across * SIDE
+            if window < windows:
+                _load(plane, width, place, pair, k * _AREA)
+            else:
+                pair[_AREA:] = _NONE
+        _transform_eights(pair)
+        _transform_fours(pair, turned)
+        _transpose(turned, pair)
+        _transform_eights(pair)
+        _add_fours(pair, some)
+        if first // 2 % _ADDED == _ADDED - 1 or first + 2 >= windows:
+            for i in range(_AREA):
+                power[i] += some[i]
+                some[i] = _NONE
 
 
 @njit(cache=True, nogil=True, fastmath=_NEAR)
-def _load(plane: NDArray[np.float32], top: int, left: int, into: NDArray[np.float32]) -> None:
-    """One window, its mean taken off."""
-    mean = _mean(plane, top, left)
+def _load(
+    plane: NDArray[np.float32], width: int, place: int, into: NDArray[np.float32], to: int
+) -> None:
+    """The window that begins at `place`, its mean taken off, to `into` from `to` on."""
     for y in range(SIDE):
-        for x in range(SIDE):
-            into[y, x] = (plane[top + y, left + x] - mean) * _WINDOW[y, x]
+        copy_32(plane, place + y * width, into, to + y * SIDE)
+    mean = np.float32(_total(into, to) / _AREA)
+    start = np.uint64(to)
+    for i in range(np.uint64(_AREA)):
+        into[start + i] = (into[start + i] - mean) * _WINDOW[i]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _mean(plane: NDArray[np.float32], top: int, left: int) -> np.float32:
+def _total(pixels: NDArray[np.float32], start: int) -> float:
     """Of one window; its pixels are multiples of 1/65536, so float64 adds them exactly."""
     total = 0.0
-    for y in range(SIDE):
-        for x in range(SIDE):
-            total += plane[top + y, left + x]
-    return np.float32(total / (SIDE * SIDE))
+    for i in range(np.uint64(_AREA)):
+        total += pixels[np.uint64(start) + i]
+    return total
 
 
 @njit(cache=True, nogil=True, fastmath=_NEAR)
-def _transform(real: NDArray[np.float32], imaginary: NDArray[np.float32]) -> None:
-    """Fourier transform of the 32 columns at once, in place, radix 2, decimation in frequency."""
-    half = _HALF
-    while half > 0:
-        for start in range(0, SIDE, 2 * half):
-            for k in range(half):
-                c = _COSINES[k * (_HALF // half)]
-                s = _SINES[k * (_HALF // half)]
-                ar, ai = real[start + k], imaginary[start + k]
-                br, bi = real[start + k + half], imaginary[start + k + half]
-                for j in range(SIDE):
-                    dr, di = ar[j] - br[j], ai[j] - bi[j]
-                    ar[j] += br[j]
-                    ai[j] += bi[j]
-                    br[j] = c * dr - s * di
-                    bi[j] = c * di + s * dr
-        half //= 2
+def _transform_eights(pair: NDArray[np.float32]) -> None:
+    """Of each column, in place: the rows k, k + 4, ... become their eight frequencies, turned."""
+    for k in range(4):
+        c1, c2, c3, c4 = _COSINES[k, 1], _COSINES[k, 2], _COSINES[k, 3], _COSINES[k, 4]
+        c5, c6, c7 = _COSINES[k, 5], _COSINES[k, 6], _COSINES[k, 7]
+        s1, s2, s3, s4 = _SINES[k, 1], _SINES[k, 2], _SINES[k, 3], _SINES[k, 4]
+        s5, s6, s7 = _SINES[k, 5], _SINES[k, 6], _SINES[k, 7]
+        for i in range(SIDE * k, SIDE * (k + 1)):
+            j = i + _AREA
+            # Sums and differences of the rows half a turn apart.
+            ar, ai = pair[i] + pair[i + 512], pair[j] + pair[j + 512]
+            br, bi = pair[i] - pair[i + 512], pair[j] - pair[j + 512]
+            cr, ci = pair[i + 128] + pair[i + 640], pair[j + 128] + pair[j + 640]
+            dr, di = pair[i + 128] - pair[i + 640], pair[j + 128] - pair[j + 640]
+            er, ei = pair[i + 256] + pair[i + 768], pair[j + 256] + pair[j + 768]
+            fr, fi = pair[i + 256] - pair[i + 768], pair[j + 256] - pair[j + 768]
+            gr, gi = pair[i + 384] + pair[i + 896], pair[j + 384] + pair[j + 896]
+            hr, hi = pair[i + 384] - pair[i + 896], pair[j + 384] - pair[j + 896]
+            # Even frequencies: a transform of four of the sums.
+            pr, pi, mr, mi = ar + er, ai + ei, ar - er, ai - ei
+            tr, ti, ur, ui = cr + gr, ci + gi, cr - gr, ci - gi
+            pair[i], pair[j] = pr + tr, pi + ti
+            xr, xi = mr + ui, mi - ur
+            pair[i + 256], pair[j + 256] = c2 * xr - s2 * xi, c2 * xi + s2 * xr
+            xr, xi = pr - tr, pi - ti
+            pair[i + 512], pair[j + 512] = c4 * xr - s4 * xi, c4 * xi + s4 * xr
+            xr, xi = mr - ui, mi + ur
+            pair[i + 768], pair[j + 768] = c6 * xr - s6 * xi, c6 * xi + s6 * xr
+            # Odd ones: of the differences, those of d and h turned by an eighth and three eighths.
+            pr, pi, mr, mi = br + fi, bi - fr, br - fi, bi + fr
+            tr, ti = _DIAGONAL * ((dr - hr) + (di + hi)), _DIAGONAL * ((di - hi) - (dr + hr))
+            ur, ui = _DIAGONAL * ((di + hi) - (dr - hr)), -_DIAGONAL * ((di - hi) + (dr + hr))
+            xr, xi = pr + tr, pi + ti
+            pair[i + 128], pair[j + 128] = c1 * xr - s1 * xi, c1 * xi + s1 * xr
+            xr, xi = mr + ur, mi + ui
+            pair[i + 384], pair[j + 384] = c3 * xr - s3 * xi, c3 * xi + s3 * xr
+            xr, xi = pr - tr, pi - ti
+            pair[i + 640], pair[j + 640] = c5 * xr - s5 * xi, c5 * xi + s5 * xr
+            xr, xi = mr - ur, mi - ui
+            pair[i + 896], pair[j + 896] = c7 * xr - s7 * xi, c7 * xi + s7 * xr
+
+
+@njit(cache=True, nogil=True, fastmath=_NEAR)
+def _transform_fours(pair: NDArray[np.float32], turned: NDArray[np.float32]) -> None:
+    """Rows 4 q, ..., 4 q + 3 become the frequencies q + 8 p, p = 0 to 3: (q, column, p)."""
+    for q in range(8):
+        for x in range(SIDE):
+            i = 4 * SIDE * q + x
+            j = i + _AREA
+            ar, ai = pair[i] + pair[i + 64], pair[j] + pair[j + 64]
+            br, bi = pair[i] - pair[i + 64], pair[j] - pair[j + 64]
+            cr, ci = pair[i + 32] + pair[i + 96], pair[j + 32] + pair[j + 96]
+            dr, di = pair[i + 32] - pair[i + 96], pair[j + 32] - pair[j + 96]
+            i = 4 * (SIDE * q + x)
+            j = i + _AREA
+            turned[i], turned[i + 1], turned[i + 2], turned[i + 3] = (
+                ar + cr,
+                br + di,
+                ar - cr,
+                br - di,
+            )
+            turned[j], turned[j + 1], turned[j + 2], turned[j + 3] = (
+                ai + ci,
+                bi - dr,
+                ai - ci,
+                bi + dr,
+            )
 
 
 @njit(cache=True, nogil=True)
-def _transpose(square: NDArray[np.float32]) -> None:
-    for y in range(SIDE):
-        for x in range(y):
-            square[y, x], square[x, y] = square[x, y], square[y, x]
+def _transpose(turned: NDArray[np.float32], pair: NDArray[np.float32]) -> None:
+    """(q, column, p) to (column, 4 q + p), of the real parts and of the imaginary ones."""
+    for part in range(0, 2 * _AREA, _AREA):
+        for x in range(SIDE):
+            for q in range(8):
+                copy_4(turned, part + 4 * (SIDE * q + x), pair, part + SIDE * x + 4 * q)
+
+
+@njit(cache=True, nogil=True, fastmath=_NEAR)
+def _add_fours(pair: NDArray[np.float32], power: NDArray[np.float32]) -> None:
+    """As `_transform_fours`, and its squares to power (4 q + p, column)."""
+    for q in range(8):
+        for x in range(SIDE):
+            i = 4 * SIDE * q + x
+            j = i + _AREA
+            ar, ai = pair[i] + pair[i + 64], pair[j] + pair[j + 64]
+            br, bi = pair[i] - pair[i + 64], pair[j] - pair[j + 64]
+            cr, ci = pair[i + 32] + pair[i + 96], pair[j + 32] + pair[j + 96]
+            dr, di = pair[i + 32] - pair[i + 96], pair[j + 32] - pair[j + 96]
+            power[i] += (ar + cr) * (ar + cr) + (ai + ci) * (ai + ci)
+            power[i + 32] += (br + di) * (br + di) + (bi - dr) * (bi - dr)
+            power[i + 64] += (ar - cr) * (ar - cr) + (ai - ci) * (ai - ci)
+            power[i + 96] += (br - di) * (br - di) + (bi + dr) * (bi + dr)

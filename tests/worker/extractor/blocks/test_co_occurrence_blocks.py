@@ -15,7 +15,7 @@ from tests.worker.extractor.blocks.regions import (
 )
 from worker.extractor.blocks import co_occurrences, colour
 from worker.extractor.blocks.planes import to_planes
-from worker.extractor.blocks.residual_symbols import rows_to_read
+from worker.extractor.blocks.residual_symbols import bands
 
 Array = NDArray[np.int64]
 Triple = tuple[int, int, int]
@@ -172,8 +172,16 @@ def test_a_flat_picture_has_one_symbol_alone() -> None:
     assert (by_histogram.sum(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("width", [32, 77, 128, 256])
+def test_all_rows_of_a_small_region_are_read_once(width: int) -> None:
+    assert rows_of(100, width) == list(range(100))
+
+
 def test_a_large_region_is_thinned_out_evenly_over_the_codecs_grid() -> None:
-    assert rows_to_read(256, 256).all()
-    rows = rows_to_read(512, 512)
+    rows = np.isin(np.arange(512), rows_of(512, 512))
     assert rows.mean() == 0.25
     assert len(set(rows.reshape(-1, 16).sum(axis=0))) == 1
+
+
+def rows_of(height: int, width: int) -> list[int]:
+    return [row for top, rows in bands(height, width) for row in range(top, top + rows)]

@@ -40,6 +40,11 @@ def test_a_cut_of_a_picture_is_read_as_its_copy() -> None:
     assert np.array_equal(to_planes(cut).y, to_planes(cut.copy()).y)
 
 
+def test_planes_are_converted_no_second_time() -> None:
+    planes = to_planes(photo_region())
+    assert to_planes(planes) is planes
+
+
 @pytest.mark.parametrize(
     "array",
     [
