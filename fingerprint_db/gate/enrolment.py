@@ -19,7 +19,13 @@ from fingerprint_db.background import Background, Floats, Labels
 from fingerprint_db.conditions import CONDITIONS, Codec
 from fingerprint_db.gate import refusals as why
 from fingerprint_db.gate.kinds import kinds_of_samples
-from fingerprint_db.gate.likeness import Likeness, like_photographs, neighbours, told_from
+from fingerprint_db.gate.likeness import (
+    Likeness,
+    by_themselves,
+    like_photographs,
+    neighbours,
+    told_from,
+)
 from fingerprint_db.gate.recognition import Rates, Recognition, Registry, share_inside
 from fingerprint_db.gate.refusals import (
     MAXIMUM_CONFUSED,
@@ -36,7 +42,12 @@ from fingerprint_db.gate.report import (
     NotEnrolled,
     Worst,
 )
-from fingerprint_db.gate.sample_statistics import outliers, spread_of, statistics_of
+from fingerprint_db.gate.sample_statistics import (
+    distances_to,
+    outliers,
+    spread_of,
+    statistics_of,
+)
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
 
 __all__ = ["MINIMUM_SAMPLES", "SIBLING_SAMPLES", "STANDARD_SAMPLES", "EnrolmentReport"]
@@ -259,7 +270,11 @@ def _likeness(first: _Condition, recognition: Recognition, registry: Registry) -
     standing = like_photographs(space, first.vectors, first.kinds, first.size_classes)
     near = space.cohort.vectors[np.unique(neighbours(space.cohort, first.kinds))]
     told = told_from(recognition.scores, registry.scores(first.entry, near))
-    return Likeness(standing, told)
+    own_sizes = np.isin(space.cohort.size_classes, first.size_classes)
+    others = space.cohort.vectors[own_sizes]
+    typical = distances_to(first.entry, others, space) <= first.entry.distance_limit
+    alone = by_themselves(recognition.scores, registry.scores(first.entry, others), typical)
+    return Likeness(standing, told, alone)
 
 
 def _findings(

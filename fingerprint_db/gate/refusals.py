@@ -71,9 +71,11 @@ def of_likeness(likeness: Likeness) -> Iterator[str]:
         yield (
             "like photographs of one source: by the test with nothing registered the samples as a"
             f" group stand out by {group.standing_out:.1f} deviations of the means of"
-            f" {group.sources} sources of real photographs (at least {OUT_OF_SOURCES:g} needed; the"
-            f" furthest source: {group.furthest_source:.1f}); are these samples generated, or"
-            " photographs of one camera, one archive or one design?"
+            f" {group.sources} sources of real photographs (the furthest source:"
+            f" {group.furthest_source:.1f}; at least {OUT_OF_SOURCES:g} needed, or more than 0"
+            " where no photograph is as typical of them and scores as high as nine in ten of"
+            " them); are these samples generated, or photographs of one camera, one archive or one"
+            " design?"
         )
     if likeness.like_their_kind:
         yield (

@@ -13,6 +13,7 @@ from fingerprint_db.gate.likeness import (
     OUT_OF_SOURCES,
     Likeness,
     Standing,
+    by_themselves,
     like_photographs,
     neighbours,
     told_from,
@@ -72,6 +73,22 @@ def test_with_too_few_sources_the_question_stays_open() -> None:
     found = standing(photographs_of_one_source(50, 9), few)
     assert found.sources == LEAST_SOURCES - 1
     assert not Likeness(found, 1.0).like_one_source
+
+
+def test_samples_by_themselves_must_stand_out_of_half_the_sources_alone() -> None:
+    near, below = Standing(0.1, 1.0, SOURCES), Standing(-0.1, 1.0, SOURCES)
+    assert Likeness(near, 1.0, by_themselves=False).like_one_source
+    assert not Likeness(near, 1.0, by_themselves=True).like_one_source
+    assert Likeness(below, 1.0, by_themselves=True).like_one_source
+
+
+def test_samples_are_by_themselves_where_no_typical_photograph_scores_as_high_as_most() -> None:
+    samples = np.arange(10, 20, dtype=np.float32)  # nine in ten score 10.9 or more
+    photographs = np.array([3.0, 30.0, 10.5], np.float32)
+    typical = np.array([True, False, True])
+    assert by_themselves(samples, photographs, typical)
+    assert not by_themselves(samples, photographs + 1, typical)
+    assert by_themselves(samples, photographs, np.zeros(3, np.bool_))
 
 
 def test_a_size_of_which_photographs_are_few_is_compared_with_all_sizes() -> None:
