@@ -117,15 +117,15 @@ def _measure(
 def _measure_baselines(plan: "Plan", folder: Path, work: Path | None, processes: int) -> None:
     from training.data.fetch import cache_folder
     from training.data.manifest import load_manifest
-    from training.evaluation.baselines.run import measure, write
-    from training.evaluation.run import made_by
+    from training.evaluation.baselines.run import RESULT, measure
+    from training.evaluation.run import made_by, write
     from training.paper.studies.measured import commit
     from worker.judge.policy import load_policy
 
     head = made_by(" ".join(["latentprint", *sys.argv[1:]]), commit())
     work = work or cache_folder() / "evaluation"
     found = measure(load_manifest(), plan, load_policy().alpha_name, work, processes)
-    write({"made_by": head, **found}, folder)
+    write({"made_by": head, **found}, folder, RESULT)
 
 
 def _write_pages(folder: Path, suite: str, *, as_json: bool) -> None:

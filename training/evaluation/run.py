@@ -120,10 +120,10 @@ def measure(
     return document
 
 
-def write(document: dict[str, Any], folder: Path) -> Path:
-    """open-set.json, in one step."""
+def write(document: dict[str, Any], folder: Path, name: str = RESULT) -> Path:
+    """A suite's document as the file of this name, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RESULT
+    path = folder / name
     draft = path.with_suffix(".part")
     draft.write_text(json.dumps(document, indent=1) + "\n")
     draft.replace(path)

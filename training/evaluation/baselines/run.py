@@ -4,7 +4,6 @@ Everything is drawn first, and then measured a cell at a time. What was drawn li
 its own and goes with it: some hundred megabytes, of minutes.
 """
 
-import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
@@ -89,16 +88,6 @@ def measure_cell(cell: Cell, level: float, say: Say) -> dict[str, Any]:
         found["groups"] += groups
         found["photographs"] += photographs
     return found
-
-
-def write(document: dict[str, Any], folder: Path) -> Path:
-    """baselines.json, in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RESULT
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(document, indent=1) + "\n")
-    draft.replace(path)
-    return path
 
 
 def _each(do: Callable[[_Share], Found], shares: Sequence[_Share]) -> list[Found]:

@@ -75,8 +75,8 @@ def readme(document: Document, figures: Sequence[str], *, baselines: bool = Fals
 
 _FILLERS = """
 Registries hold the generators that were really registered, of this size first and then of others,
-and beyond these fillers: models whose means are drawn with the mean and the covariance of the
-background's generators, with limits of models that were registered
+and beyond these fillers: models each number of whose means is drawn with the mean and the deviation
+that it has over the registered models, with limits of models that were registered
 (training/evaluation/fillers.py). Registries of one and of ten are drawn several times.
 """
 

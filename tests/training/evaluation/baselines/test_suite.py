@@ -19,6 +19,7 @@ from training.evaluation.made import subject_of
 from training.evaluation.pages.write import write_pages
 from training.evaluation.photographs import photograph_subjects
 from training.evaluation.plan import Plan
+from training.evaluation.run import write
 from training.generators.generator import Generator
 from worker.enrol.recompress import Picture
 
@@ -175,7 +176,7 @@ def test_the_page_sets_the_product_beside_baselines_of_the_same_pictures_alone(
 def test_the_command_writes_the_page_from_the_baselines_alone(
     document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run.write(document, tmp_path)
+    write(document, tmp_path, run.RESULT)
     evaluate(suite="baselines", output=tmp_path, pages_only=True)
     assert (tmp_path / "baselines.md").exists()
     assert "baselines.md" in capsys.readouterr().out
