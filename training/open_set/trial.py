@@ -57,8 +57,9 @@ class Found:
 
     Of generators: `right`, `wrong` (named otherwise), `unnamed` (told from photographs by them, not
     named), `generic` (by the test with nothing registered alone), and `apart`, which that test
-    finds whatever the others say. Of native photographs of unseen sources: `flagged`, of which
-    `named`, and `undetermined`; `worst` is of one source. `photographs` stand behind the level.
+    finds whatever the others say; 0 where none was drawn. Of native photographs of unseen sources:
+    `flagged`, of which `named`, and `undetermined`; `worst` is of one source. `photographs` stand
+    behind the level.
     """
 
     condition: str
@@ -121,7 +122,7 @@ def judge(
         for codec, views in real.items():
             positions = [(c.name, p) for p, c in enumerate(conditions_of(codec))]
             for name, position in (*positions, (AS_IT_CAME, len(positions))):
-                here = (views.treatments == position) & np.isin(views.sides, (side, 0))
+                here = (views.treatments == position) & _of_side(views, int(side))
                 tests = {n: _tested(made[codec], n, side, position, recipe) for n in names}
                 if not here.any():
                     continue
@@ -230,6 +231,14 @@ def _files(spaces: Spaces, views: CodecPictures) -> list[ImageFingerprint]:
         )
         for i in range(len(views.names))
     ]
+
+
+def _of_side(views: CodecPictures, side: int) -> NDArray[np.bool_]:
+    """(N,) which views were drawn for a side; of whole files, those of its size class."""
+    own = size_class_of(side * side)
+    alike = np.array([size_class_of(int(pixels)) == own for pixels in views.pixels], np.bool_)
+    found: NDArray[np.bool_] = (views.sides == side) | ((views.sides == 0) & alike)
+    return found
 
 
 def _some(files: Sequence[ImageFingerprint], rows: NDArray[np.generic]) -> list[ImageFingerprint]:
