@@ -2,7 +2,8 @@
 
 A photograph is shown as the file that it came in, and at each side that it has room for: a cut of
 it as it is, the picture made smaller and then cut, and after several histories each
-(training/histories). A photograph that is
+(training/histories): half of these from the size of the camera, half after it was made smaller,
+as most pictures are before anything else befalls them. A photograph that is
 smaller than the side is not enlarged for it: enlarged pictures are a history of their own.
 """
 
@@ -58,6 +59,8 @@ def _real_class(
 
     files = " ".join(entry.sha256[:8] for entry in entries)
     version = f"{number_of(files)} {histories} {side} {sorted(HISTORIES)}"
+    if side != WHOLE:
+        version += " half of them made smaller first"
     return PictureClass(f"real {source}", source, True, role, side, draw, version)
 
 
@@ -74,10 +77,13 @@ def _views(
         return
     yield Drawn(tile(picture, side, side, rng), photograph, "native")
     if least > 1.2 * side:
-        yield Drawn(_reduced(picture, side, rng), photograph, "native reduced")
+        smaller = tile(_smaller(picture, side, rng), side, side, rng)
+        yield Drawn(smaller, photograph, "native reduced")
     names = [name for name, one in HISTORIES.items() if role != "learn" or one.learned]
     for name in rng.choice(names, min(histories, len(names)), replace=False):
-        larger = tile(picture, min(least, 2 * side), min(least, 2 * side), rng)
+        before = _smaller(picture, side, rng) if rng.random() < 0.5 else picture
+        room = min(2 * side, *before.shape[1:])
+        larger = tile(before, room, room, rng)
         changed = HISTORIES[str(name)].apply(larger, rng)
         if min(changed.shape[1:]) < side:
             continue
@@ -87,12 +93,14 @@ def _views(
         yield Drawn(changed, photograph, str(name))
 
 
-def _reduced(picture: Picture, side: int, rng: np.random.Generator) -> Picture:
-    """Made smaller by a random kernel, as far as leaves room for the side, and cut."""
+def _smaller(picture: Picture, side: int, rng: np.random.Generator) -> Picture:
+    """Made smaller by a random kernel, to a least side of `side` to nine tenths of its own."""
     least = min(picture.shape[1:])
+    if least <= 1.2 * side:
+        return picture
     scale = float(np.exp(rng.uniform(np.log(side / least), np.log(0.9))))
     scale = max(scale, (side + 1) / least)
-    return tile(resize(picture, scale, KERNELS[rng.integers(len(KERNELS))]), side, side, rng)
+    return resize(picture, scale, KERNELS[rng.integers(len(KERNELS))])
 
 
 def made_class(
