@@ -122,7 +122,8 @@ class MemoryRegistry(Registry):
 
     def spaces(self) -> tuple[str, ...]:
         with self._changed:
-            return tuple(sorted(self._spaces))
+            calibrated = {name for name, held in self._calibrations.items() if held.revision}
+            return tuple(sorted(calibrated.union(self._spaces)))
 
     def contents(self, space: str) -> SpaceContents:
         with self._changed:

@@ -91,7 +91,7 @@ class Registry(Protocol):
         """The number of changes so far; 0 for a space that was never filled."""
 
     def spaces(self) -> tuple[str, ...]:
-        """The spaces that hold at least one change, sorted."""
+        """The spaces of which models or photographs were ever written, sorted."""
 
     def contents(self, space: str) -> SpaceContents:
         """Everything the space holds, of one revision; for exports and audits."""

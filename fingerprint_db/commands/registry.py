@@ -20,6 +20,7 @@ from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.names import author_of, printable
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.redis_store.settings import read_redis_settings
+from fingerprint_db.snapshot import EMPTY_ROOT
 from fingerprint_db.space_contents import contradiction
 from fingerprint_db.transfer import absorb, decode_export, export
 
@@ -228,18 +229,22 @@ def verify(
     """Read everything, check every digest, and replay the history with all its roots."""
     with reported(as_json), _opened(redis, config) as registry:
         digest = _chosen(registry.spaces(), space)
-        contents = registry.contents(digest)
-        problem = contradiction(contents) if contents.history else "no history"
+        contents, calibration = registry.contents(digest), registry.calibration(digest)
+        written = contents.history or calibration.revision
+        problem = contradiction(contents) if written else "no history"
         if problem:
             raise RegistryCorrupt(f"space {digest}", seen=problem, expected="a space free of it")
         document = {
             "space": digest,
             "revision": contents.revision,
-            "root": contents.history[-1].root,
+            "root": contents.history[-1].root if contents.history else EMPTY_ROOT,
             "models": len(contents.rows),
+            "photographs": calibration.photographs,
         }
-        text = f"{len(contents.rows)} models, {contents.revision} changes, all in agreement"
-        _say(as_json, document, f"{text}; root {document['root']}")
+        text = f"{len(contents.rows)} models, {contents.revision} changes"
+        if calibration.photographs:
+            text += f", {calibration.photographs} photographs of yours"
+        _say(as_json, document, f"{text}, all in agreement; root {document['root']}")
 
 
 def _move(

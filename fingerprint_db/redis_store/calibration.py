@@ -1,8 +1,9 @@
 """The tenant's photographs in Redis: a list of parts, and each part under its own SHA-256.
 
 A write is an optimistic transaction of its own: WATCH the list, MULTI with the new parts, the new
-list, and the deletion of what was forgotten. A reader takes the list and then the parts that it
-does not hold; where one was deleted in between, it reads the list again.
+list, the space's name among the spaces, and the deletion of what was forgotten. A reader takes the
+list and then the parts that it does not hold; where one was deleted in between, it reads the list
+again.
 """
 
 import json
@@ -24,7 +25,7 @@ from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryUnavailable
 from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.redis_store.connection import reaching
-from fingerprint_db.redis_store.keys import SpaceKeys
+from fingerprint_db.redis_store.keys import SPACES, SpaceKeys
 from fingerprint_db.registry import CalibrationStep
 
 _ATTEMPTS = 20
@@ -65,6 +66,7 @@ class RedisCalibrations:
                     for digest in changed.parts.keys() - held.parts.keys():
                         pipe.set(keys.photographs(digest), data[digest])
                     pipe.set(keys.calibration, tried)
+                    pipe.sadd(SPACES, space)
                     for digest in held.parts.keys() - changed.parts.keys():
                         pipe.delete(keys.photographs(digest))
                     pipe.execute()

@@ -2,7 +2,7 @@
 
 | key                                           | type   | lifetime  | writer                     |
 |-----------------------------------------------|--------|-----------|----------------------------|
-| latentprint:spaces                            | set    | permanent | every write to models      |
+| latentprint:spaces                            | set    | permanent | every write                |
 | latentprint:registry:SPACE:history            | list   | permanent | one change each            |
 | latentprint:registry:SPACE:index              | hash   | permanent | one field each             |
 | latentprint:registry:SPACE:entry:DIGEST       | string | permanent | register, import; for good |
@@ -69,7 +69,7 @@ _SPACE = r"latentprint:registry:[0-9a-f]{64}"
 _WRITES = ("register", "promote", "retire", "restore", "import")
 
 DECLARED_KEYS = (
-    DeclaredKey(re.compile(re.escape(SPACES)), "set", None, _WRITES),
+    DeclaredKey(re.compile(re.escape(SPACES)), "set", None, (*_WRITES, "calibrate")),
     DeclaredKey(re.compile(rf"{_SPACE}:history"), "list", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:index"), "hash", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, _WRITES[::4]),

@@ -25,7 +25,7 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.photograph_parts import part
-from tests.fingerprint_db.samples import OTHER_SPACE, SPACE
+from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 
 WHO: dict[str, Any] = {"by": "ada", "reason": "a test"}
 
@@ -118,6 +118,15 @@ def test_models_and_photographs_of_a_space_have_revisions_of_their_own(registry:
     registry.store_calibration(SPACE, [part("shop")], seen=0, **WHO)
     assert registry.revision(SPACE) == 0
     assert registry.follow(SPACE, 0, block_s=0.0) == ()
+
+
+def test_a_space_that_holds_photographs_alone_is_listed(registry: Registry) -> None:
+    registry.store_calibration(OTHER_SPACE, [part("shop")], seen=0, **WHO)
+    assert registry.spaces() == (OTHER_SPACE,)
+    registry.register(model("a", space=SPACE), **WHO)
+    assert registry.spaces() == (SPACE, OTHER_SPACE)
+    registry.store_calibration(OTHER_SPACE, forget="shop", seen=1, **WHO)
+    assert registry.spaces() == (SPACE, OTHER_SPACE)
 
 
 def test_a_source_is_forgotten_as_a_whole(registry: Registry) -> None:

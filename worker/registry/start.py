@@ -80,14 +80,16 @@ def emptiness(registry: Registry, space: str, revision: int) -> str | None:
     if revision > 0:
         return None
     try:
-        others = [name for name in registry.spaces() if name != space]
+        spaces = registry.spaces()
     except RegistryError:
-        others = []
-    held = (
-        f"it holds the spaces of other bundles: {', '.join(name[:12] for name in others)}"
-        if others
-        else "it holds nothing at all"
-    )
+        spaces = ()
+    others = [name[:12] for name in spaces if name != space]
+    kept = []
+    if space in spaces:
+        kept.append("your own photographs for it")
+    if others:
+        kept.append(f"the spaces of other bundles: {', '.join(others)}")
+    held = f"it holds {' and '.join(kept) or 'nothing at all'}"
     return (
         f"the registry holds no model for this bundle (space {space[:12]}), so that whatever is"
         f" synthetic is an unknown generator; {held}. Look at the database number of redis.url, or"

@@ -127,7 +127,20 @@ def test_export_and_import_carry_a_space_to_another_registry(
     (imported,) = run_json("import", str(file), *there)["imports"]
     assert (imported["restored"], imported["photographs"]) == (True, 5)
     assert "0 added, 2 already there" in run("import", str(file), *there)[0]
-    assert "2 models, 2 changes, all in agreement" in run("verify", *there)[0]
+    checked = "2 models, 2 changes, 5 photographs of yours, all in agreement"
+    assert checked in run("verify", *there)[0]
+
+
+def test_a_space_of_photographs_alone_is_exported_and_verified(url: str, tmp_path: Path) -> None:
+    registry = RedisRegistry(url)
+    registry.store_calibration(SPACE, [part("shop", 5)], seen=0, **WHO)
+    assert run("list")[0].splitlines()[0] == f"space {SPACE}, revision 0"
+    file = str(tmp_path / "registry.export")
+    assert run_json("export", file)["photographs"] == 5
+    assert "0 models, 0 changes, 5 photographs of yours, all in agreement" in run("verify")[0]
+    (digest,) = registry.calibration(SPACE).parts
+    registry._client.set(SpaceKeys(SPACE).photographs(digest), b"damaged")
+    assert "RegistryCorrupt: damage at" in run("verify", code=1)[1]
 
 
 def test_import_without_a_file_takes_what_installed_packages_bring(

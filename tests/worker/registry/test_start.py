@@ -18,6 +18,7 @@ from fingerprint_db.errors import (
 )
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.snapshot import Snapshot
+from tests.fingerprint_db.photograph_parts import part
 from tests.fingerprint_db.samples import OTHER_SPACE, SPACE, model
 from worker.errors import StopError
 from worker.registry.floor import Floor
@@ -166,5 +167,8 @@ def test_a_registry_that_holds_nothing_for_the_bundle_is_warned_of_with_what_it_
     with structlog.testing.capture_logs() as logs:
         follow(registry, RedisSettings(), Clock(), threading.Event())
     assert "registry_empty" in [entry["event"] for entry in logs]
+    registry.store_calibration(SPACE, [part("shop")], seen=0, **WHO)
+    text = str(emptiness(registry, SPACE, 0))
+    assert "it holds your own photographs for it and the spaces of other bundles" in text
     registry.register(model("a"), **WHO)
     assert emptiness(registry, SPACE, 1) is None
