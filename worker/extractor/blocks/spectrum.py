@@ -44,6 +44,7 @@ _PLACE = np.array([k % 8 * 4 + k // 8 for k in range(SIDE)])
 _AREA = SIDE * SIDE
 _ADDED = 16  # pairs of windows whose power is added in float32
 _NONE = np.float32(0)
+_Four = tuple[float, float, float, float, float, float, float, float]
 _NEAR = {"contract"}  # multiply and add at once, but never in another order
 
 
@@ -167,30 +168,29 @@ def _transform_eights(pair: NDArray[np.float32]) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_NEAR)
+def _four(pair: NDArray[np.float32], i: int) -> _Four:
+    """Of the rows 4 q, ..., 4 q + 3 of the column at i the frequencies q + 8 p, p = 0 to 3.
+
+    The real parts, then the imaginary ones.
+    """
+    j = i + _AREA
+    ar, ai = pair[i] + pair[i + 64], pair[j] + pair[j + 64]
+    br, bi = pair[i] - pair[i + 64], pair[j] - pair[j + 64]
+    cr, ci = pair[i + 32] + pair[i + 96], pair[j + 32] + pair[j + 96]
+    dr, di = pair[i + 32] - pair[i + 96], pair[j + 32] - pair[j + 96]
+    return ar + cr, br + di, ar - cr, br - di, ai + ci, bi - dr, ai - ci, bi + dr
+
+
+@njit(cache=True, nogil=True, fastmath=_NEAR)
 def _transform_fours(pair: NDArray[np.float32], turned: NDArray[np.float32]) -> None:
-    """Rows 4 q, ..., 4 q + 3 become the frequencies q + 8 p, p = 0 to 3: (q, column, p)."""
+    """All of them, as (q, column, p)."""
     for q in range(8):
         for x in range(SIDE):
-            i = 4 * SIDE * q + x
-            j = i + _AREA
-            ar, ai = pair[i] + pair[i + 64], pair[j] + pair[j + 64]
-            br, bi = pair[i] - pair[i + 64], pair[j] - pair[j + 64]
-            cr, ci = pair[i + 32] + pair[i + 96], pair[j + 32] + pair[j + 96]
-            dr, di = pair[i + 32] - pair[i + 96], pair[j + 32] - pair[j + 96]
+            r0, r1, r2, r3, i0, i1, i2, i3 = _four(pair, 4 * SIDE * q + x)
             i = 4 * (SIDE * q + x)
             j = i + _AREA
-            turned[i], turned[i + 1], turned[i + 2], turned[i + 3] = (
-                ar + cr,
-                br + di,
-                ar - cr,
-                br - di,
-            )
-            turned[j], turned[j + 1], turned[j + 2], turned[j + 3] = (
-                ai + ci,
-                bi - dr,
-                ai - ci,
-                bi + dr,
-            )
+            turned[i], turned[i + 1], turned[i + 2], turned[i + 3] = r0, r1, r2, r3
+            turned[j], turned[j + 1], turned[j + 2], turned[j + 3] = i0, i1, i2, i3
 
 
 @njit(cache=True, nogil=True)
@@ -204,16 +204,12 @@ def _transpose(turned: NDArray[np.float32], pair: NDArray[np.float32]) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_NEAR)
 def _add_fours(pair: NDArray[np.float32], power: NDArray[np.float32]) -> None:
-    """As `_transform_fours`, and its squares to power (4 q + p, column)."""
+    """Their squares, to power (4 q + p, column)."""
     for q in range(8):
         for x in range(SIDE):
             i = 4 * SIDE * q + x
-            j = i + _AREA
-            ar, ai = pair[i] + pair[i + 64], pair[j] + pair[j + 64]
-            br, bi = pair[i] - pair[i + 64], pair[j] - pair[j + 64]
-            cr, ci = pair[i + 32] + pair[i + 96], pair[j + 32] + pair[j + 96]
-            dr, di = pair[i + 32] - pair[i + 96], pair[j + 32] - pair[j + 96]
-            power[i] += (ar + cr) * (ar + cr) + (ai + ci) * (ai + ci)
-            power[i + 32] += (br + di) * (br + di) + (bi - dr) * (bi - dr)
-            power[i + 64] += (ar - cr) * (ar - cr) + (ai - ci) * (ai - ci)
-            power[i + 96] += (br - di) * (br - di) + (bi + dr) * (bi + dr)
+            r0, r1, r2, r3, i0, i1, i2, i3 = _four(pair, i)
+            power[i] += r0 * r0 + i0 * i0
+            power[i + 32] += r1 * r1 + i1 * i1
+            power[i + 64] += r2 * r2 + i2 * i2
+            power[i + 96] += r3 * r3 + i3 * i3
