@@ -79,7 +79,7 @@ def fitted_without(codec: Codec, families: Collection[str], unseen: NDArray[np.i
     """On the learning role's corpus without some families, and photographs by their numbers."""
     recipe = SpaceRecipe()
     drawings = [
-        _without(one, unseen)
+        without(one, unseen)
         for one in read_corpus(codec, "learn", corpus_folder())
         if one.family not in families
     ]
@@ -89,7 +89,8 @@ def fitted_without(codec: Codec, families: Collection[str], unseen: NDArray[np.i
     return Unknowing(maps[codec], cohorts(learning, maps)[codec])
 
 
-def _without(one: Drawings, unseen: NDArray[np.int64]) -> Drawings:
+def without(one: Drawings, unseen: NDArray[np.int64]) -> Drawings:
+    """A class without some photographs, whatever was made of them; generators as they are."""
     if not one.real:
         return one
     kept, came = ~np.isin(one.photographs, unseen), ~np.isin(one.came.photographs, unseen)

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from benchmarks import reliability
+from benchmarks import more_pixels_page, reliability
 from worker.documents import write_commands
 from worker.metrics import METRICS
 from worker.program import build_app
@@ -230,4 +230,10 @@ def test_no_document_is_left_with_a_placeholder() -> None:
 def test_the_page_of_reliability_is_made_of_the_kept_results() -> None:
     assert reliability.PAGE.read_text() == reliability.page(reliability.load()), (
         "run `python -m benchmarks.reliability`"
+    )
+
+
+def test_the_page_of_more_pixels_is_made_of_the_kept_results() -> None:
+    assert read(more_pixels_page.PAGE) == more_pixels_page.page(more_pixels_page.load()), (
+        "run `python -m benchmarks.more_pixels_page`"
     )

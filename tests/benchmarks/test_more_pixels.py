@@ -16,11 +16,14 @@ from benchmarks.more_pixels_gain import (
     share_above,
     told,
     vectors,
+    without,
 )
 from training.generators.generator import from_pictures
+from training.open_set.corpus import AsTheyCame, Drawings
 from worker.decoder.decode import decode
 from worker.enrol.recompress import Picture, to_pil
-from worker.extractor.bundle import load_bundle
+from worker.extractor.blocks.picture_features import BLOCKS
+from worker.extractor.fingerprint_map import CodecMap
 
 
 def noise(side: int, seed: int = 0) -> Picture:
@@ -61,10 +64,59 @@ def test_the_whole_of_a_picture_is_read_in_tiles_as_its_first_stage_is(tmp_path:
 
 
 def test_fingerprints_are_of_the_pictures_that_are_judged() -> None:
-    own = load_bundle().maps["jpeg90"]
+    size = BLOCKS["block_dct"]
+    own = CodecMap(
+        blocks=("block_dct",),
+        mean=np.zeros(size, np.float32),
+        scale=np.ones(size, np.float32),
+        clip=3.0,
+        basis=np.eye(size, 4, dtype=np.float32),
+        projection=np.eye(4, dtype=np.float32),
+        offset=np.zeros(4, np.float32),
+    )
     flat = np.full((3, 512, 512), 90, np.uint8)
     found = vectors([noise(512), flat], "jpeg90", (FIRST,), own)
-    assert found[FIRST].shape == (1, own.dimension)
+    assert found[FIRST].shape == (1, 4)
+
+
+def test_photographs_that_are_scored_are_taken_out_of_what_is_learned() -> None:
+    real = drawings(real=True)
+    kept = without(real, np.array([3, 8]))
+    assert kept.photographs.tolist() == [4]
+    assert kept.features["clean"].tolist() == [[1.0]]
+    assert kept.kinds["clean"].tolist() == [[1.0]]
+    assert (kept.came.photographs.tolist(), kept.came.codecs.tolist()) == ([9], ["jpeg90"])
+    made = drawings(real=False)
+    assert without(made, np.array([3, 8])) is made
+
+
+def drawings(*, real: bool) -> Drawings:
+    """The photographs 3 and 4, and 8 and 9 as they came."""
+    pair, rows = np.array([0, 1]), np.array([[0.0], [1.0]])
+    names = np.array(["native", "native"])
+    came = AsTheyCame(
+        np.array(["webp80", "jpeg90"]),
+        rows.astype(np.float16),
+        rows.astype(np.float32),
+        np.array([8, 9]),
+        pair,
+        pair,
+        names,
+        pair,
+    )
+    return Drawings(
+        "a",
+        "a",
+        real,
+        "learn",
+        {"clean": rows.astype(np.float16)},
+        {"clean": rows.astype(np.float32)},
+        np.array([3, 4]),
+        pair,
+        names,
+        pair,
+        came,
+    )
 
 
 def test_what_was_drawn_is_read_again(tmp_path: Path) -> None:
