@@ -77,7 +77,9 @@ class Cohort:
     `vectors` (M, D); `photographs` and `sources` (M,) say which photograph each view shows and
     whose it is; `size_classes` (M,) are positions in SIZE_CLASSES; `kinds` (M, V) are nuisance
     vectors; `normalises` (M,) bool marks the photographs behind the models' z-norm, which never
-    stand behind a p-value.
+    stand behind a p-value. `weights` (M,) say what each view counts, in photographs: views of a
+    kind that was taken more often than it is met count less, so that it is represented by many and
+    weighs as it should.
     """
 
     vectors: Floats
@@ -86,14 +88,23 @@ class Cohort:
     size_classes: Labels
     kinds: Floats
     normalises: NDArray[np.bool_]
+    weights: Floats
 
     def __post_init__(self) -> None:
         rows = len(self.vectors)
-        others = (self.photographs, self.sources, self.size_classes, self.kinds, self.normalises)
+        others = (
+            self.photographs,
+            self.sources,
+            self.size_classes,
+            self.kinds,
+            self.normalises,
+            self.weights,
+        )
         if any(len(column) != rows for column in others):
             raise ValueError(
                 f"a cohort of {rows} fingerprints comes with {[len(c) for c in others]}"
-                " photographs, sources, size classes, kinds and marks; export the bundle again"
+                " photographs, sources, size classes, kinds, marks and weights; export the bundle"
+                " again"
             )
 
     def where(self, rows: NDArray[np.bool_]) -> "Cohort":
@@ -105,6 +116,7 @@ class Cohort:
             self.size_classes[rows],
             self.kinds[rows],
             self.normalises[rows],
+            self.weights[rows],
         )
 
 

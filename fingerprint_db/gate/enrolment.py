@@ -112,11 +112,12 @@ def enrol(
     *,
     alpha_name: float,
     alpha_source: float,
+    alpha_alike: float,
 ) -> Enrolment:
     """Judge the samples and, where they pass, make the entry.
 
     `registered` are the models of the same space to be told apart from (live and shadow);
-    `alpha_name` and `alpha_source` are the policy's levels for names.
+    `alpha_name`, `alpha_source` and `alpha_alike` are the policy's levels for names.
     """
     lead = _lead(samples)
     odd = _set_aside(samples, background, lead)
@@ -142,12 +143,12 @@ def enrol(
 
     (first,) = held
     model = _model(registration, background, found, first.entry.count)
-    rates = Rates(alpha_name, alpha_source)
+    rates = Rates(alpha_name, alpha_source, alpha_alike)
     registries = {
         codec: Registry.of(background, codec, registered, model, rates)
         for codec in dict.fromkeys(one.codec for one in found)
     }
-    judged = [registries[c.codec].judge(c.entry, c.vectors, c.size_classes) for c in found]
+    judged = [registries[c.codec].judge(c.entry, c.vectors, c.size_classes, c.kinds) for c in found]
     rows = [_row(c, r, background) for c, r in zip(found, judged, strict=True)]
     position = found.index(first)
     likeness = _likeness(first, judged[position], registries[first.codec])

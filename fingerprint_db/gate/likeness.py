@@ -162,6 +162,7 @@ def _standardised(cohort: Cohort, kinds: Floats) -> tuple[Floats, Floats]:
         cohort.size_classes,
         cohort.kinds,
         np.zeros(len(cohort.vectors), np.bool_),
+        cohort.weights,
     )
     by = Familiarity.of(everyone)
     theirs = (cohort.kinds - by.centre) / by.scale

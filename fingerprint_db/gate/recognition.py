@@ -32,10 +32,12 @@ CONFIDENCE = 0.95  # of the interval around a share of samples
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The policy's levels for names: by photograph, and in the worst source of photographs."""
+    """The policy's levels for names: by photograph, in the worst source of photographs, and by the
+    photographs most like a sample."""
 
     alpha_name: float
     alpha_source: float
+    alpha_alike: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,15 +117,22 @@ class Registry:
         return cls(space, constants, enrolled, levels, apart, rates)
 
     def judge(
-        self, entry: ConditionStatistics, vectors: Floats, size_classes: Labels
+        self, entry: ConditionStatistics, vectors: Floats, size_classes: Labels, kinds: Floats
     ) -> Recognition:
-        """The samples (N, D) that `entry` was made of, of `size_classes` (N,)."""
+        """The samples (N, D) that `entry` was made of, their `size_classes` and `kinds`."""
         typical = leave_one_out_distances(self.space, vectors) <= entry.distance_limit
         scores = self.left_out_scores(vectors)
         levels = [self.levels.by_size[k] for k in size_classes]
-        name, source = self.rates.alpha_name, self.rates.alpha_source
+        name, rates = self.rates.alpha_name, self.rates
+        standings = [
+            level.standing(float(score), kind)
+            for level, score, kind in zip(levels, scores, kinds, strict=True)
+        ]
         passes = np.array(
-            [lv.passes(float(s), name, source) for lv, s in zip(levels, scores, strict=True)]
+            [
+                one.passes(name, rates.alpha_source) and one.unusual(name, rates.alpha_alike)
+                for one in standings
+            ]
         )
         decidable = np.array([level.reaches(name) for level in levels])
         others = self.enrolled.models[:-1]

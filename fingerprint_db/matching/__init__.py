@@ -9,5 +9,6 @@ tenant       a tenant's own photographs of one codec
 certified    what they allow, and the rates measured on those held back
 pooled       several images against groups of photographs of one source
 limits       how far a model's own images may lie from it
+alike        how a score stands among the photographs most like the picture
 familiarity  how far a picture's kind lies from the photographs that it is judged by
 """

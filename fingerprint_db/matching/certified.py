@@ -31,11 +31,13 @@ STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
 
 @dataclass(frozen=True, slots=True)
 class Alphas:
-    """What the policy asks: `name` and `unknown` by photograph, `source` of the worst source."""
+    """What the policy asks: `name` and `unknown` by photograph, `source` of the worst source,
+    `alike` by the photographs most like a picture."""
 
     name: float
     unknown: float
     source: float
+    alike: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,10 @@ def certified(
         cohort = cohort_of_files(background, codec)
         highest = Registered.of(background, models, codec).highest
         names = Levels.of(cohort, highest, own, enough_for(alphas.name))
-        by_name = _passing(names, back, highest, alphas.name, alphas.source)
+        by_name = _passing(names, back, highest, alphas.name, alphas)
         generic = _weighted(background.codecs[codec].synthesis)
         levels = Levels.of(cohort, generic, own, enough_for(alphas.unknown))
-        by_none = _passing(levels, back, generic, alphas.unknown, alphas.source)
+        by_none = _passing(levels, back, generic, alphas.unknown, alphas)
         _note(named, by_name, back)
         _note(unknown, by_none, back)
         for size, level in enumerate(names.by_size):
@@ -176,16 +178,20 @@ def _passing(
     back: TenantPhotographs | None,
     statistic: Statistic,
     alpha: float,
-    worst: float,
+    alphas: Alphas,
 ) -> NDArray[np.bool_]:
     """(N,) which of the photographs held back pass, each at the level of its size."""
     if back is None:
         return np.zeros(0, np.bool_)
     scores = back.scores(statistic)
+    standings = [
+        levels.by_size[size].standing(float(score), kind)
+        for score, size, kind in zip(scores, back.size_classes, back.kinds, strict=True)
+    ]
     return np.array(
         [
-            levels.by_size[size].passes(float(score), alpha, worst)
-            for score, size in zip(scores, back.size_classes, strict=True)
+            one.passes(alpha, alphas.source) and one.unusual(alpha, alphas.alike)
+            for one in standings
         ],
         np.bool_,
     )

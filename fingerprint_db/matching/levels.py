@@ -25,6 +25,7 @@ from typing import Self
 import numpy as np
 
 from fingerprint_db.background import SIZE_CLASSES, Cohort, Floats
+from fingerprint_db.matching.alike import Alike
 from fingerprint_db.matching.photographs import (
     PhotographScores,
     SourceScores,
@@ -39,17 +40,26 @@ Statistic = Callable[[Floats], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a score stands among photographs: both numbers are small where few score as high.
+    """How a score stands among photographs: all numbers are small where few score as high.
 
-    `p_value` is by photograph; `worst_share` the share of the worst source's photographs.
+    `p_value` is by photograph; `worst_share` the share of the worst source's photographs;
+    `alike_p_value` is by the photographs most like the picture, 0 where no picture was asked for.
     """
 
     p_value: float
     worst_share: float
+    alike_p_value: float = 0.0
 
     def passes(self, alpha: float, worst: float) -> bool:
         """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
         return self.p_value <= alpha and self.worst_share <= worst
+
+    def unusual(self, alpha: float, alike: float) -> bool:
+        """Whether the score is unusual for the picture's kind too, of one that passes `alpha`.
+
+        Where all photographs are among the most alike, `alpha` has said so already.
+        """
+        return self.alike_p_value <= max(alpha, alike)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +68,9 @@ class Level:
 
     `photographs` for pictures like those of the calibration; `new_source` for a picture of a source
     that was never seen, where each source has one vote; `sources` for what the worst one does.
-    `own` is how many of the tenant's are among `photographs`, `alone` whether no others are.
+    `own` is how many of the tenant's are among `photographs`, `alone` whether no others are;
+    `alike` finds those most like a picture, None where the level is of something else than
+    pictures.
     """
 
     photographs: PhotographScores
@@ -66,6 +78,7 @@ class Level:
     sources: SourceScores
     own: int = 0
     alone: bool = False
+    alike: Alike | None = None
 
     @property
     def count(self) -> int:
@@ -76,9 +89,10 @@ class Level:
         """Whether enough photographs are there for a p-value of `alpha`: 1 / alpha - 1."""
         return least_photographs(alpha) <= self.count
 
-    def standing(self, score: float) -> Standing:
-        """How a score stands among these photographs."""
-        return Standing(self.photographs.p_value(score), self.sources.worst_share(score))
+    def standing(self, score: float, kind: Floats | None = None) -> Standing:
+        """How a score stands among these photographs; of a picture of this kind (V,) if given."""
+        alike = 0.0 if kind is None or self.alike is None else self.alike.p_value(score, kind)
+        return Standing(self.photographs.p_value(score), self.sources.worst_share(score), alike)
 
     def passes(self, score: float, alpha: float, worst: float) -> bool:
         """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
@@ -125,6 +139,7 @@ class Levels:
         held = cohort.where(~cohort.normalises)
         scores, photographs, sources = statistic(held.vectors), held.photographs, held.sources
         sizes, of_tenant = held.size_classes, np.zeros(len(scores), np.bool_)
+        kinds, weights = held.kinds, held.weights
         if own is not None:
             scores = np.concatenate([scores, own.scores(statistic)])
             # Numbers that the bundle's photographs and sources do not have.
@@ -132,6 +147,8 @@ class Levels:
             photographs = np.concatenate([photographs, further])
             sources = np.concatenate([sources, sources.max(initial=-1) + 1 + own.sources])
             sizes = np.concatenate([sizes, own.size_classes])
+            kinds = np.concatenate([kinds, own.kinds])
+            weights = np.concatenate([weights, np.ones(len(own), np.float32)])
             of_tenant = np.concatenate([of_tenant, np.ones(len(own), np.bool_)])
         found = []
         for position in range(len(SIZE_CLASSES)):
@@ -139,14 +156,15 @@ class Levels:
             count = int((here & of_tenant).sum())
             alone = own is not None and count >= enough
             voting = here & of_tenant if alone else here
-            s, p, k = scores[here], photographs[here], sources[here]
+            s, p, k, w = scores[here], photographs[here], sources[here], weights[here]
             found.append(
                 Level(
-                    PhotographScores.of(scores[voting], photographs[voting]),
-                    by_source(s, k, p),
-                    SourceScores.of(s, p, k),
+                    PhotographScores.of(scores[voting], photographs[voting], weights[voting]),
+                    by_source(s, k, p, w),
+                    SourceScores.of(s, p, k, w),
                     count,
                     alone,
+                    Alike.of(kinds[voting], scores[voting], photographs[voting]),
                 )
             )
         return cls(tuple(found))

@@ -8,6 +8,10 @@ of which the k-th has n_k views,
 valid for one view of a further photograph that is exchangeable with them (Dunn, Wasserman and
 Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2018; Lee, Barber
 and Willett, "Distribution-free inference with hierarchical data", 2023).
+
+Where some kinds of views were taken more often than they are met, a view counts its `weight`
+instead of 1/n_k: what it would count if all had been taken alike (Horvitz and Thompson, 1952). All
+weights together are K.
 """
 
 import math
@@ -28,7 +32,7 @@ class PhotographScores:
     """Scores (N,) float32 of views, ascending, and which photograph each shows, (N,) int64.
 
     `count` is the number of distinct photographs; `as_high` (N + 1,) the sum, over the views from
-    the i-th on, of their shares of a photograph (one over its views, unless given): in photographs.
+    the i-th on, of what they count (one over the photograph's views, unless given): in photographs.
     """
 
     scores: Scores
@@ -41,11 +45,11 @@ class PhotographScores:
         cls,
         scores: NDArray[np.generic],
         photographs: NDArray[np.generic],
-        shares: NDArray[np.float64] | None = None,
+        weights: NDArray[np.floating] | None = None,
     ) -> Self:
         """From N scores and as many photographs, in any order; ValueError where N differs.
 
-        `shares` (N,) sum to 1 over the views of each photograph: equal ones unless given.
+        `weights` (N,) are what the views count, up to a factor.
         """
         if scores.ndim != 1 or scores.shape != photographs.shape:
             raise ValueError(
@@ -54,7 +58,8 @@ class PhotographScores:
             )
         order = np.lexsort((photographs, scores))
         _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
-        share = 1 / views[position[order]] if shares is None else shares[order]
+        own = 1 / views[position] if weights is None else weights.astype(np.float64)
+        share = (own * (len(views) / own.sum()))[order] if len(own) else own
         # Rounded, so that a photograph whose views all score higher counts as exactly one.
         as_high = np.append(share[::-1].cumsum()[::-1], 0.0).round(9)
         return cls(
@@ -74,21 +79,23 @@ class PhotographScores:
 
 
 def by_source(
-    scores: NDArray[np.generic], sources: NDArray[np.generic], photographs: NDArray[np.generic]
+    scores: NDArray[np.generic],
+    sources: NDArray[np.generic],
+    photographs: NDArray[np.generic],
+    weights: NDArray[np.floating] | None = None,
 ) -> PhotographScores:
     """Scores (N,) of views for a picture of a source never seen: `p_value` of what is returned.
 
     Of K sources each has one vote, within it each photograph, and within that each view (Lee,
-    Barber and Willett 2023), so that the p-value is never below 1 / (K + 1). `sources` (N,) and
-    `photographs` (N,) are numbers of any kind; photographs of two sources are never the same.
+    Barber and Willett 2023), so that the p-value is never below 1 / (K + 1); or within a source
+    each view by its weight. `sources` (N,) and `photographs` (N,) are numbers of any kind;
+    photographs of two sources are never the same.
     """
-    _, pair = np.unique(np.stack([sources, photographs]), axis=1, return_inverse=True)
-    pair = pair.reshape(-1)
-    _, first = np.unique(pair, return_index=True)
     _, source = np.unique(sources, return_inverse=True)
-    in_source = np.bincount(source[first])  # photographs of each
-    share = 1 / (np.bincount(pair)[pair] * in_source[source])
-    return PhotographScores.of(scores, sources, share)
+    if weights is None:
+        _, pair = np.unique(np.stack([sources, photographs]), axis=1, return_inverse=True)
+        weights = 1 / np.bincount(pair.reshape(-1))[pair.reshape(-1)]
+    return PhotographScores.of(scores, sources, weights / np.bincount(source, weights)[source])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,17 +122,23 @@ class SourceScores:
         scores: NDArray[np.generic],
         photographs: NDArray[np.generic],
         sources: NDArray[np.generic],
+        weights: NDArray[np.floating] | None = None,
     ) -> Self:
-        """From N scores of views, and the photograph and the source of each."""
+        """From N scores of views, the photograph and the source of each, and what it counts."""
+
+        def among(rows: NDArray[np.bool_]) -> PhotographScores:
+            own = None if weights is None else weights[rows]
+            return PhotographScores.of(scores[rows], photographs[rows], own)
+
         found, small = [], np.zeros(len(scores), np.bool_)
         for source in np.unique(sources):
             own = sources == source
             if len(np.unique(photographs[own])) < LEAST_OF_A_SOURCE:
                 small |= own
             else:
-                found.append(PhotographScores.of(scores[own], photographs[own]))
+                found.append(among(own))
         if small.any():
-            found.append(PhotographScores.of(scores[small], photographs[small]))
+            found.append(among(small))
         return cls._summed(tuple(found), np.sort(scores.astype(np.float32)))
 
     @classmethod

@@ -107,4 +107,5 @@ def cohort_of_files(background: Background, codec: Codec) -> Cohort:
         first.size_classes,
         first.kinds,
         first.normalises,
+        first.weights,
     )

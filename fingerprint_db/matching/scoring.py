@@ -51,14 +51,11 @@ class ScoredDirections:
 def normalised_directions(means: Floats, cohort: Cohort) -> ScoredDirections:
     """Fisher's direction of each mean (R, D), normed on the cohort's normalising photographs.
 
-    Photographs weigh the same, whatever their number of views.
+    Views weigh as the cohort says.
     """
     rows = cohort.normalises
     seen = cohort.vectors[rows]
-    _, position, views = np.unique(
-        cohort.photographs[rows], return_inverse=True, return_counts=True
-    )
-    weights = (1.0 / (views[position] * len(views))).astype(np.float32)
+    weights = cohort.weights[rows] / cohort.weights[rows].sum()
     scores = seen @ means.T  # (M, R)
     centres = weights @ scores
     deviations = np.sqrt(np.maximum(weights @ np.square(scores - centres), _LEAST_DEVIATION))

@@ -122,6 +122,7 @@ def cohort() -> Cohort:
         np.tile(np.arange(views), SOURCES * PHOTOGRAPHS_OF_ONE),
         kinds_of(len(of_view), 1),
         of_view % 5 < 2,
+        np.ones(len(of_view), np.float32),
     )
 
 

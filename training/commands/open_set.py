@@ -100,8 +100,8 @@ def trial(
 def bundle(
     out: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
     folder: Folder = None,
-    bases_of: Annotated[
-        Path | None, typer.Option(help="A bundle whose leading directions are kept.")
+    maps_of: Annotated[
+        Path | None, typer.Option(help="A bundle whose maps are kept; photographs are new.")
     ] = None,
 ) -> None:
     """Fit every codec's map and space on all that may be learned from, and write the bundle.
@@ -113,7 +113,6 @@ def bundle(
     from training.open_set import export, plan
     from training.open_set.spaces import SpaceRecipe
     from worker.errors import StopError
-    from worker.extractor.bundle import load_bundle
 
     if out.exists() and any(out.iterdir()):
         raise StopError(f"{out} holds files; give a new folder: nothing was written", exit_code=2)
@@ -121,8 +120,7 @@ def bundle(
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    kept = load_bundle(bases_of) if bases_of else None
-    digest = export.write_bundle(out, plan.folder(folder), SpaceRecipe(), say, kept)
+    digest = export.write_bundle(out, plan.folder(folder), SpaceRecipe(), say, maps_of)
     for report in export.enrol_zoo(out):
         say(f"enrolled {report.name} from {report.samples} pictures")
     print(digest)

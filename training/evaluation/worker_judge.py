@@ -113,6 +113,7 @@ class WorkerJudge:
             registered,
             alpha_name=self._policy.alpha_name,
             alpha_source=self._policy.alpha_source,
+            alpha_alike=self._policy.alpha_alike,
         )
         return Enrolled(found.model, found.report.refusals)
 

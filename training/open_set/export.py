@@ -20,7 +20,15 @@ from fingerprint_db.transfer import export
 from training.histories.encodings import PNG, write
 from training.open_set import run
 from training.open_set.cohorts import cohorts, native
-from training.open_set.spaces import Learning, SpaceRecipe, basis_of, learn, synthesis_weights
+from training.open_set.former import FormerRows
+from training.open_set.spaces import (
+    Learning,
+    SpaceRecipe,
+    Statistics,
+    basis_of,
+    learn,
+    synthesis_weights,
+)
 from training.open_set.trial import CONSTANTS
 from training.zoo.catalog import CATALOG, HELD_OUT
 from training.zoo.generate import generate, load_generator
@@ -30,7 +38,7 @@ from worker.enrol.recompress import Picture
 from worker.enrol.samples import fingerprint_samples
 from worker.errors import StopError
 from worker.extractor import bundle as layout
-from worker.extractor.bundle import Bundle
+from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.document import GROUPS, codecs_of
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.fingerprint_map import CodecMap
@@ -45,30 +53,35 @@ Say = Callable[[str], None]
 
 
 def write_bundle(
-    folder: Path, corpus: Path, recipe: SpaceRecipe, say: Say, bases_of: Bundle | None = None
+    folder: Path, corpus: Path, recipe: SpaceRecipe, say: Say, maps_of: Path | None = None
 ) -> str:
     """Fit everything and write the bundle but the zoo's entries; returns its digest.
 
-    With `bases_of` the leading directions are that bundle's: they hardly change, and are two thirds
-    of what a new bundle adds to a history.
+    With `maps_of`, the folder of a bundle, its maps and variances are kept, and only photographs
+    and the test with nothing registered are new: a map that is fitted anew on the same generators
+    tells them no better, and is a third of what a new bundle adds to a history.
     """
+    before = None if maps_of is None else load_bundle(maps_of)
+    former = None if maps_of is None else FormerRows.of(maps_of)
     maps: dict[Codec, CodecMap] = {}
     spaces: dict[Codec, CodecSpace] = {}
     distances: list[Floats] = []
     for group in GROUPS:
         shown = [codec for codec in codecs_of(group) if is_shown(codec)]
-        if bases_of is None:
+        basis = None
+        if before is None:
             say(f"{group}: directions")
             every = (one for codec in shown for one in _learning(codec, corpus, recipe).values())
             basis = basis_of(every, recipe)
-        else:
-            basis = bases_of.maps[shown[0]].basis
         for codec in shown:
             say(f"{codec}: map, statistics, photographs")
             learning = _learning(codec, corpus, recipe)
-            learned = {name: learn(one, basis, recipe) for name, one in learning.items()}
+            learned = {
+                name: _kept(before, name) if basis is None else learn(one, basis, recipe)
+                for name, one in learning.items()
+            }
             maps |= {name: one.to_fingerprint for name, one in learned.items()}
-            held = cohorts(learning, maps)
+            held = cohorts(learning, maps, former)
             for name, one in learned.items():
                 weights = synthesis_weights(learning[name], maps[name], recipe)
                 # Background generators weigh nothing in the decision, so that none are kept.
@@ -79,8 +92,21 @@ def write_bundle(
     constants = replace(CONSTANTS, unfamiliar_distance=round(limit, 3))
     background = Background("0" * 64, {codec: spaces[codec] for codec in CODECS}, constants)
     return layout.save_bundle(
-        folder, maps, background, golden_pictures(), RegionReading(), _provenance(spaces, recipe)
+        folder,
+        maps,
+        background,
+        golden_pictures(),
+        RegionReading(),
+        _provenance(spaces, recipe),
+        None if former is None else former.kept(spaces),
     )
+
+
+def _kept(before: Bundle | None, codec: Codec) -> Statistics:
+    """A codec's map and statistics in a bundle."""
+    assert before is not None, "maps of no bundle"
+    space = before.background.codecs[codec]
+    return Statistics(before.maps[codec], space.real_variance, space.generators)
 
 
 def _learning(codec: Codec, corpus: Path, recipe: SpaceRecipe) -> dict[Codec, Learning]:
@@ -153,6 +179,7 @@ def enrol_zoo(folder: Path) -> list[EnrolmentReport]:
             registry.snapshot(bundle.digest).models,
             alpha_name=policy.alpha_name,
             alpha_source=policy.alpha_source,
+            alpha_alike=policy.alpha_alike,
         )
         reports.append(enrolment.report)
         if enrolment.model is None:

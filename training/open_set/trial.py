@@ -206,11 +206,12 @@ def _judged(
     decisions, found = [], []
     for one, names in zip(files, matcher.match(files), strict=True):
         size = size_class_of(one.pixels_read)
-        generic = of_codec.generic.by_size[size].standing(one.synthesis_score)
+        generic = of_codec.generic.by_size[size].standing(one.synthesis_score, one.kind)
         far = float(of_codec.familiarity[size].distances(one.kind[None])[0])
         evidence = Evidence(names, generic, far, one.earlier_quality)
         decisions.append(decide(evidence, policy, spaces.background.constants))
-        found.append(generic.passes(policy.alpha_unknown, policy.alpha_source))
+        passes = generic.passes(policy.alpha_unknown, policy.alpha_source)
+        found.append(passes and generic.unusual(policy.alpha_unknown, policy.alpha_alike))
     return _Judged(decisions, np.array(found, np.bool_))
 
 

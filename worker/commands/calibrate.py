@@ -286,7 +286,9 @@ def _print(
     from fingerprint_db.matching.certified import Alphas, certified
     from worker.calibrate.report import calibration_document, calibration_text
 
-    alphas = Alphas(policy.alpha_name, policy.alpha_unknown, policy.alpha_source)
+    alphas = Alphas(
+        policy.alpha_name, policy.alpha_unknown, policy.alpha_source, policy.alpha_alike
+    )
     found = certified(bundle.background, models, held, alphas)
     left_out = +left_out
     if as_json:

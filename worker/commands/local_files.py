@@ -186,6 +186,7 @@ def register_command(
             seen.models,
             alpha_name=workshop.policy.alpha_name,
             alpha_source=workshop.policy.alpha_source,
+            alpha_alike=workshop.policy.alpha_alike,
         )
         revision = None
         if enrolment.model is not None and not dry_run:

@@ -71,7 +71,7 @@ def pool_command(
         bundle.background,
         view.snapshot.models if view.snapshot else (),
         view.calibration or Calibration.empty(bundle.digest),
-        Alphas(policy.alpha_name, policy.alpha_unknown, policy.alpha_source),
+        Alphas(policy.alpha_name, policy.alpha_unknown, policy.alpha_source, policy.alpha_alike),
         {codec for group in groups for codec, _ in group.bins},
     )
     documents = [pooled(group, cohort, alpha, policy) for group in groups]

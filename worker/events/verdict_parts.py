@@ -98,6 +98,21 @@ class NameTest(Record):
     calibration_bin: Annotated[
         str, Field(description="codec and size class of these photographs, as in jpeg75/384_up")
     ]
+    alike_p_value: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="by the photographs most like the picture in sharpness and noise; null"
+            " before this field was there",
+        ),
+    ] = None
+    alpha_alike: Annotated[
+        float | None,
+        Field(
+            ge=0, le=1, description="what alike_p_value may be at most, else `usual_for_its_kind`"
+        ),
+    ] = None
 
 
 class RealTest(Record):
@@ -127,6 +142,21 @@ class RealTest(Record):
         int, Field(ge=0, description="distinct real photographs behind p_value")
     ]
     calibration_bin: str
+    alike_p_value: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="by the photographs most like the picture in sharpness and noise; null"
+            " before this field was there",
+        ),
+    ] = None
+    alpha_alike: Annotated[
+        float | None,
+        Field(
+            ge=0, le=1, description="what alike_p_value may be at most, else `usual_for_its_kind`"
+        ),
+    ] = None
 
 
 class EvidenceRecord(Record):

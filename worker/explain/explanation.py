@@ -145,12 +145,19 @@ def _measured(
     (found,) = Matcher(background, snapshot, photographs).match([fingerprint])
     telling = _telling(found, verdict)
     named = fingerprint.reading(telling.codec)
-    names = Held.of(found.level, found.telling.highest, policy.alpha_name, policy.alpha_source)
+    names = Held.of(
+        found.level,
+        found.telling.highest,
+        policy.alpha_name,
+        policy.alpha_source,
+        fingerprint.kind,
+    )
     generic = Held.of(
         of_codec.generic.by_size[size],
         fingerprint.synthesis_score,
         policy.alpha_unknown,
         policy.alpha_source,
+        fingerprint.kind,
     )
     _check(verdict, names, generic)
     likeliest = _likeliest(telling, codec, background, photographs)

@@ -36,8 +36,17 @@ class Held:
     passes: bool
 
     @classmethod
-    def of(cls, level: Level, score: float, alpha: float, alpha_source: float) -> Self:
-        """Held against the photographs of `level`, at these two levels of the policy."""
+    def of(
+        cls,
+        level: Level,
+        score: float,
+        alpha: float,
+        alpha_source: float,
+        kind: Floats | None = None,
+    ) -> Self:
+        """Held against the photographs of `level`, at these two levels of the policy; of a picture
+        of this kind (V,) if given.
+        """
         photographs = level.photographs
         weights = -np.diff(photographs.as_high)
         seen = np.isfinite(photographs.scores)
@@ -51,7 +60,7 @@ class Held:
             level.alone,
             score_to_pass(level, alpha, alpha_source),
             score,
-            level.standing(score),
+            level.standing(score, kind),
             level.passes(score, alpha, alpha_source),
         )
 

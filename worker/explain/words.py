@@ -25,6 +25,8 @@ REASONS = {
     " test of registered generators, so that no level can be held.",
     "unfamiliar_picture": "The picture is of a kind that the calibration's photographs do not"
     " show, so that a comparison with them says less.",
+    "usual_for_its_kind": "Few real photographs score as high, but among those most like this"
+    " picture in sharpness and noise some do: for a picture of its kind the score is usual.",
     "real_test_not_passed": "Neither a registered generator nor the test with nothing registered"
     " tells this picture from real photographs.",
     "generic_test": "No registered generator explains this picture; the test with nothing"
@@ -104,6 +106,12 @@ def rates(explanation: Explanation) -> tuple[tuple[str, str], ...]:
         f"Of the source that scores highest, {percent(held.standing.worst_share)} of the"
         f" photographs score as high; at most {percent(policy.alpha_source)} may."
     )
+    if held.standing.alike_p_value > 0:
+        allowed = percent(max(alpha, policy.alpha_alike))
+        like += (
+            " Among the photographs most like the picture in sharpness and noise"
+            f" p = {held.standing.alike_p_value:.2g}; at most {allowed} is allowed."
+        )
     if unseen is not None:
         never += (
             f" Where a source's own photographs calibrate nothing, {percent(unseen)} of them pass"

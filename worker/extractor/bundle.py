@@ -31,6 +31,7 @@ from fingerprint_db.conditions import CODECS, CONDITIONS, Codec
 from worker.decoder.regions import REGION_RULE, RegionReading
 from worker.errors import StopError
 from worker.extractor.bundle_arrays import (
+    RowsKept,
     background_arrays,
     map_arrays,
     read_background,
@@ -46,7 +47,7 @@ BACKGROUND = "background.safetensors"
 GOLDEN = "golden.safetensors"
 DIGESTED = (MAP, BACKGROUND, GOLDEN)
 ZOO_EXPORT = "registry.export"
-FORMAT = "latentprint-bundle-3"
+FORMAT = "latentprint-bundle-4"
 PICTURES = "pictures"
 # Golden fingerprints may differ by so much between machines and number types: the mean covariance
 # of a space is the identity, so that this is a share of a deviation, far below any decision.
@@ -112,17 +113,20 @@ def save_bundle(
     pictures: Sequence[NDArray[np.uint8]],
     reading: RegionReading,
     provenance: dict[str, str | int | float],
+    rows: RowsKept | None = None,
 ) -> str:
     """Write all files of a bundle but the zoo's entries; returns the digest: the space.
 
     `pictures` are golden ones, uint8 (3, H, W) of one size, sides of 32 and more. Bases, maps and
     photographs are kept in 8 bits (`bundle_arrays.kept`), and golden fingerprints are those of the
-    kept maps; the background's space is not read. ValueError for what `load_bundle` would refuse.
+    kept maps; the background's space is not read. `rows` says how the photographs' are
+    kept where not all in 8 bits. ValueError for what `load_bundle` would
+    refuse.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = map_arrays(maps)
     _save(arrays, folder / MAP)
-    _save(background_arrays(background.codecs), folder / BACKGROUND)
+    _save(background_arrays(background.codecs, rows), folder / BACKGROUND)
     (clip,) = {one.clip for one in maps.values()}
     document = BundleDocument(
         format=FORMAT,

@@ -1,10 +1,13 @@
 """The arrays of a bundle: maps and backgrounds as the files hold them, and back.
 
-What is large is kept in 8 bits, each column with a scale of its own. Letters: F block statistics,
+What is large is kept in 8 bits, each column with a scale of its own; photographs' rows may be kept
+in eleven levels, two numbers to a byte, which adds a noise of about a tenth of their variance and
+changes nothing that can be measured (training/LOG.md). Letters: F block statistics,
 B directions of the basis, D fingerprint size, M views of photographs.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -19,15 +22,33 @@ _Number = TypeVar("_Number", bound=np.generic)
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def to_int8(array: NDArray[np.floating]) -> tuple[NDArray[np.int8], Floats]:
+COARSE = 25
+"""Of the 127 steps of 8 bits to either side: -5 to 5 of these are the eleven levels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowsKept:
+    """How photographs' rows are kept: what 1 of the 8 bits stands for in each column, (D,) of each
+    codec, and how many of the first rows are kept in 8 bits, the others in eleven levels.
+    """
+
+    scales: Mapping[Codec, Floats]
+    fine: Mapping[Codec, int]
+
+
+def to_int8(
+    array: NDArray[np.floating], scale: Floats | None = None
+) -> tuple[NDArray[np.int8], Floats]:
     """Numbers (N, D) as int8 (N, D), and what 1 stands for in each column, (D,) float32.
 
-    The largest magnitude of a column becomes 127. ValueError where a number is not finite.
+    The largest magnitude of a column becomes 127, unless the `scale` is given. ValueError where a
+    number is not finite.
     """
     if not np.isfinite(array).all():
         raise ValueError("an array with NaN or infinity cannot be kept in 8 bits")
-    largest = np.abs(array).max(axis=0, initial=0.0)
-    scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
+    if scale is None:
+        largest = np.abs(array).max(axis=0, initial=0.0)
+        scale = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
     return np.clip(np.rint(array / scale), -127, 127).astype(np.int8), scale
 
 
@@ -39,6 +60,21 @@ def from_int8(array: NDArray[np.int8], scale: Floats) -> Floats:
             f" {scale.shape}; expected int8 and a scale for each column"
         )
     return array.astype(np.float32) * scale.astype(np.float32)
+
+
+def to_levels(eight: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Numbers in 8 bits (N, D), D even, to eleven levels, two in a byte: (N, D / 2)."""
+    levels = (np.rint(eight / COARSE) + 5).astype(np.uint8)
+    packed: NDArray[np.uint8] = levels[:, 0::2] * np.uint8(11) + levels[:, 1::2]
+    return packed
+
+
+def from_levels(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """What `to_levels` kept, in 8 bits (N, D); ValueError where a byte holds no two levels."""
+    if packed.max(initial=0) > 120:
+        raise ValueError(f"a byte of {packed.max()} holds no two of eleven levels")
+    levels = np.stack([packed // 11, packed % 11], axis=2).reshape(len(packed), 2 * packed.shape[1])
+    return (levels.astype(np.int8) - np.int8(5)) * np.int8(COARSE)
 
 
 def kept(array: NDArray[np.floating]) -> Floats:
@@ -96,10 +132,11 @@ def read_maps(
     return maps
 
 
-def background_arrays(codecs: Mapping[Codec, CodecSpace]) -> Arrays:
+def background_arrays(codecs: Mapping[Codec, CodecSpace], rows: RowsKept | None = None) -> Arrays:
     """background.safetensors, without generators where there are none.
 
-    ValueError where codecs are missing.
+    Photographs' rows are all kept in 8 bits unless `rows` says otherwise. ValueError where codecs
+    are missing.
     """
     if set(codecs) != set(CODECS):
         raise ValueError(
@@ -108,17 +145,22 @@ def background_arrays(codecs: Mapping[Codec, CodecSpace]) -> Arrays:
     arrays: Arrays = {}
     for codec, space in codecs.items():
         cohort = space.cohort
-        vectors, scale = to_int8(cohort.vectors)
+        vectors, scale = to_int8(cohort.vectors, None if rows is None else rows.scales[codec])
+        fine = len(vectors) if rows is None else rows.fine[codec]
+        kinds, kinds_scale = to_int8(cohort.kinds)
         arrays |= {
             f"{codec}.real_variance": space.real_variance.astype(np.float32),
             f"{codec}.synthesis": space.synthesis.astype(np.float32),
-            f"{codec}.vectors": vectors,
+            f"{codec}.vectors": vectors[:fine],
+            f"{codec}.coarse": to_levels(vectors[fine:]),
             f"{codec}.vectors_scale": scale,
             f"{codec}.photographs": cohort.photographs.astype(np.int32),
             f"{codec}.sources": cohort.sources.astype(np.uint8),
             f"{codec}.size_classes": cohort.size_classes.astype(np.uint8),
-            f"{codec}.kinds": cohort.kinds.astype(np.float16),
+            f"{codec}.kinds": kinds,
+            f"{codec}.kinds_scale": kinds_scale,
             f"{codec}.normalises": cohort.normalises.astype(np.uint8),
+            f"{codec}.weights": cohort.weights.astype(np.float16),
         }
         if len(space.generators):
             arrays[f"{codec}.generators"] = space.generators.astype(np.float16)
@@ -133,13 +175,22 @@ def read_background(
     for codec in CODECS:
         cohort = Cohort(
             from_int8(
-                _of(arrays, f"{codec}.vectors", np.int8), _floats(arrays, f"{codec}.vectors_scale")
+                np.concatenate(
+                    [
+                        _of(arrays, f"{codec}.vectors", np.int8),
+                        from_levels(_of(arrays, f"{codec}.coarse", np.uint8)),
+                    ]
+                ),
+                _floats(arrays, f"{codec}.vectors_scale"),
             ),
             _labels(arrays, f"{codec}.photographs"),
             _labels(arrays, f"{codec}.sources"),
             _labels(arrays, f"{codec}.size_classes"),
-            _floats(arrays, f"{codec}.kinds"),
+            from_int8(
+                _of(arrays, f"{codec}.kinds", np.int8), _floats(arrays, f"{codec}.kinds_scale")
+            ),
             _of(arrays, f"{codec}.normalises", np.uint8).astype(np.bool_),
+            _floats(arrays, f"{codec}.weights"),
         )
         codecs[codec] = CodecSpace(
             _floats(arrays, f"{codec}.real_variance"),

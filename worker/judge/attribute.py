@@ -65,9 +65,9 @@ class NameFindings:
 
     `standing` is that of the highest score of a live model within its reach, in any reading: a
     small p-value says that some registered generator explains it better than photographs are
-    explained. `source_p_value` is the same for a source never seen. Both by the photographs of
-    `level`, which are read in the same spaces. `readings` are one or more, the first in the space
-    that the file shows.
+    explained, among all of them and among those most like it. `source_p_value` is the same for a
+    source never seen. All by the photographs of `level`, which are read in the same spaces.
+    `readings` are one or more, the first in the space that the file shows.
     """
 
     standing: Standing
@@ -151,7 +151,10 @@ class Matcher:
             level = levels.live.by_size[size_class_of(one.pixels_read)]
             highest = max(reading.highest for reading in readings)
             yield NameFindings(
-                level.standing(highest), level.new_source.p_value(highest), level, tuple(readings)
+                level.standing(highest, one.kind),
+                level.new_source.p_value(highest),
+                level,
+                tuple(readings),
             )
 
     def _in(

@@ -41,6 +41,8 @@ def name_test(names: NameFindings, policy: Policy, rates: StatedRates, bin_name:
         source_count=names.level.new_source.count,
         worst_source_share=names.standing.worst_share,
         alpha_source=policy.alpha_source,
+        alike_p_value=names.standing.alike_p_value,
+        alpha_alike=max(policy.alpha_name, policy.alpha_alike),
         unseen_source_rate=_share(rates.unseen),
         unseen_source_worst=_share(rates.worst),
         calibration_count=names.level.count,
@@ -55,6 +57,8 @@ def real_test(
     return RealTest(
         p_value=standing.p_value,
         alpha=policy.alpha_unknown,
+        alike_p_value=standing.alike_p_value,
+        alpha_alike=max(policy.alpha_unknown, policy.alpha_alike),
         false_positive_rate=_share(rates.unseen),
         false_positive_bound=rates.bound,
         calibration_count=level.count,

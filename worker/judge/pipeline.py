@@ -123,7 +123,7 @@ class Pipeline:
         codec, size = fingerprint.codec, size_class_of(fingerprint.pixels_read)
         constants, where = self._bundle.background.constants, bin_name(codec, size)
         generic = self._photographs.of(codec).generic.by_size[size]
-        standing = generic.standing(fingerprint.synthesis_score)
+        standing = generic.standing(fingerprint.synthesis_score, fingerprint.kind)
         policy = self._policy
         measured = Evidence(names, standing, unfamiliarity, fingerprint.earlier_quality)
         decision = decide(measured, policy, constants)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fingerprint_db.gate.enrolment import STANDARD_SAMPLES
+from fingerprint_db.matching.alike import LEAST_LEVEL
 from fingerprint_db.matching.levels import least_photographs
 from worker.errors import StopError
 from worker.plain_errors import sentences
@@ -24,7 +25,8 @@ class Policy(BaseModel):
     `alpha_name` is the level of the test of registered generators against real photographs,
     `alpha_unknown` that of the test with nothing registered, both by photograph: their sum bounds
     what is flagged of photographs like those of the calibration. `alpha_source` bounds the share of
-    any one source's photographs that score as high; `minimum_samples_to_name` is of how many
+    any one source's photographs that score as high; `alpha_alike` is the level by the photographs
+    most like the picture in sharpness and noise; `minimum_samples_to_name` is of how many
     samples a model must be for its name to be given, or only its family is;
     `minimum_jpeg_quality` below which nothing is decided; `maximum_registry_age_s` the age past
     which the registry copy is too old to decide by; `flag` the outcomes that raise an alert.
@@ -35,6 +37,7 @@ class Policy(BaseModel):
     alpha_name: Annotated[float, Field(gt=0, lt=1)]
     alpha_unknown: Annotated[float, Field(gt=0, lt=1)]
     alpha_source: Annotated[float, Field(gt=0, le=1)]
+    alpha_alike: Annotated[float, Field(ge=LEAST_LEVEL, le=1)] = LEAST_LEVEL
     minimum_samples_to_name: Annotated[int, Field(ge=1)] = STANDARD_SAMPLES
     minimum_jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     maximum_registry_age_s: Annotated[float, Field(gt=0)]

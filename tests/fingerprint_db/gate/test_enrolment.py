@@ -42,7 +42,13 @@ def enrolled(
     samples: Samples, registered: Sequence[ModelFingerprint] = (), name: str = "one"
 ) -> Enrolment:
     return enrol(
-        samples, registration(name), BACKGROUND, registered, alpha_name=0.01, alpha_source=0.1
+        samples,
+        registration(name),
+        BACKGROUND,
+        registered,
+        alpha_name=0.01,
+        alpha_source=0.1,
+        alpha_alike=0.02,
     )
 
 
@@ -237,6 +243,7 @@ def test_levels_that_no_photographs_reach_are_told_as_the_reason() -> None:
         (),
         alpha_name=1e-6,
         alpha_source=0.1,
+        alpha_alike=0.02,
     )
     assert "too few photographs of this size for the policy's alpha_name" in refused(found)[0]
     assert found.report.conditions[0].limits == (
@@ -252,6 +259,7 @@ def test_what_is_read_in_two_spaces_needs_no_more_photographs() -> None:
         (),
         alpha_name=0.005,
         alpha_source=0.1,
+        alpha_alike=0.02,
     )
     limits = {row.condition: row.limits for row in found.report.conditions}
     assert limits == {FIRST: (), HALF: (), JPEG: (), "twice_jpeg75": ()}
@@ -263,7 +271,7 @@ def test_samples_are_held_against_photographs_in_all_spaces_that_their_files_are
 ) -> None:
     """As the worker's files are: at the policy's own levels."""
     registered, model = [model_of(FAR, "far", 14)], model_of(ONE, "one", 15)
-    rates = Rates(0.01, 0.1)
+    rates = Rates(0.01, 0.1, 0.02)
     registry = Registry.of(BACKGROUND, codec, registered, model, rates)
     assert registry.rates == rates
     shown = shown_by(codec)
@@ -329,7 +337,13 @@ def test_photographs_with_one_palette_are_refused_by_others_of_their_kind() -> N
     vectors = np.concatenate([photographs_of_one_source(1, 900 + i) for i in range(60)]) + shift
     samples = samples_of({FIRST: vectors}, kinds_of(60, 5) + kind)
     found = enrol(
-        samples, registration("palette"), background, (), alpha_name=0.05, alpha_source=0.2
+        samples,
+        registration("palette"),
+        background,
+        (),
+        alpha_name=0.05,
+        alpha_source=0.2,
+        alpha_alike=0.1,
     )
     assert any(
         reason.startswith("like real photographs of their kind") for reason in refused(found)

@@ -47,6 +47,7 @@ def small_space(seed: int = 0, *, photographs: int = PHOTOGRAPHS, views: int = 1
         np.where(numbers % 10 == 9, 2, 3),  # one in ten is smaller
         rng.normal(size=(len(numbers), NUMBERS)).astype(np.float32),
         numbers % 5 < 2,
+        np.ones(len(numbers), np.float32),
     )
     common = rng.normal(0, 0.6, DIMENSION)
     generators = (common + rng.normal(0, 0.6, (GENERATORS, DIMENSION))).astype(np.float32)

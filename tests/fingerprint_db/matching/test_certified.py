@@ -22,7 +22,7 @@ from tests.fingerprint_db.matching.small_spaces import (
 )
 from tests.fingerprint_db.photograph_parts import part
 
-ALPHAS = Alphas(0.05, 0.02, 1.0)
+ALPHAS = Alphas(0.05, 0.02, 1.0, 1.0)
 
 
 def calibration(*parts: PhotographPart) -> Calibration:
@@ -109,7 +109,7 @@ def test_a_photograph_that_is_read_in_two_spaces_counts_once_and_passes_by_eithe
         for number, codec in enumerate(LOSSLESS)
     ]
     models, given = [model("one", *entries)], calibration(shown, beside)
-    found = certified(background, models, given, Alphas(0.4, 0.02, 1.0))
+    found = certified(background, models, given, Alphas(0.4, 0.02, 1.0, 1.0))
     (only,) = found.bins
     assert (only.codec, only.size_class) == ("lossless", "384_up")
     assert (found.calibrate, found.name, found.unknown) == (
@@ -129,7 +129,7 @@ def test_a_photograph_that_is_read_in_two_spaces_counts_once_and_passes_by_eithe
     assert found.name.flagged == sum(passing) > 0
     assert found.name.flagged / found.name.count <= 0.45
     of_one = [
-        certified(background, [model("one", one)], given, Alphas(0.4, 0.02, 1.0)).name.flagged
+        certified(background, [model("one", one)], given, Alphas(0.4, 0.02, 1.0, 1.0)).name.flagged
         for one in entries
     ]
     assert all(0 < one != found.name.flagged for one in of_one), "each of the spaces speaks"

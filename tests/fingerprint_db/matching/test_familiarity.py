@@ -40,7 +40,9 @@ def test_nine_copies_of_one_picture_make_it_no_more_familiar() -> None:
     kinds = held.kinds.copy()
     kinds[:9], again[:9] = odd, again[0]
     none = np.zeros(len(again), bool)
-    crowded = Cohort(held.vectors, again, held.sources, held.size_classes, kinds, none)
+    crowded = Cohort(
+        held.vectors, again, held.sources, held.size_classes, kinds, none, held.weights
+    )
     assert Familiarity.of(crowded).distances(odd)[0] > 2.0
 
 
@@ -50,7 +52,7 @@ def test_photographs_behind_the_norm_make_nothing_familiar() -> None:
     kinds[cohort.normalises] = 7.0
     moved = Cohort(
         cohort.vectors, cohort.photographs, cohort.sources, cohort.size_classes, kinds,
-        cohort.normalises,
+        cohort.normalises, cohort.weights,
     )  # fmt: skip
     asked = np.full((1, NUMBERS), 7.0, np.float32)
     found, plain = Familiarity.of(moved).distances(asked), Familiarity.of(cohort).distances(asked)
@@ -64,7 +66,7 @@ def test_a_number_that_never_differed_makes_what_differs_unfamiliar_and_rounding
     kinds[:, 0] = 0.25
     flat = Cohort(
         cohort.vectors, cohort.photographs, cohort.sources, cohort.size_classes, kinds,
-        cohort.normalises,
+        cohort.normalises, cohort.weights,
     )  # fmt: skip
     known = kinds[~cohort.normalises][:1]
     rounded, other = known.copy(), known.copy()

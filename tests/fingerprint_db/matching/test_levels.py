@@ -1,5 +1,7 @@
 """Levels hold the photographs of one size against a statistic, and leave those of the norm out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,28 @@ def test_a_score_passes_where_few_photographs_and_few_of_any_source_score_as_hig
         assert standing.worst_share == level.sources.worst_share(float(score))
         expected = standing.p_value <= 0.05 and standing.worst_share <= 0.08
         assert level.passes(float(score), 0.05, 0.08) == standing.passes(0.05, 0.08) == expected
+
+
+def test_views_count_what_the_cohort_says() -> None:
+    """A third of the photographs are represented by views that count a quarter of the others."""
+    cohort = small_space().cohort
+    often = cohort.photographs % 3 == 0
+    weighed = replace(cohort, weights=np.where(often, 0.25, 1.0).astype(np.float32))
+    level = Levels.of(weighed, first_number).by_size[3]
+    own = (cohort.size_classes == 3) & ~cohort.normalises
+    for score in (-0.5, 0.0, 1.0):
+        high = own & (cohort.vectors[:, 0] >= score)
+        share = weighed.weights[high].sum() / weighed.weights[own].sum()
+        expected = (1 + share * level.count) / (level.count + 1)
+        assert level.standing(score).p_value == pytest.approx(expected, rel=1e-6)
+        of_sources = [
+            weighed.weights[high & (cohort.sources == k)].sum()
+            / weighed.weights[own & (cohort.sources == k)].sum()
+            for k in range(SOURCES)
+        ]
+        assert level.standing(score).worst_share == pytest.approx(max(of_sources), rel=1e-6)
+        mean = (1 + sum(of_sources)) / (SOURCES + 1)
+        assert level.new_source.p_value(score) == pytest.approx(mean, rel=1e-6)
 
 
 def test_levels_that_are_just_reached_are_passed() -> None:

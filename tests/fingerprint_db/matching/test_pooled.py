@@ -19,7 +19,7 @@ from tests.fingerprint_db.spaces import (
     small_background,
 )
 
-ALPHAS = Alphas(0.01, 0.005, 1.0)
+ALPHAS = Alphas(0.01, 0.005, 1.0, 1.0)
 BACKGROUND = small_background(("lossless", "jpeg75"))
 HERE: Bin = ("lossless", SIZE_CLASS)
 COHORT = PoolCohort.of(BACKGROUND, (), Calibration.empty(SPACE), ALPHAS, ("lossless", "jpeg75"))

@@ -59,9 +59,10 @@ def test_the_norm_gives_each_photograph_one_vote_however_many_views_it_has() -> 
     rng = np.random.default_rng(4)
     numbers = np.array([7, 7, 7, 7, 2, 5, 5])
     zeros = np.zeros(7, np.int64)
+    views = np.array([0.25, 0.25, 0.25, 0.25, 1.0, 0.5, 0.5], np.float32)
     seen = rng.normal(size=(7, 3)).astype(np.float32)
     kinds = np.zeros((7, 15), np.float32)
-    cohort = Cohort(seen, numbers, zeros, zeros, kinds, np.ones(7, bool))
+    cohort = Cohort(seen, numbers, zeros, zeros, kinds, np.ones(7, bool), views)
     mean = np.array([1.0, -2.0, 0.5], np.float32)
     by_photograph = []
     for number in (2, 5, 7):
@@ -190,4 +191,5 @@ def test_statistics_that_cannot_be_are_refused() -> None:
             cohort.size_classes,
             cohort.kinds,
             cohort.normalises,
+            cohort.weights,
         )

@@ -27,6 +27,7 @@ SPACE = CodecSpace(
         NOTHING,
         np.zeros((0, 15), np.float32),
         NOTHING.astype(bool),
+        NOTHING.astype(np.float32),
     ),
 )
 BACKGROUND = Background(

@@ -20,6 +20,7 @@ def cohort(kinds: list[float], photographs: list[int], *, aside: int = 0) -> Coh
         np.zeros(count, np.int64),
         np.repeat(column, V, axis=1),
         np.arange(count) >= count - aside,
+        np.ones(count, np.float32),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_bundle_loads_as_it_was_written(tiny_bundle: TinyBundle) -> None:
     document = bundle.document
     assert bundle.digest == tiny_bundle.digest == bundle.background.space
     assert (document.format, document.architecture) == (
-        "latentprint-bundle-3",
+        "latentprint-bundle-4",
         "block-statistics-1",
     )
     assert (document.region_rule, document.clip) == ("tiles-1", CLIP)
@@ -136,7 +136,7 @@ def test_a_folder_without_a_bundle_is_refused_with_what_to_do(tmp_path: Path) ->
 def test_another_format_is_refused(folder: Path) -> None:
     rewrite(folder, format="latentprint-bundle-9")
     assert refusal(folder) == (
-        f"{folder} has format 'latentprint-bundle-9', this version reads 'latentprint-bundle-3';"
+        f"{folder} has format 'latentprint-bundle-9', this version reads 'latentprint-bundle-4';"
         " export the bundle again or install the version that wrote it"
     )
 
@@ -149,7 +149,7 @@ def test_a_bundle_of_an_earlier_format_is_told_by_its_format_and_not_by_what_it_
         del document[name]
     (folder / layout.DOCUMENT).write_text(json.dumps(document | {"format": "latentprint-bundle-2"}))
     assert refusal(folder) == (
-        f"{folder} has format 'latentprint-bundle-2', this version reads 'latentprint-bundle-3';"
+        f"{folder} has format 'latentprint-bundle-2', this version reads 'latentprint-bundle-4';"
         " export the bundle again or install the version that wrote it"
     )
 

@@ -13,13 +13,17 @@ from tests.worker.extractor.tiny_bundle import CONSTANTS, DIMENSION, TinyBundle,
 from worker.decoder.regions import RegionReading
 from worker.extractor.bundle import golden_arrays, load_bundle, save_bundle
 from worker.extractor.bundle_arrays import (
+    COARSE,
+    RowsKept,
     background_arrays,
     from_int8,
+    from_levels,
     kept,
     map_arrays,
     read_background,
     read_maps,
     to_int8,
+    to_levels,
 )
 
 SPACE = "d" * 64
@@ -84,10 +88,40 @@ def test_maps_and_background_come_back(tiny_bundle: TinyBundle) -> None:
         for name in ("real_variance", "generators", "synthesis"):
             assert np.array_equal(getattr(space, name), getattr(given_space, name)), name
         np.testing.assert_allclose(space.cohort.vectors, given_space.cohort.vectors, rtol=1e-6)
-        for name in ("photographs", "sources", "size_classes", "kinds", "normalises"):
+        np.testing.assert_allclose(space.cohort.kinds, given_space.cohort.kinds, rtol=1e-5)
+        for name in ("photographs", "sources", "size_classes", "normalises", "weights"):
             found = getattr(space.cohort, name)
             assert found.dtype == getattr(given_space.cohort, name).dtype
             assert np.array_equal(found, getattr(given_space.cohort, name)), name
+
+
+def test_eleven_levels_are_two_to_a_byte_and_come_back() -> None:
+    numbers = np.random.default_rng(7).integers(-127, 128, (20, 6)).astype(np.int8)
+    again = from_levels(to_levels(numbers))
+    assert to_levels(numbers).shape == (20, 3)
+    assert again.dtype == np.int8
+    assert np.abs(again.astype(int) - numbers).max() <= COARSE // 2
+    assert np.array_equal(from_levels(to_levels(again)), again)
+    assert from_levels(to_levels(numbers[:0])).shape == (0, 6)
+    with pytest.raises(ValueError, match="a byte of 121 holds no two of eleven levels"):
+        from_levels(np.array([[121]], np.uint8))
+
+
+def test_rows_may_be_kept_in_eleven_levels_by_scales_that_are_given(
+    tiny_bundle: TinyBundle,
+) -> None:
+    """The first as 8 bits keep them, the others near them."""
+    _, background = tiny_parts()
+    document = load_bundle(tiny_bundle.path).document
+    scales = {c: to_int8(one.cohort.vectors)[1] * 2 for c, one in background.codecs.items()}
+    arrays = background_arrays(background.codecs, RowsKept(scales, dict.fromkeys(CODECS, 30)))
+    assert arrays["jpeg75.vectors"].shape == (30, DIMENSION)
+    known = read_background(arrays, document, "d" * 64)
+    for codec, space in background.codecs.items():
+        given, found = space.cohort.vectors, known.codecs[codec].cohort.vectors
+        off = np.abs(found - given) / scales[codec]
+        assert off[:30].max() <= 0.501
+        assert 0.501 < off[30:].max() <= COARSE / 2 + 0.01
 
 
 def test_generators_that_weigh_nothing_may_be_left_out(

@@ -272,8 +272,9 @@ def _cohort(vectors: Floats, kinds: Floats, rng: np.random.Generator) -> Cohort:
         photographs,
         photographs % SOURCES,
         photographs // PHOTOGRAPHS,
-        others.astype(np.float16).astype(np.float32),
+        kept(others.astype(np.float32)),
         photographs // SOURCES % 8 == 0,
+        np.ones(len(photographs), np.float32),
     )
 
 

@@ -79,6 +79,7 @@ class Bench:
             self.snapshot().models,
             alpha_name=policy.alpha_name,
             alpha_source=policy.alpha_source,
+            alpha_alike=policy.alpha_alike,
         )
         assert enrolment.model is not None, enrolment.report.refusals
         model = enrolment.model.with_status(status)

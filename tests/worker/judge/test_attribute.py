@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fingerprint_db.background import Background, Floats
+from fingerprint_db.background import Background, Floats, size_class_of
 from fingerprint_db.calibration import Calibration
 from fingerprint_db.conditions import Codec
 from fingerprint_db.matching.enrolled import Enrolled
@@ -95,7 +95,8 @@ def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
     """As a loop over images that matches each alone; likeliest first, all models of the codec."""
     found = Matcher(BACKGROUND, snapshot(*MODELS)).match(IMAGES, shown=9)
     assert len(found) == len(VECTORS)
-    for vector, codec, size, whole in zip(VECTORS, CODECS, SIZES, found, strict=True):
+    for image, whole in zip(IMAGES, found, strict=True):
+        vector, codec, size = image.vector, image.codec, size_class_of(image.pixels_read)
         own = only(whole)
         assert own.codec == codec
         space = BACKGROUND.codecs[codec]
@@ -117,7 +118,7 @@ def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
         level = Levels.of(space.cohort, enrolled.highest).by_size[size]
         highest = float(enrolled.highest(vector[None])[0])
         assert own.highest == pytest.approx(highest, abs=1e-4)
-        assert whole.standing == level.standing(highest)
+        assert whole.standing == level.standing(highest, image.kind)
         assert whole.source_p_value == level.new_source.p_value(highest)
         assert whole.level.count == level.count
 

@@ -182,6 +182,18 @@ def test_the_generic_test_passes_both_of_its_levels_or_not_at_all(
     assert decided(names=FAILING, generic=standing).outcome == outcome
 
 
+@pytest.mark.parametrize("alike", [0.021, 0.5])
+def test_what_is_usual_for_its_kind_is_undetermined_by_either_test(alike: float) -> None:
+    usual = Decision("undetermined", ("usual_for_its_kind",))
+    assert decided(match("one"), names=Standing(0.001, 0.0, alike)) == usual
+    assert decided(names=FAILING, generic=Standing(0.001, 0.0, alike)) == usual
+    assert decided(match("one"), names=Standing(0.001, 0.0, 0.02)).outcome == "attributed"
+    generic = decided(names=FAILING, generic=Standing(0.001, 0.0, 0.02))
+    assert generic.outcome == "unknown_generator"
+    strange = decided(match("one"), names=Standing(0.001, 0.0, alike), unfamiliarity=FAR)
+    assert strange.reasons == ("usual_for_its_kind", "unfamiliar_picture")
+
+
 def test_the_likeliest_live_model_is_named_only_where_the_image_is_typical_of_it() -> None:
     odd = match("one", -40.0, typical=False)
     assert decided(odd, match("two", -50.0)) == Decision("unknown_generator", ("best_not_typical",))

@@ -83,7 +83,7 @@ def test_the_highest_score_of_both_readings_is_held_against_the_same_of_photogra
         )
         for c in LOSSLESS
     )
-    assert found.standing == level.standing(highest)
+    assert found.standing == level.standing(highest, image.kind)
     assert found.source_p_value == level.new_source.p_value(highest)
     assert found.standing.p_value == 1 / (level.count + 1) == 1 / 351, "no price for asking twice"
     assert [one.codec for one in found.readings] == list(LOSSLESS)
@@ -127,7 +127,7 @@ def test_a_codec_with_one_space_is_read_once() -> None:
     level = Levels.of(JPEG.cohort, Enrolled.of(JPEG, CONSTANTS, MODELS, "jpeg75").highest).by_size[
         3
     ]
-    assert found.standing == level.standing(found.telling.highest)
+    assert found.standing == level.standing(found.telling.highest, JPEG_FILE.kind)
 
 
 def test_where_no_reading_says_more_what_the_file_shows_speaks() -> None:
