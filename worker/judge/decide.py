@@ -8,10 +8,11 @@ The order is fixed (each step ends the decision):
    -> undetermined
 3. too few photographs of its codec and size are there for `alpha_name` -> undetermined
 4. the highest score of a live model within whose reach the image lies passes `alpha_name`
-   -> undetermined where it is usual among the photographs most like the image (`alpha_alike`);
-   attributed to the likeliest live model where the image is typical of it, its own score passes
-   too, and it leads every other by the margin; else unknown_generator, with the family where only
-   models of one family tie, or where the model rests on few samples
+   -> undetermined where it is usual among the photographs most like the image (`alpha_alike`), or
+   where the image is of a kind that the photographs do not show; attributed to the likeliest live
+   model where the image is typical of it, its own score passes too, and it leads every other by the
+   margin; else unknown_generator, with the family where only models of one family tie, or where the
+   model rests on few samples
 5. the test with nothing registered passes `alpha_unknown` -> unknown_generator; undetermined where
    its score is usual among the photographs most like the image, and where the picture is of a kind
    that the photographs do not show
@@ -62,10 +63,6 @@ class Decision:
     family: str | None = None
 
 
-USUAL = Decision("undetermined", ("usual_for_its_kind",))
-"""Few photographs score as high, but of those as sharp and as noisy as the picture some do."""
-
-
 def before_extraction(
     facts: ImageFacts, problem: str | None, registry: RegistryState, policy: Policy
 ) -> Decision | None:
@@ -91,21 +88,28 @@ def decide(evidence: Evidence, policy: Policy, constants: DecisionConstants) -> 
         return Decision("undetermined", ("calibration_too_small",))
     unfamiliar = evidence.unfamiliarity > constants.unfamiliar_distance
     if names.standing.passes(policy.alpha_name, policy.alpha_source):
-        if names.standing.unusual(policy.alpha_name, policy.alpha_alike):
-            found = _named(names, policy, constants.margin)
-        else:
-            found = USUAL
-        if unfamiliar:
-            found = replace(found, reasons=(*found.reasons, "unfamiliar_picture"))
-    elif not evidence.generic.passes(policy.alpha_unknown, policy.alpha_source):
-        found = Decision("no_evidence", ("real_test_not_passed",))
-    elif not evidence.generic.unusual(policy.alpha_unknown, policy.alpha_alike):
-        found = USUAL
-    elif unfamiliar:
-        found = Decision("undetermined", ("unfamiliar_picture",))
+        doubts = _doubts(names.standing, policy.alpha_name, policy, unfamiliar)
+        found = doubts or _named(names, policy, constants.margin)
+    elif evidence.generic.passes(policy.alpha_unknown, policy.alpha_source):
+        doubts = _doubts(evidence.generic, policy.alpha_unknown, policy, unfamiliar)
+        found = doubts or Decision("unknown_generator", ("generic_test",))
     else:
-        found = Decision("unknown_generator", ("generic_test",))
+        found = Decision("no_evidence", ("real_test_not_passed",))
     return replace(found, reasons=(*found.reasons, *_shadows(names, policy)))
+
+
+def _doubts(standing: Standing, alpha: float, policy: Policy, unfamiliar: bool) -> Decision | None:
+    """Why what passes `alpha` may be the picture's kind and not who made it; None without a doubt.
+
+    Few photographs score as high, but of those as sharp and as noisy as the picture some do; or
+    there is hardly any that is like it.
+    """
+    reasons = []
+    if not standing.unusual(alpha, policy.alpha_alike):
+        reasons.append("usual_for_its_kind")
+    if unfamiliar:
+        reasons.append("unfamiliar_picture")
+    return Decision("undetermined", tuple(reasons)) if reasons else None
 
 
 def _too_low(jpeg_quality: int | None, policy: Policy) -> bool:

@@ -323,13 +323,12 @@ def test_what_only_the_generic_test_finds_is_undetermined_where_the_picture_is_u
     assert among_few.outcome == "undetermined"
 
 
-def test_an_unfamiliar_picture_keeps_its_name_and_says_so_beside_it() -> None:
-    best = match("one")
-    assert decided(best, unfamiliarity=FAR) == Decision(
-        "attributed", ("model_accepts", "unfamiliar_picture"), best, "one"
-    )
-    tied = decided(best, match("two", -51.0), unfamiliarity=FAR)
-    assert tied.reasons == ("models_tie", "unfamiliar_picture")
+def test_an_unfamiliar_picture_is_not_named_either() -> None:
+    doubtful = Decision("undetermined", ("unfamiliar_picture",))
+    assert decided(match("one"), unfamiliarity=FAR) == doubtful
+    assert decided(match("one"), match("two", -51.0), unfamiliarity=FAR) == doubtful
+    at_limit = CONSTANTS.unfamiliar_distance
+    assert decided(match("one"), unfamiliarity=at_limit).outcome == "attributed"
 
 
 def test_an_unfamiliar_picture_without_evidence_stays_without() -> None:
@@ -347,11 +346,7 @@ def test_a_shadow_model_is_told_whatever_the_outcome_and_never_named() -> None:
     assert decided(shadow, live) == Decision("attributed", ("model_accepts", note), live, "one")
     assert decided(shadow, names=FAILING).reasons == ("real_test_not_passed", note)
     assert decided(shadow, names=FAILING, generic=PASSING).reasons == ("generic_test", note)
-    assert decided(shadow, live, unfamiliarity=FAR).reasons == (
-        "model_accepts",
-        "unfamiliar_picture",
-        note,
-    )
+    assert decided(shadow, live, unfamiliarity=FAR).reasons == ("unfamiliar_picture", note)
 
 
 @pytest.mark.parametrize(
