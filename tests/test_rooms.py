@@ -32,6 +32,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"fingerprint_db/commands"},
     ],
     "worker": [
+        {"worker/settings"},
         {"worker"},
         {"worker/registry"},
         {"worker/events", "worker/decoder"},

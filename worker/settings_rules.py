@@ -1,6 +1,7 @@
 """What must hold between settings, each rule with what follows where it does not."""
 
-from worker.settings import MEBIBYTE, Settings
+from worker.settings.group import MEBIBYTE
+from worker.settings.settings import Settings
 
 
 def contradictions(settings: Settings) -> list[str]:

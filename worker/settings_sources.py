@@ -23,7 +23,7 @@ from fingerprint_db.settings_sources import (
 )
 from worker.errors import StopError
 from worker.plain_errors import reason
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.settings_rules import contradictions
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import structlog
 
-from worker.settings import LoggingSettings
+from worker.settings.seen import LoggingSettings
 
 Log = structlog.typing.FilteringBoundLogger
 

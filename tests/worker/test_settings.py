@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.settings_sources import (
     NOT_SETTINGS,
     SettingsError,

@@ -17,7 +17,7 @@ from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
 from worker.broker.batches import bound_batches
 from worker.broker.topics import dead_letters_max_message_bytes
 from worker.errors import StopError
-from worker.settings import KafkaSettings
+from worker.settings.kafka import KafkaSettings
 
 MAX_POLL_RECORDS = 64
 """At 200 KB an image, 13 MB: what one poll may add to what is in flight above the limit."""

@@ -4,7 +4,7 @@ from worker.broker.admin import admin, until_answered
 from worker.broker.clients import connection
 from worker.broker.refusals import Who
 from worker.registry.floor import Floor, highest
-from worker.settings import KafkaSettings
+from worker.settings.kafka import KafkaSettings
 
 
 def read_floor(settings: KafkaSettings, space: str) -> Floor | None:

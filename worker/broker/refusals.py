@@ -13,7 +13,7 @@ from typing import Any, Self
 import kafka.errors as errors
 
 from worker.errors import StopError
-from worker.settings import KafkaSettings
+from worker.settings.kafka import KafkaSettings
 
 _MANAGER_LOG = "kafka.net.manager"
 """Where the client says why a connection failed; its exceptions do not."""

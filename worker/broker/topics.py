@@ -15,7 +15,7 @@ from kafka.errors import for_code
 from worker.broker.admin import admin
 from worker.errors import StopError
 from worker.events.image_event import MAX_IMAGE_BYTES
-from worker.settings import HEADROOM_BYTES
+from worker.settings.delivery import HEADROOM_BYTES
 
 DEFAULT_PREFIX = "latentprint."
 DEFAULT_PARTITIONS = 12

@@ -25,7 +25,8 @@ from fingerprint_db.registry import Registry
 from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason, Redis
 from worker.errors import StopError
 from worker.registry.start import open_registry
-from worker.settings import MEBIBYTE, Settings
+from worker.settings.group import MEBIBYTE
+from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
 

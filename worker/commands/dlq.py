@@ -19,7 +19,7 @@ from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
 from worker.commands.stream import client_of, settings_of
 from worker.errors import StopError
 from worker.events.cloudevents import readable
-from worker.settings import Settings
+from worker.settings.settings import Settings
 
 Places = Annotated[
     list[str] | None,

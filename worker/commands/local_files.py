@@ -30,7 +30,7 @@ from worker.enrol.hints import hints_of
 from worker.errors import StopError
 from worker.registry.start import emptiness, open_registry
 from worker.registry.view import RegistryView
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
 

@@ -17,7 +17,7 @@ from fingerprint_db.calibration import Calibration
 from fingerprint_db.errors import RegistryError
 from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.errors import StopError
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.settings_sources import load_settings, variable
 
 

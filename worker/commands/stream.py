@@ -23,7 +23,7 @@ from worker.commands.submit import DEFAULT_SOURCE, Summary, submit
 from worker.commands.watch import Watched, watch
 from worker.commands.watch_lines import line
 from worker.errors import StopError
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 
 _PLAIN_PROGRESS_S = 10.0

@@ -20,7 +20,9 @@ from worker.extractor.extract import BlockExtractor
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
-from worker.settings import MEBIBYTE, DecisionSettings, DecodeSettings, Settings
+from worker.settings.group import MEBIBYTE
+from worker.settings.images import DecisionSettings, DecodeSettings
+from worker.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from worker.errors import StopError
 from worker.registry.follower import RegistryFollower
-from worker.settings import RedisSettings
+from worker.settings.redis import RedisSettings
 
 _ASK_AGAIN_S = 1.0
 _LOOK_S = 0.1

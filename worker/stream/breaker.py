@@ -17,7 +17,7 @@ import structlog
 
 from worker.errors import RejectError, StopError
 from worker.metrics import Figures
-from worker.settings import DeliverySettings
+from worker.settings.delivery import DeliverySettings
 from worker.telemetry import Log
 
 QUARANTINED = "quarantined"

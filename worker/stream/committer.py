@@ -10,7 +10,7 @@ from kafka.structs import TopicPartition
 from worker.errors import RetryError, StopError
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
-from worker.settings import DeliverySettings
+from worker.settings.delivery import DeliverySettings
 from worker.stream.answers import Answer, Verdicted
 from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership, Prefix

@@ -31,7 +31,8 @@ from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.metrics import Figures
-from worker.settings import MEBIBYTE, Settings
+from worker.settings.group import MEBIBYTE
+from worker.settings.settings import Settings
 from worker.stream.answers import Answer, records_of
 from worker.stream.breaker import Breaker
 from worker.stream.committer import CommitThread

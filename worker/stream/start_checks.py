@@ -18,7 +18,8 @@ from worker.broker.topics import (
     images_max_message_bytes,
 )
 from worker.errors import StopError
-from worker.settings import HEADROOM_BYTES, Settings
+from worker.settings.delivery import HEADROOM_BYTES
+from worker.settings.settings import Settings
 
 LOWEST_CLIENT = (3, 0, 12)
 FIRST_UNTRIED_CLIENT = (3, 1)

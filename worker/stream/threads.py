@@ -17,7 +17,7 @@ from worker.events.image_event import ImageEvent, parse_image_event
 from worker.judge.judged import Judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
-from worker.settings import DecodeSettings, ExtractSettings
+from worker.settings.images import DecodeSettings, ExtractSettings
 from worker.stream.answers import Answer, Verdicted
 from worker.stream.breaker import Breaker, sender_of, sender_of_headers
 from worker.stream.in_flight import InFlight, Ownership

@@ -10,7 +10,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import OutgoingRecord
-from worker.settings import KafkaSettings
+from worker.settings.kafka import KafkaSettings
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership, Prefix
 from worker.stream.positions import with_topic_id

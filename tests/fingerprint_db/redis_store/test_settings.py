@@ -14,7 +14,7 @@ from fingerprint_db.redis_store.settings import (
     read_redis_settings,
 )
 from fingerprint_db.settings_sources import services_state_file
-from worker.settings import RedisSettings
+from worker.settings.redis import RedisSettings
 
 
 @pytest.fixture

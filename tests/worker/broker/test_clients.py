@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 from worker.broker import clients
 from worker.broker.clients import WorkerProducer, new_consumer, new_producer, slot_name
 from worker.errors import StopError
-from worker.settings import KafkaSettings
+from worker.settings.kafka import KafkaSettings
 
 
 def producer(broker: RunningKafka, group: str) -> WorkerProducer:

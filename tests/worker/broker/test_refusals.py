@@ -30,7 +30,8 @@ from worker.broker.topics import Topics, create_topics
 from worker.commands.dead_letter_queue import kept_letters
 from worker.commands.watch import watch
 from worker.errors import StopError
-from worker.settings import KafkaSettings, Settings
+from worker.settings.kafka import KafkaSettings
+from worker.settings.settings import Settings
 from worker.stream.start_checks import check_start
 
 PREFIX = "sec."

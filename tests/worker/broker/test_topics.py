@@ -19,7 +19,7 @@ from worker.broker.topics import (
 )
 from worker.commands import stream as cli_stream
 from worker.errors import StopError
-from worker.settings import HEADROOM_BYTES
+from worker.settings.delivery import HEADROOM_BYTES
 
 DAY_MS = 24 * 60 * 60 * 1000
 

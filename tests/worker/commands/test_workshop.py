@@ -11,7 +11,7 @@ from worker.commands.workshop import decision_policy, decode_limits
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.regions import RegionReading
 from worker.judge.policy import load_policy
-from worker.settings import DecisionSettings, DecodeSettings
+from worker.settings.images import DecisionSettings, DecodeSettings
 
 
 def test_the_age_in_the_settings_is_the_policys() -> None:

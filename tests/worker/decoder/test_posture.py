@@ -8,7 +8,8 @@ import pytest
 
 from worker.decoder.posture import check_posture
 from worker.errors import StopError
-from worker.settings import LoggingSettings, Settings
+from worker.settings.seen import LoggingSettings
+from worker.settings.settings import Settings
 from worker.telemetry import configure_logging
 
 FULL = {"seccomp": True, "memory": True, "landlock": True}

@@ -24,7 +24,7 @@ from worker.errors import StopError
 from worker.registry.floor import Floor
 from worker.registry.follower import RegistryFollower
 from worker.registry.start import await_redis, emptiness, start_following
-from worker.settings import RedisSettings
+from worker.settings.redis import RedisSettings
 
 WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 

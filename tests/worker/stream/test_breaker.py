@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from worker.errors import RejectError, StopError
 from worker.metrics import Figures
-from worker.settings import DeliverySettings
+from worker.settings.delivery import DeliverySettings
 from worker.stream.breaker import Breaker, Place, sender_of, sender_of_headers
 
 LIMITS = DeliverySettings(

@@ -10,7 +10,7 @@ from worker.errors import RetryError
 from worker.events.cloudevents import Origin
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
-from worker.settings import DeliverySettings
+from worker.settings.delivery import DeliverySettings
 from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
 from worker.stream.committer import CommitThread

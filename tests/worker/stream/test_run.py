@@ -11,7 +11,7 @@ from kafka.errors import FencedInstanceIdError, NotCoordinatorError
 from structlog.testing import capture_logs
 
 from worker.errors import StopError
-from worker.settings import Settings
+from worker.settings.settings import Settings
 from worker.stream import run
 from worker.stream.answers import Answer
 from worker.stream.in_flight import Ownership

@@ -17,7 +17,8 @@ from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
-from worker.settings import DecodeSettings, DeliverySettings, ExtractSettings
+from worker.settings.delivery import DeliverySettings
+from worker.settings.images import DecodeSettings, ExtractSettings
 from worker.stream import threads
 from worker.stream.answers import Answer, Verdicted
 from worker.stream.breaker import Breaker

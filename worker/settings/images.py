@@ -1,0 +1,71 @@
+"""What one image may cost, how it is extracted, and from scores to outcomes."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from worker.settings.group import MEBIBYTE, Count, Group, Seconds
+
+
+class DecodeSettings(Group):
+    """What one image may cost in the sandboxed decoders."""
+
+    processes: int = Field(
+        default=2, ge=1, le=256, description="decoder children; about one a core"
+    )
+    max_image_bytes: int = Field(
+        default=10 * MEBIBYTE,
+        ge=1024,
+        description="bytes; the one size limit, held by the topics too",
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=65_536, description="pixels; larger images are refused unread"
+    )
+    memory_mib: int = Field(
+        default=1024, ge=64, description="MiB; what decoding one image may allocate"
+    )
+    cpu_s: Seconds = Field(default=2.0, description="s of processor time for one image")
+    images_per_child: Count = Field(
+        default=16,
+        description="images; of one source alone; 1: no image is decoded where another was",
+    )
+    sandbox: Literal["required", "warn"] = Field(
+        default="required",
+        description="warn decodes without a full sandbox; only for images you trust",
+    )
+
+
+class ExtractSettings(Group):
+    """The extractor bundle and its batches."""
+
+    bundle: Path | None = Field(
+        default=None, description="folder of the bundle; empty: the one inside"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where torch computes"
+    )
+    batch_max_images: int = Field(
+        default=16, ge=1, le=1024, description="images in one micro-batch"
+    )
+    batch_wait_ms: float = Field(
+        default=20.0,
+        ge=0,
+        le=10_000,
+        description="ms; how long a batch waits to fill; adds to every latency",
+    )
+    batch_deadline_s: Seconds = Field(
+        default=120.0, description="s; a batch that takes longer ends the process"
+    )
+
+
+class DecisionSettings(Group):
+    """From scores to outcomes."""
+
+    policy: Path | None = Field(
+        default=None, description="TOML of the policy; empty: the one inside"
+    )
+    max_registry_age_s: Seconds | None = Field(
+        default=None,
+        description="s; an older registry view gives undetermined; empty: what the policy says",
+    )
