@@ -51,7 +51,7 @@ bench: setup ## measure throughput side by side; writes benchmarks/results/
 
 lock: ## compile requirements.lock anew from pyproject.toml
 	@test -x $(UV) || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
-	@$(UV) pip compile pyproject.toml --extra demo --extra train --extra dev --universal \
+	@$(UV) pip compile pyproject.toml --extra otel --extra demo --extra train --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	  --custom-compile-command 'make lock' -o requirements.lock
 
