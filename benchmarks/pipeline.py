@@ -27,14 +27,14 @@ from training.histories.encodings import Encoding, write
 from training.zoo.catalog import CATALOG
 from training.zoo.generate import generate, load_generator
 from worker.broker.topics import Topics, create_topics
-from worker.commands.submit import submit
-from worker.commands.watch import watch
 from worker.decoder.decode import DecodedImage
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.extractor.bundle import ZOO_EXPORT, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.judge.attribute import Matcher
+from worker.outside.submit import submit
+from worker.outside.watch import watch
 
 IMAGES = 2_000
 BATCH = 16

@@ -39,7 +39,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker/extractor/blocks"},
         {"worker/extractor", "worker/broker"},
         {"worker/judge", "worker/enrol"},
-        {"worker/stream", "worker/explain", "worker/calibrate"},
+        {"worker/stream", "worker/explain", "worker/calibrate", "worker/outside"},
         {"worker/commands"},
         {"worker/documents"},
     ],
@@ -68,6 +68,7 @@ MAY_KNOW = {
     "kafka": {
         "worker/broker",
         "worker/stream",
+        "worker/outside",
         "worker/commands",
         "training/demo",
         "deploy/services",

@@ -12,10 +12,10 @@ from training.demo.accounting import Account, Answer, Place, read_answer
 from training.demo.plan import PlannedEvent
 from worker.broker.clients import new_sender
 from worker.broker.topics import Topics, images_max_message_bytes
-from worker.commands.watch import Watched, watch
 from worker.errors import StopError
 from worker.events.cloudevents import binary_headers
 from worker.events.records import IMAGE_TYPE
+from worker.outside.watch import Watched, watch
 
 SOURCE = "/latentprint/demo"
 _ANSWER_S = 30.0

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from fingerprint_db.names import printable
 from training.demo.accounting import OUTCOMES, Answer, SourceRow, Summary
-from worker.commands.watch import Watched
-from worker.commands.watch_lines import line
+from worker.outside.watch import Watched
+from worker.outside.watch_lines import line
 
 _PLAIN_EVERY_S = 5.0
 _LIVE_EVERY_S = 0.15

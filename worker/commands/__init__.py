@@ -6,13 +6,10 @@ workshop           bundle, policy, decoders and registry, built from the setting
 
 run                latentprint run; supervisor watches several slots
 stream             latentprint submit, watch, topics
-submit             files become events, at a rate
-watch, watch_lines verdicts and dead letters, one line each
 local_files        latentprint scan, explain, register
 scan               verdicts for local files
 explain            one of them as a page
 pool               latentprint pool: verdicts of one account or folder, taken together
 calibrate          latentprint registry calibrate: a tenant's own photographs
 dlq                latentprint dlq
-dead_letter_queue  dead letters listed, redriven, discarded
 """

@@ -14,11 +14,11 @@ from rich.table import Table
 from fingerprint_db.commands.listing import columns
 from fingerprint_db.names import author_of, printable
 from worker.broker.topics import Topics
-from worker.commands.dead_letter_queue import Action, Kept, Place, State, kept_letters, settle
 from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason
 from worker.commands.stream import client_of, settings_of
 from worker.errors import StopError
 from worker.events.cloudevents import readable
+from worker.outside.dead_letter_queue import Action, Kept, Place, State, kept_letters, settle
 from worker.settings.settings import Settings
 
 Places = Annotated[

@@ -23,11 +23,11 @@ from fingerprint_db.names import author_of, check_name, model_id_of, printable
 from fingerprint_db.registry import Registry
 from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
-from worker.commands.watch import Watched
-from worker.commands.watch_lines import line
 from worker.enrol.gate_text import print_gate
 from worker.enrol.hints import hints_of
 from worker.errors import StopError
+from worker.outside.watch import Watched
+from worker.outside.watch_lines import line
 from worker.registry.start import emptiness, open_registry
 from worker.registry.view import RegistryView
 from worker.settings.settings import Settings

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from worker.commands.watch import rejected_document
 from worker.decoder.decode import DecodedImage
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.enrol.in_order import in_order
@@ -17,6 +16,7 @@ from worker.events.image_event import ImageEvent
 from worker.events.records import PROJECT_NAMESPACE
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
+from worker.outside.watch import rejected_document
 from worker.registry.view import RegistryView
 
 SCAN_TOPIC = "scan"

@@ -19,10 +19,10 @@ from fingerprint_db.names import printable
 from worker.broker.clients import connection
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
 from worker.commands.options import Brokers, Config, Json, Prefix
-from worker.commands.submit import DEFAULT_SOURCE, Summary, submit
-from worker.commands.watch import Watched, watch
-from worker.commands.watch_lines import line
 from worker.errors import StopError
+from worker.outside.submit import DEFAULT_SOURCE, Summary, submit
+from worker.outside.watch import Watched, watch
+from worker.outside.watch_lines import line
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from worker.broker.topics import Topics
-from worker.commands.dead_letter_queue import Decision
 from worker.events.attributes import MAX_ATTRIBUTE_BYTES
 from worker.events.cloudevents import SPEC_VERSION
 from worker.events.dead_letter import MAX_MESSAGE_BYTES, PREFIX
@@ -25,6 +24,7 @@ from worker.events.records import (
     FingerprintRecord,
     Verdict,
 )
+from worker.outside.dead_letter_queue import Decision
 
 FOLDER = Path(__file__).parents[1] / "events" / "schemas"
 RECORDS: dict[str, type[BaseModel]] = {

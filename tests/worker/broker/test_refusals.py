@@ -27,9 +27,9 @@ from worker.broker.admin import admin, require_topics, until_answered
 from worker.broker.group_floor import read_floor
 from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics, create_topics
-from worker.commands.dead_letter_queue import kept_letters
-from worker.commands.watch import watch
 from worker.errors import StopError
+from worker.outside.dead_letter_queue import kept_letters
+from worker.outside.watch import watch
 from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
 from worker.stream.start_checks import check_start

@@ -15,11 +15,11 @@ from tests.topic_names import TopicNames
 from tests.worker.broker.reading import read_all
 from worker.broker.admin import admin
 from worker.commands import stream as cli_stream
-from worker.commands.submit import Delivery, Pace, Summary, submit
 from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, find_image_files
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord, subject_bytes
 from worker.events.image_event import ImageEvent, parse_image_event
+from worker.outside.submit import Delivery, Pace, Summary, submit
 
 NO_STATE = {"LATENTPRINT_STATE": "/nonexistent/services.json"}
 

@@ -23,12 +23,12 @@ from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 from worker.broker.topics import Topics
 from worker.commands import stream as cli_stream
-from worker.commands.watch import Watched, describe, watch
-from worker.commands.watch_lines import line
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, OutgoingRecord, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.records import Alert, Verdict, outgoing
+from worker.outside.watch import Watched, describe, watch
+from worker.outside.watch_lines import line
 
 EXAMPLES = Path(__file__).parents[1] / "events" / "examples"
 TOPICS = Topics("t.")

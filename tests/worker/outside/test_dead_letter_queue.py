@@ -15,13 +15,13 @@ from deploy.services.kafka import RunningKafka
 from tests.scenarios import oracle
 from tests.topic_names import TopicNames
 from worker.broker.topics import Topics
-from worker.commands import dead_letter_queue
 from worker.commands import dlq as cli_dlq
-from worker.commands.dead_letter_queue import TRANSACTIONAL_ID, Place, kept_letters, settle
 from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
 from worker.events.redrive import first_record
+from worker.outside import dead_letter_queue
+from worker.outside.dead_letter_queue import TRANSACTIONAL_ID, Place, kept_letters, settle
 
 HEADERS = (("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("x", b"\xff"), ("nothing", None))
 

@@ -1,0 +1,7 @@
+"""Beside the worker, on the same topics: who sends events and who reads what came of them.
+
+submit             files become events, at a rate
+watch              verdicts and dead letters, as they come
+watch_lines        one line each
+dead_letter_queue  dead letters listed, redriven, discarded
+"""
