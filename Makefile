@@ -55,8 +55,8 @@ lock: ## compile requirements.lock anew from pyproject.toml
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	  --custom-compile-command 'make lock' -o requirements.lock
 
-schemas: setup ## write the JSON Schemas, the AsyncAPI document and docs/commands.md anew
-	@$(BIN)/python -m worker.documents.write_schemas && $(BIN)/python -m worker.documents.write_commands
+schemas: setup ## write the JSON Schemas, the AsyncAPI document, docs/commands.md and the table of figures anew
+	@$(BIN)/python -m worker.documents.write_schemas && $(BIN)/python -m worker.documents.write_commands && $(BIN)/python -m worker.documents.write_figures
 
 clean: ## remove the environment and everything generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

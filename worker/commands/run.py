@@ -107,7 +107,7 @@ def run_slot(
 
     # Before what takes long to load: most starts that fail, fail here. `run` asks again, and warns.
     check_start(settings, lambda warning: None)
-    figures = Figures()
+    figures = Figures(slot=settings.kafka.slot)
     if settings.metrics.listen is not None:
         figures.listen(settings.metrics.listen, settings.kafka.slot)
     with ExitStack() as stack:

@@ -9,6 +9,7 @@
     threads             decode threads and the inference thread
     answers             a verdict or a dead letter, and the records that say so
     committer           when to commit
+    counted             what the figures say of what was committed
     transaction         in which order, and what follows a doubt
 
 Beside the way:

@@ -150,7 +150,6 @@ class Breaker:
         """
         with self._lock:
             if code == QUARANTINED:
-                self._figures.add("events_quarantined")
                 return
             if sender in self._quarantined:
                 self._count_quarantined(sender, place, rejected=code is not None)
@@ -195,6 +194,7 @@ class Breaker:
         self._quarantined[sender] = _Quarantine(now + limits.quarantine_s)
         del self._senders[sender]
         self._stream.forget(sender)
+        self._figures.add("quarantines")
         self._figures.set("senders_quarantined", len(self._quarantined))
         self._log.error(
             "quarantine",

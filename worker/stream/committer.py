@@ -11,8 +11,9 @@ from worker.errors import RetryError, StopError
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
 from worker.settings.delivery import DeliverySettings
-from worker.stream.answers import Answer, Verdicted
+from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
+from worker.stream.counted import count_answers
 from worker.stream.in_flight import Ownership, Prefix
 from worker.stream.log_lines import log_commit
 from worker.stream.transaction import GIVE_UP_S, Publisher
@@ -79,20 +80,9 @@ class CommitThread:
             return
         self._doubts = 0
         events = len(committed.results)
-        letters = sum(isinstance(answer, DeadLetter) for answer in committed.results)
-        flagged = sum(
-            isinstance(answer, Verdicted) and answer.judged.verdict.flagged
-            for answer in committed.results
-        )
-        self._figures.add("events_committed", events)
-        self._figures.add("dead_letters", letters)
-        self._figures.add("verdicts", events - letters)
-        self._figures.add("flagged", flagged)
-        self._figures.add("transactions")
-        self._figures.add("commit_seconds", committed.seconds)
-        in_flight, held = self._ownership.in_flight
-        self._figures.set("in_flight_records", in_flight)
-        self._figures.set("in_flight_bytes", held)
+        count_answers(self._figures, committed.results)
+        self._figures.observe("commit_seconds", committed.seconds)
+        in_flight, _ = self._ownership.in_flight
         log_commit(
             self._log,
             events=events,

@@ -78,7 +78,7 @@ def run(
     is not committed then is read again after a restart.
     """
     log: Log = structlog.get_logger("worker")
-    figures = figures or Figures()
+    figures = figures or Figures(slot=settings.kafka.slot)
     kafka, delivery = settings.kafka, settings.delivery
     topics = Topics(prefix=kafka.prefix)
     facts = check_start(settings, lambda warning: log.warning("startup", warning=warning))
@@ -91,6 +91,7 @@ def run(
     ownership: Ownership[Answer] = Ownership(
         max_records=delivery.max_in_flight_records, max_bytes=delivery.max_in_flight_mib * MEBIBYTE
     )
+    figures.before_reading(lambda: _show_in_flight(figures, ownership))
     poller = Poller(
         new_consumer=lambda: new_consumer(kafka, max_image_bytes=max_image_bytes),
         topics=topics,
@@ -172,6 +173,12 @@ def run(
             on_ready=on_ready,
             wait=threading.Event().wait,
         )
+
+
+def _show_in_flight(figures: Figures, ownership: Ownership[Answer]) -> None:
+    records, held = ownership.in_flight
+    figures.set("in_flight_records", records)
+    figures.set("in_flight_bytes", held)
 
 
 def _close(ending: ExitStack, log: Log, what: str, call: Callable[[], None]) -> None:

@@ -276,8 +276,7 @@ class WorkThreads:
                 finished.append((decoded.entry, letter, decoded.entry.size))
         self._ownership.finish(finished)
         seconds = time.monotonic() - started
-        self._figures.add("batches")
-        self._figures.add("judge_seconds", seconds)
+        self._figures.observe("batch_fill_ratio", len(batch) / self._batch_max_images)
         self._figures.set("registry_revision", view.snapshot.revision if view.snapshot else 0)
         self._figures.set("registry_age_seconds", min(view.age_s, 1e9))
         log_batch(

@@ -71,5 +71,5 @@ def test_events_that_are_judged_again_after_a_doubt_do_not_trip_the_breaker() ->
     wait_for(lambda: failures or doubtful.tries == 4, "the fourth commit")
     commits.close(10.0)
     assert failures == []
-    assert figures.read()["dead_letters"] == REJECTED
+    assert figures.read()["rejects"] == REJECTED
     assert figures.read()["events_committed"] == REJECTED
