@@ -222,6 +222,11 @@ class WorkerProcess:
         self.process.send_signal(signal.SIGTERM)
         return self.wait_ended(20.0)
 
+    def leave(self) -> int:
+        """SIGUSR1, a planned scale-in, and the exit code; fails as `drain` does."""
+        self.process.send_signal(signal.SIGUSR1)
+        return self.wait_ended(20.0)
+
     def kill(self) -> None:
         """SIGKILL, if it still runs."""
         if self.process.poll() is None:

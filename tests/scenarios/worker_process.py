@@ -192,7 +192,15 @@ def main() -> None:
     configure_logging(settings.logging)
     MUTATIONS[os.environ.get(MUTATION, "")]()
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    leaving = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        if number == signal.SIGUSR1:
+            leaving.set()
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGUSR1, ask)
     registry = RedisRegistry(settings.redis.address())
     follower = RegistryFollower(
         registry,
@@ -218,6 +226,7 @@ def main() -> None:
                 follower.metadata,
             ),
             stop=stop,
+            leaving=leaving.is_set,
             failpoint=from_environment(os.environ, allowed=settings.is_local),
             on_ready=say,
         )

@@ -6,5 +6,6 @@ refusals     what Kafka refuses: settings told from outages
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made
 read_back    what a topic holds now, read once
+leaving      a slot leaves its group for good
 group_floor  what the group's committed offsets say of the registry
 """

@@ -5,6 +5,7 @@ options            every option that more than one command has
 workshop           bundle, policy, decoders and registry, built from the settings
 
 run                latentprint run; supervisor watches several slots
+leave              latentprint leave: slots that ended for good
 stream             latentprint submit, watch, topics
 local_files        latentprint scan, explain, register
 scan               verdicts for local files

@@ -2,12 +2,13 @@
 
 import typer
 
-from worker.commands import calibrate, dlq, local_files, pool, run, stream
+from worker.commands import calibrate, dlq, leave, local_files, pool, run, stream
 
 
 def contribute(app: typer.Typer) -> None:
     """Add `run` and the commands around it to the program."""
     run.contribute(app)
+    leave.contribute(app)
     stream.contribute(app)
     dlq.contribute(app)
     local_files.contribute(app)

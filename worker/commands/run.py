@@ -55,6 +55,9 @@ def run_command(
 ) -> None:
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
+    After SIGTERM a slot's partitions wait for its return. After SIGUSR1 it drains as well, and
+    leaves the group for good: others get its partitions at once.
+
     Exit codes: 0 drained, 1 stopped by an error (the breaker, a fenced slot), 2 settings or
     start-up checks, 3 Kafka or Redis out of reach, 70 unexpected error, 75 watchdog, no
     decoder child, or a device that failed.
@@ -71,13 +74,14 @@ def run_command(
     }
     settings = load_settings(environment=os.environ, flags=flags, config_file=config)
     configure_logging(settings.logging)
-    with stopping_on_signals() as stop:
+    with stopping_on_signals() as (stop, leaving):
         if slots is not None and slots > 1:
-            _supervise(settings, flags, slots, config, stop, as_json, accept_registry)
+            _supervise(settings, flags, slots, config, stop, leaving, as_json, accept_registry)
         else:
             run_slot(
                 settings,
                 stop,
+                leaving=leaving,
                 accept_registry=accept_registry,
                 on_ready=lambda: _announce("ready", settings, as_json),
             )
@@ -88,10 +92,13 @@ def run_slot(
     settings: Settings,
     stop: threading.Event,
     *,
+    leaving: threading.Event | None = None,
     accept_registry: bool = False,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """One slot with the real pipeline, on the calling thread, until `stop` is set.
+
+    Where `leaving` is set by then, it leaves the group for good.
 
     Looks at Kafka, waits for Redis, loads the bundle, proves it on its golden inputs, starts the
     sandboxed decoders, loads the registry, then joins the group.
@@ -144,6 +151,7 @@ def run_slot(
                     registry_metadata=follower.metadata,
                 ),
                 stop=stop,
+                leaving=(leaving or threading.Event()).is_set,
                 figures=figures,
                 failpoint=from_environment(os.environ, allowed=settings.is_local),
                 on_ready=on_ready,
@@ -153,22 +161,25 @@ def run_slot(
 
 
 @contextmanager
-def stopping_on_signals() -> Iterator[threading.Event]:
-    """SIGTERM and the first Ctrl-C ask for a drain; a second Ctrl-C interrupts.
+def stopping_on_signals() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Stop, and leave for good: SIGTERM and the first Ctrl-C set the first, SIGUSR1 sets both.
 
-    The main thread may ask `is_set()` but must not `wait()`: the handler runs on that thread and
-    would wait for the event's own lock.
+    A second Ctrl-C interrupts. The main thread may ask `is_set()` but must not `wait()`: the
+    handler runs on that thread and would wait for the event's own lock.
     """
-    stop = threading.Event()
+    stop, leaving = threading.Event(), threading.Event()
 
     def ask(number: int, _frame: object) -> None:
+        if number == signal.SIGUSR1:
+            leaving.set()
         stop.set()
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    asking = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, ask) for number in asking}
     try:
-        yield stop
+        yield stop, leaving
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -180,6 +191,7 @@ def _supervise(
     slots: int,
     config: Path | None,
     stop: threading.Event,
+    leaving: threading.Event,
     as_json: bool,
     accept_registry: bool,
 ) -> None:
@@ -203,7 +215,7 @@ def _supervise(
         command_of,
         range(first, first + slots),
         environment=environment,
-    ).run(stop)
+    ).run(stop, leaving)
     if code != 0:
         raise StopError(f"a slot ended with exit code {code}; its reason is above", exit_code=code)
 

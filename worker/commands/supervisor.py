@@ -52,8 +52,10 @@ class Supervisor:
         self._clock = clock
         self._log: Log = structlog.get_logger("supervisor")
 
-    def run(self, stop: threading.Event) -> int:
+    def run(self, stop: threading.Event, leaving: threading.Event | None = None) -> int:
         """Supervise until `stop` is set; 0 after a clean drain of all.
+
+        Where `leaving` is set by then, the slots are told to leave their group for good.
 
         When a slot ends with a final exit code, the others are drained and that code is returned:
         a breaker that tripped or settings that are wrong concern every slot.
@@ -69,7 +71,7 @@ class Supervisor:
                 # would wait for ever for the lock that wait() may be holding.
                 time.sleep(_TICK_S)
         finally:
-            codes = self._stop_all()
+            codes = self._stop_all(leaving is not None and leaving.is_set())
         if verdict is not None:
             return verdict
         return next((code for code in codes if code != 0), 0)
@@ -123,11 +125,11 @@ class Supervisor:
         slot.pause_s = min(LONGEST_PAUSE_S, slot.pause_s * 2)
         return None
 
-    def _stop_all(self) -> list[int]:
-        """SIGTERM to all, wait for the drain, kill what does not end."""
+    def _stop_all(self, leaving: bool) -> list[int]:
+        """SIGTERM or SIGUSR1 to all, wait for the drain, kill what does not end."""
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGUSR1 if leaving else signal.SIGTERM)
         end = self._clock() + KILL_AFTER_S
         codes = []
         for process in running:

@@ -27,6 +27,7 @@ import structlog
 from kafka.errors import FencedInstanceIdError, KafkaError, RetriableError
 
 from worker.broker.clients import new_consumer, new_producer
+from worker.broker.leaving import leave_group
 from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics
 from worker.errors import StopError
@@ -55,6 +56,9 @@ FIRST_POLL_PAUSE_S, LONGEST_POLL_PAUSE_S = 0.1, 2.0
 
 THREADS_CLOSE_S = 2.0
 
+LEAVE_S = 3.0
+"""What a planned scale-in waits for the coordinator; the drain and this end within 20 s."""
+
 RIVAL_SESSIONS = 3
 """A rival for the slot fences this worker again within so many sessions; an outage does not."""
 
@@ -67,15 +71,18 @@ def run(
     work: Work,
     *,
     stop: threading.Event,
+    leaving: Callable[[], bool] = lambda: False,
     figures: Figures | None = None,
     failpoint: Failpoint = lambda name: None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run one slot on the calling thread until `stop` is set; returns after the drain.
 
-    `on_ready` is called once, when the group has been joined. Raises StopError when a start-up
-    check refuses, the breaker trips, Kafka stays away, or another process has this slot; whatever
-    is not committed then is read again after a restart.
+    Where `leaving` says so at the end, the slot leaves the group, and its partitions move at once;
+    otherwise they wait for its return. `on_ready` is called once, when the group has been joined.
+
+    Raises StopError when a start-up check refuses, the breaker trips, Kafka stays away, or another
+    process has this slot; whatever is not committed then is read again after a restart.
     """
     log: Log = structlog.get_logger("worker")
     figures = figures or Figures(slot=settings.kafka.slot)
@@ -145,6 +152,7 @@ def run(
         ending.callback(lambda: log.info("stopped", **figures.read()))
         closing = partial(_close, ending, log)
         closing("watchdog", watchdog.close)  # last: what closes below may hang, too
+        closing("membership", lambda: _leave(settings, log) if leaving() else None)
         closing("consumer", poller.close)  # without a LeaveGroup, so a restart moves no partition
         closing("threads", lambda: threads.close(THREADS_CLOSE_S))
         closing("in_flight", ownership.discard)  # or the last rebalance would wait for commits
@@ -179,6 +187,12 @@ def _show_in_flight(figures: Figures, ownership: Ownership[Answer]) -> None:
     records, held = ownership.in_flight
     figures.set("in_flight_records", records)
     figures.set("in_flight_bytes", held)
+
+
+def _leave(settings: Settings, log: Log) -> None:
+    """Leave the group for good: this slot was scaled in."""
+    left = leave_group(settings.kafka, [settings.kafka.slot], timeout_s=LEAVE_S)
+    log.info("left_group", group=settings.kafka.group, was_member=bool(left))
 
 
 def _close(ending: ExitStack, log: Log, what: str, call: Callable[[], None]) -> None:

@@ -31,14 +31,16 @@ if not mark.exists():
 )
 
 
-def supervised(script: str, directory: Path, slots: range) -> tuple[threading.Event, list[int]]:
+def supervised(
+    script: str, directory: Path, slots: range, leaving: threading.Event | None = None
+) -> tuple[threading.Event, list[int]]:
     """Start a supervisor in a thread; the list gets its exit code."""
     stop, codes = threading.Event(), list[int]()
     supervisor = Supervisor(
         lambda slot, first: [sys.executable, "-c", script, str(directory), str(slot), str(first)],
         slots,
     )
-    threading.Thread(target=lambda: codes.append(supervisor.run(stop))).start()
+    threading.Thread(target=lambda: codes.append(supervisor.run(stop, leaving))).start()
     return stop, codes
 
 
@@ -49,6 +51,18 @@ def test_sigterm_reaches_every_slot_and_a_clean_drain_is_exit_0(tmp_path: Path) 
     wait_for(lambda: codes, "the supervisor to end")
     assert codes == [0]
     assert {path.name for path in tmp_path.glob("drained-*")} == {"drained-3", "drained-4"}
+
+
+def test_slots_that_leave_for_good_are_told_so(tmp_path: Path) -> None:
+    script = WAITS.replace("SIGTERM", "SIGUSR1")
+    leaving = threading.Event()
+    stop, codes = supervised(script, tmp_path, range(2), leaving)
+    wait_for(lambda: len(list(tmp_path.glob("started-*"))) == 2, "both slots to start")
+    leaving.set()
+    stop.set()
+    wait_for(lambda: codes, "the supervisor to end")
+    assert codes == [0]
+    assert {path.name for path in tmp_path.glob("drained-*")} == {"drained-0", "drained-1"}
 
 
 def test_a_slot_that_crashed_is_started_again(tmp_path: Path) -> None:
