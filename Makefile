@@ -55,8 +55,8 @@ lock: ## compile requirements.lock anew from pyproject.toml
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	  --custom-compile-command 'make lock' -o requirements.lock
 
-schemas: setup ## write the JSON Schemas, the AsyncAPI document, docs/commands.md and the table of figures anew
-	@$(BIN)/python -m worker.documents.write_schemas && $(BIN)/python -m worker.documents.write_commands && $(BIN)/python -m worker.documents.write_figures
+schemas: setup ## write what is made of the code anew: schemas, docs/commands.md, tables of figures and rights
+	@for page in schemas commands figures rights; do $(BIN)/python -m worker.documents.write_$$page || exit 1; done
 
 clean: ## remove the environment and everything generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from benchmarks import more_pixels_page, reliability
-from worker.documents import write_commands, write_figures
+from worker.documents import write_commands, write_figures, write_rights
 from worker.metrics import METRICS
 from worker.program import build_app
 
@@ -233,3 +233,9 @@ def test_the_page_of_more_pixels_is_made_of_the_kept_results() -> None:
     assert read(more_pixels_page.PAGE) == more_pixels_page.page(more_pixels_page.load()), (
         "run `python -m benchmarks.more_pixels_page`"
     )
+
+
+def test_the_tables_of_rights_are_made_of_the_code() -> None:
+    text = read(write_rights.FILE)
+    assert text == write_rights.document(text), "run `make schemas` and look at the difference"
+    assert text.count("| `worker` |") == 2

@@ -14,6 +14,7 @@ import typer
 
 from fingerprint_db.change import change_document
 from fingerprint_db.commands.listing import changes_text, model_document, model_text, models_text
+from fingerprint_db.commands.rights import rights
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryError, UnknownModel, WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
@@ -46,6 +47,7 @@ registry_app = typer.Typer(
 
 def contribute(app: typer.Typer) -> None:
     """Adds `registry` and its commands to the program."""
+    registry_app.command("rights")(rights)
     app.add_typer(registry_app)
 
 

@@ -92,7 +92,7 @@ def _named(error: RedisError, address: RedisAddress) -> RegistryError:
         ):
             return RegistryForbidden(
                 f"{here} refuses: {said}; give a user and password with the rights that"
-                " fingerprint_db/redis_store/keys.py lists, by redis.username and redis.password"
+                " `latentprint registry rights` prints, by redis.username and redis.password"
                 " or in the URL: redis://USER:PASSWORD@HOST:PORT/DATABASE"
             )
         case MasterDownError():

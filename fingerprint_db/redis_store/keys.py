@@ -7,8 +7,8 @@
 | latentprint:registry:SPACE:index              | hash   | permanent | one field each             |
 | latentprint:registry:SPACE:entry:DIGEST       | string | permanent | register, import; for good |
 | latentprint:registry:SPACE:changes            | stream | permanent | trimmed, see note          |
-| latentprint:registry:SPACE:calibration        | string | permanent | calibrate                  |
-| latentprint:registry:SPACE:photographs:DIGEST | string | permanent | calibrate; until forgotten |
+| latentprint:registry:SPACE:calibration        | string | permanent | calibrate, import          |
+| latentprint:registry:SPACE:photographs:DIGEST | string | permanent | as that; until forgotten   |
 
 `history` is the truth about order: its length is the revision, element i is the change of
 revision i + 1. `index` maps a model id to its row (name, status, content digest). `entry` holds
@@ -18,8 +18,8 @@ the newest `CHANGES_KEPT`, and whoever is further behind takes a new snapshot. `
 the parts of the tenant's photographs, each kept under its own SHA-256. All is written in one MULTI
 per call, so the keys must live on one Redis node (replicas are fine, Cluster is not).
 
-SPACE is the bundle's SHA-256 in hexadecimal. The worker only reads: its Redis user needs
-READER_COMMANDS on `latentprint:*`, the keeper of the registry needs WRITER_COMMANDS too.
+SPACE is the bundle's SHA-256 in hexadecimal. The worker only reads. Which user needs which of the
+commands below on which keys, `rights` makes from this table.
 """
 
 import re
@@ -64,9 +64,15 @@ class DeclaredKey:
     lifetime_s: int | None
     writers: tuple[str, ...]
 
+    @property
+    def glob(self) -> str:
+        """The pattern as Redis writes it."""
+        return self.pattern.pattern.replace("[0-9a-f]{64}", "*")
+
 
 _SPACE = r"latentprint:registry:[0-9a-f]{64}"
 _WRITES = ("register", "promote", "retire", "restore", "import")
+_CALIBRATES = ("calibrate", "import")
 
 DECLARED_KEYS = (
     DeclaredKey(re.compile(re.escape(SPACES)), "set", None, (*_WRITES, "calibrate")),
@@ -74,10 +80,8 @@ DECLARED_KEYS = (
     DeclaredKey(re.compile(rf"{_SPACE}:index"), "hash", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, _WRITES[::4]),
     DeclaredKey(re.compile(rf"{_SPACE}:changes"), "stream", None, _WRITES),
-    DeclaredKey(re.compile(rf"{_SPACE}:calibration"), "string", None, ("calibrate",)),
-    DeclaredKey(
-        re.compile(rf"{_SPACE}:photographs:[0-9a-f]{{64}}"), "string", None, ("calibrate",)
-    ),
+    DeclaredKey(re.compile(rf"{_SPACE}:calibration"), "string", None, _CALIBRATES),
+    DeclaredKey(re.compile(rf"{_SPACE}:photographs:[0-9a-f]{{64}}"), "string", None, _CALIBRATES),
 )
 
 

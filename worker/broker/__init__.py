@@ -2,6 +2,8 @@
 
 clients      consumers and producers, with the library's traps disarmed
 batches      stands in the place of the client's own: a batch costs no more memory than it may
+acls         one right on Kafka, and how it is said
+rights       who needs which: one table
 refusals     what Kafka refuses: settings told from outages
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made

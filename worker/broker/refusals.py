@@ -5,13 +5,15 @@ exit code 2, which no supervisor answers with a restart. What may pass stays a m
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import kafka.errors as errors
 
+from worker.broker.acls import Kind, Operation, Right, acl_command
 from worker.errors import StopError
 from worker.settings.kafka import KafkaSettings
 
@@ -72,7 +74,7 @@ class Who:
     @property
     def principal(self) -> str:
         """As ACLs name it."""
-        return f"User:{self.user}" if self.user else "this user"
+        return f"User:{self.user}" if self.user else "User:…"
 
 
 def refusal_of(error: BaseException, who: Who) -> StopError | None:
@@ -84,16 +86,16 @@ def refusal_of(error: BaseException, who: Who) -> StopError | None:
     return None
 
 
-def denied(who: Who, operation: str, kind: str, name: str) -> str:
-    """What to say of a right that is missing, with the command that gives it."""
-    flag = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}
-    resource = f"{flag[kind]} '{name}'" if kind in flag else "--cluster"
-    given = " ".join(f"--operation {one.strip()}" for one in operation.split("and"))
-    principal = who.principal if who.user else "User:…"
-    return (
-        f"{who.principal} has no {operation} on {kind} {name}; give it with kafka-acls.sh"
-        f" --bootstrap-server {who.brokers} --add --allow-principal {principal} {given} {resource}"
-    )
+def denied(who: Who, operations: str, kind: Kind, name: str) -> str:
+    """What to say of a right that is missing, with the command that gives it.
+
+    Several operations stand as "READ and WRITE", or "READ or WRITE" where only one is missing and
+    nobody says which.
+    """
+    words = re.findall(r"[A-Z_]{4,}", operations)
+    named = tuple(one for one in get_args(Operation) if one in words)
+    command = acl_command(who.brokers, who.principal, Right(kind, name, named))
+    return f"{who.principal} has no {operations} on {kind} {name}; give it with {command}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -115,7 +117,7 @@ def _sentence(error: BaseException, who: Who) -> str | None:
         case errors.TopicAuthorizationFailedError():
             names = error.args[0] if error.args and isinstance(error.args[0], set | list) else ()
             name = ", ".join(sorted(names)) or "that it reads or writes"
-            return denied(who, "READ (input) or WRITE (output)", "topic", name)
+            return denied(who, "READ or WRITE", "topic", name)
         case errors.GroupAuthorizationFailedError():
             return denied(who, "READ", "group", who.group or "of this worker")
         case errors.TransactionalIdAuthorizationFailedError():

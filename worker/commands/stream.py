@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fingerprint_db.names import printable
+from worker.broker.acls import acl_commands, strimzi_acls
 from worker.broker.clients import connection
+from worker.broker.rights import role, roles
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
 from worker.commands.options import Brokers, Config, Json, Prefix
 from worker.errors import StopError
@@ -30,12 +34,21 @@ _PLAIN_PROGRESS_S = 10.0
 """Without a terminal, a line now and then shows that the command is alive."""
 
 
+class RightsForm(StrEnum):
+    """How rights are printed."""
+
+    TABLE = "table"
+    KAFKA_ACLS = "kafka-acls"
+    STRIMZI = "strimzi"
+
+
 def contribute(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     app.command("submit")(submit_command)
     app.command("watch")(watch_command)
     topics_app = typer.Typer(help="Look after the topics.", no_args_is_help=True)
     topics_app.command("create")(topics_create_command)
+    topics_app.command("rights")(topics_rights_command)
 
     @topics_app.callback()
     def topics() -> None:
@@ -180,6 +193,48 @@ def topics_create_command(
             typer.echo(f"         differs, left as it is: {difference}", err=True)
         if report.alter is not None:
             typer.echo(f"         to have it as planned: {report.alter}", err=True)
+
+
+def topics_rights_command(
+    of: Annotated[str | None, typer.Option("--for", help="One role; default: all.")] = None,
+    form: Annotated[
+        RightsForm, typer.Option("--as", help="kafka-acls: commands; strimzi: YAML of a KafkaUser.")
+    ] = RightsForm.TABLE,
+    user: Annotated[
+        str, typer.Option("--user", help="Whom the commands give the rights; default: the role.")
+    ] = "",
+    brokers: Brokers = None,
+    prefix: Prefix = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Print what each role needs on Kafka, and no more. Kafka is not asked.
+
+    Exit codes: 0 printed, 2 wrong use.
+    """
+    kafka = settings_of(brokers, prefix, config).kafka
+    try:
+        chosen = (
+            roles(kafka.prefix, kafka.group)
+            if of is None
+            else (role(of, kafka.prefix, kafka.group),)
+        )
+    except KeyError as error:
+        raise StopError(f"--for: {error.args[0]}", exit_code=2) from None
+    if as_json:
+        typer.echo(json.dumps({"rights": [asdict(one) for one in chosen]}))
+        return
+    for one in chosen:
+        typer.echo(f"# {one.name}: {one.does}")
+        if form is RightsForm.STRIMZI:
+            typer.echo(strimzi_acls(one.rights), nl=False)
+        elif form is RightsForm.KAFKA_ACLS:
+            principal = f"User:{user or one.name}"
+            for command in acl_commands(kafka.brokers, principal, one.rights):
+                typer.echo(command)
+        else:
+            for right in one.rights:
+                typer.echo(f"  {right.text()}")
 
 
 def settings_of(brokers: str | None, prefix: str | None, config: Path | None) -> Settings:

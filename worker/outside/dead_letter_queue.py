@@ -19,6 +19,7 @@ from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreac
 from worker.broker.clients import WorkerProducer, new_sender
 from worker.broker.read_back import read_back
 from worker.broker.refusals import Who
+from worker.broker.rights import DLQ_TRANSACTIONAL_ID
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.events.cloudevents import RawRecord
@@ -27,9 +28,6 @@ from worker.events.image_event import MAX_IMAGE_BYTES
 
 Action = Literal["redriven", "discarded"]
 State = Literal["open", "redriven", "discarded"]
-
-TRANSACTIONAL_ID = "latentprint-dlq"
-"""One for all: of two people who decide at the same time, the second fences the first."""
 
 _BATCH = 50
 _BATCH_BYTES = 32 * 1024 * 1024
@@ -226,7 +224,7 @@ def _producer(
         max_request_bytes=dead_letters_max_message_bytes(max_image_bytes),
         request_s=CONNECT_TIMEOUT_S,
         delivery_s=CONNECT_TIMEOUT_S + 1,
-        transactional_id=f"{topics.prefix}{TRANSACTIONAL_ID}",
+        transactional_id=f"{topics.prefix}{DLQ_TRANSACTIONAL_ID}",
     )
     try:
         producer.init_transactions()

@@ -26,6 +26,7 @@ from tests.worker.broker.secured import SecuredKafka, secured_kafka
 from worker.broker.admin import admin, require_topics, until_answered
 from worker.broker.group_floor import read_floor
 from worker.broker.refusals import Who, refusal_of
+from worker.broker.rights import role
 from worker.broker.topics import Topics, create_topics
 from worker.errors import StopError
 from worker.outside.dead_letter_queue import kept_letters
@@ -46,26 +47,17 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
         yield broker
 
 
-LEAST = [
-    ("TOPIC", f"{PREFIX}images", ("READ",), False),
-    ("TOPIC", f"{PREFIX}redrives", ("READ",), False),
-    ("TOPIC", f"{PREFIX}verdicts", ("WRITE",), False),
-    ("TOPIC", f"{PREFIX}alerts", ("WRITE",), False),
-    ("TOPIC", f"{PREFIX}dead-letters", ("WRITE",), False),
-    ("TOPIC", f"{PREFIX}fingerprints", ("WRITE",), False),
-    ("TOPIC", f"{PREFIX}dead-letter-decisions", ("DESCRIBE",), False),
-    ("TOPIC", PREFIX, ("DESCRIBE_CONFIGS",), True),
-    ("GROUP", GROUP, ("READ",), False),
-    ("TRANSACTIONAL_ID", f"{GROUP}-", ("WRITE", "DESCRIBE"), True),
-]
-"""What docs/operations.md lists for a worker."""
-
-
 @pytest.fixture
 def least(secured: SecuredKafka) -> SecuredKafka:
     """The user `worker` has exactly the least rights, until the test takes one."""
-    for kind, name, operations, prefixed in LEAST:
-        secured.give("worker", kind, name, *operations, prefixed=prefixed)
+    for right in role("worker", PREFIX, GROUP).rights:
+        secured.give(
+            "worker",
+            right.kind.upper().replace(" ", "_"),
+            right.name,
+            *right.operations,
+            prefixed=right.prefixed,
+        )
     return secured
 
 

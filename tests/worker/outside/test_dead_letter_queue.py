@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from deploy.services.kafka import RunningKafka
 from tests.scenarios import oracle
 from tests.topic_names import TopicNames
+from worker.broker.rights import DLQ_TRANSACTIONAL_ID
 from worker.broker.topics import Topics
 from worker.commands import dlq as cli_dlq
 from worker.errors import StopError
@@ -21,7 +22,7 @@ from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter, read_dead_letter
 from worker.events.redrive import first_record
 from worker.outside import dead_letter_queue
-from worker.outside.dead_letter_queue import TRANSACTIONAL_ID, Place, kept_letters, settle
+from worker.outside.dead_letter_queue import Place, kept_letters, settle
 
 HEADERS = (("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("x", b"\xff"), ("nothing", None))
 
@@ -158,7 +159,7 @@ def test_two_who_decide_at_once_do_not_both_write(kafka: RunningKafka, names: To
         """Someone else begins once this command has begun."""
         rival = KafkaProducer(
             bootstrap_servers=kafka.brokers,
-            transactional_id=f"{names.prefix}{TRANSACTIONAL_ID}",
+            transactional_id=f"{names.prefix}{DLQ_TRANSACTIONAL_ID}",
             retry_backoff_ms=10,
         )
         rival.init_transactions()

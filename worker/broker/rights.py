@@ -1,0 +1,102 @@
+"""Who needs which rights on Kafka: one table, from which pages, commands and manifests are printed.
+
+A role is one program, or one person's errand; a user may have several. Least means least: with
+exactly these a role does all of its work on a secured broker
+(`tests/worker/broker/test_refusals.py`). READ and WRITE imply DESCRIBE.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worker.broker.acls import Operation, Right
+from worker.broker.topics import DEFAULT_PREFIX, Topics
+from worker.settings.kafka import KafkaSettings
+
+DEFAULT_GROUP: str = KafkaSettings.model_fields["group"].default
+DLQ_TRANSACTIONAL_ID = "latentprint-dlq"
+"""After the prefix. One for all: of two people who decide at once, the second fences the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A name to ask for it by, what it does, and what it needs for that."""
+
+    name: str
+    does: str
+    rights: tuple[Right, ...]
+
+
+def roles(prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> tuple[Role, ...]:
+    """Every role, with the names that these settings give."""
+    topics = Topics(prefix)
+    return (
+        Role(
+            "worker",
+            "`latentprint run`",
+            (
+                *_on(topics.inputs, "READ"),
+                *_on(topics.outputs, "WRITE"),
+                Right("topic", topics.decisions, ("DESCRIBE",)),
+                Right("topic", prefix, ("DESCRIBE_CONFIGS",), prefixed=True),
+                Right("group", group, ("READ",)),
+                Right("transactional id", f"{group}-", ("WRITE", "DESCRIBE"), prefixed=True),
+            ),
+        ),
+        Role(
+            "checks",
+            "beside `worker`: what every check of `run` and `doctor` needs; without, they are"
+            " named as not made",
+            (
+                Right("cluster", "kafka-cluster", ("DESCRIBE_CONFIGS",)),
+                Right("topic", "__transaction_state", ("DESCRIBE", "DESCRIBE_CONFIGS")),
+            ),
+        ),
+        Role(
+            "topics",
+            "`latentprint topics create`",
+            (Right("topic", prefix, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"), prefixed=True),),
+        ),
+        Role("producer", "`latentprint submit`, uploads", _on((topics.images,), "WRITE")),
+        Role(
+            "reader",
+            "`latentprint watch`: verdicts and dead letters",
+            _on((topics.verdicts, topics.dead_letters), "READ"),
+        ),
+        Role(
+            "alerts-reader",
+            "`latentprint watch --alerts`",
+            _on((topics.alerts,), "READ"),
+        ),
+        Role(
+            "dlq-reader",
+            "`latentprint dlq ls` and `show`",
+            _on((topics.dead_letters, topics.decisions), "READ"),
+        ),
+        Role(
+            "dlq",
+            "`latentprint dlq redrive` and `discard`, and all that `dlq-reader` may",
+            (
+                Right("topic", topics.dead_letters, ("READ",)),
+                Right("topic", topics.decisions, ("READ", "WRITE")),
+                Right("topic", topics.redrives, ("WRITE",)),
+                Right("transactional id", f"{prefix}{DLQ_TRANSACTIONAL_ID}", ("WRITE", "DESCRIBE")),
+            ),
+        ),
+        Role(
+            "calibrator",
+            "`latentprint registry calibrate --from-stream`",
+            _on((topics.fingerprints,), "READ"),
+        ),
+    )
+
+
+def role(name: str, prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> Role:
+    """The role of this name; KeyError with the names there are."""
+    found = {one.name: one for one in roles(prefix, group)}
+    if name not in found:
+        raise KeyError(f"no role {name!r}; there are {', '.join(found)}")
+    return found[name]
+
+
+def _on(names: Iterable[str], operation: Operation) -> tuple[Right, ...]:
+    return tuple(Right("topic", name, (operation,)) for name in names)
