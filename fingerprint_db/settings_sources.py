@@ -134,9 +134,17 @@ def _read_file(
             if at in known:
                 values[at] = Found(value, str(path))
             else:
-                dotted = ".".join(at)
-                close = suggestion(dotted, map(".".join, known))
-                mistakes.append(f"{dotted} in {path}: no such setting{close}")
+                close = _meant(at, known)
+                mistakes.append(
+                    f"{'.'.join(at)} in {path}: no such setting{close}; remove or correct it"
+                )
+
+
+def _meant(at: SettingPath, known: Collection[SettingPath]) -> str:
+    """Which setting a name in a file may stand for: one written alike, or one of another table."""
+    close = suggestion(".".join(at), map(".".join, known))
+    elsewhere = [".".join(path) for path in known if path[-1] == at[-1]]
+    return close or (f", did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
 def _read_environment(

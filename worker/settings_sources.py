@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+_MOST_SHOWN = 200
+"""Signs of a value in a message: enough for a path, too few for a file that was pasted."""
+
+
 class SettingsError(StopError):
     """One or more settings are wrong; the message lists all of them."""
 
@@ -142,4 +146,5 @@ def _shown(value: object, field: FieldInfo | None) -> str:
         return "***"
     if isinstance(value, str) and "@" in value:
         return repr(masked(value))
-    return repr(value)
+    shown = repr(value)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"

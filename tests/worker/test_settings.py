@@ -71,13 +71,13 @@ def test_all_mistakes_are_reported_together_with_value_source_and_expectation(
     )
     found = mistakes(env, config)
     assert found == [
-        f"kafka.slots in {config}: no such setting, did you mean kafka.slot?",
+        f"kafka.slots in {config}: no such setting, did you mean kafka.slot?; remove or correct it",
         "LATENTPRINT_KAFKA__BROKER: no such setting, did you mean LATENTPRINT_KAFKA__BROKERS?;"
         " unset or correct it",
         "LATENTPRINT_KAFKA__BROKERS='localhost' (environment): expected host:port[,host:port…],"
         " 'localhost' is none",
         "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): expected 'auto', 'cpu' or 'cuda'",
-        f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): expected greater than or equal to 1",
+        f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): expected at least 1",
     ]
 
 

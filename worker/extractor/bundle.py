@@ -220,7 +220,8 @@ def _checked(raw: bytes, path: Path) -> BundleDocument:
     except ValidationError as error:
         raise StopError(
             f"{path / DOCUMENT} is no bundle document:"
-            f" {sentences(error, BundleDocument.model_fields)}",
+            f" {sentences(error, BundleDocument.model_fields)}; export the bundle again or restore"
+            " it",
             exit_code=2,
         ) from error
     except ValueError as error:  # no UTF-8, or no JSON

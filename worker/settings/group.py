@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 MEBIBYTE = 1024 * 1024
 
@@ -12,6 +12,21 @@ class Group(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `slot = true` of a file, which would count as 1."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation in (int, float):
+            raise ValueError("expected a number")
+        return value
 
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+
+MOST_SECONDS = 86_400
+"""A day: more than anything here waits, and in ms still below what Kafka's 32 bits hold."""
+
+MOST = 2**31 - 1
+"""What the 32 bits hold in which Kafka and the kernel take numbers; more ends in a traceback."""
+
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+Count = Annotated[int, Field(ge=1, le=MOST)]

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from worker.settings.group import MEBIBYTE, Count, Group, Seconds
+from worker.settings.group import MEBIBYTE, MOST, Count, Group, Seconds
 
 
 class DecodeSettings(Group):
@@ -17,13 +17,20 @@ class DecodeSettings(Group):
     max_image_bytes: int = Field(
         default=10 * MEBIBYTE,
         ge=1024,
+        le=MOST,
         description="bytes; the one size limit, held by the topics too",
     )
     max_pixels: int = Field(
-        default=100_000_000, ge=65_536, description="pixels; larger images are refused unread"
+        default=100_000_000,
+        ge=65_536,
+        le=MOST,
+        description="pixels; larger images are refused unread",
     )
     memory_mib: int = Field(
-        default=1024, ge=64, description="MiB; what decoding one image may allocate"
+        default=1024,
+        ge=64,
+        le=MOST // 1024,
+        description="MiB; what decoding one image may allocate",
     )
     cpu_s: Seconds = Field(default=2.0, description="s of processor time for one image")
     images_per_child: Count = Field(
@@ -58,6 +65,13 @@ class ExtractSettings(Group):
         default=120.0, description="s; a batch that takes longer ends the process"
     )
 
+    @field_validator("bundle")
+    @classmethod
+    def _bundle(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError("expected the folder of a bundle, with its bundle.json")
+        return value
+
 
 class DecisionSettings(Group):
     """From scores to outcomes."""
@@ -69,3 +83,10 @@ class DecisionSettings(Group):
         default=None,
         description="s; an older registry view gives undetermined; empty: what the policy says",
     )
+
+    @field_validator("policy")
+    @classmethod
+    def _policy(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("expected a TOML file like worker/judge/policy.toml")
+        return value

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from fingerprint_db.redis_store.address import masked
-from worker.settings.group import Group, Seconds
+from worker.settings.group import MOST, Group, Seconds
 
 
 class KafkaSettings(Group):
@@ -25,6 +25,7 @@ class KafkaSettings(Group):
     slot: int = Field(
         default=0,
         ge=0,
+        le=MOST,
         description="this process's place in the group; two with one slot fence each other",
     )
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(

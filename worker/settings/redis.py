@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from fingerprint_db.redis_store.address import RedisAddress, url_problem
-from worker.settings.group import Group
+from worker.settings.group import MOST_SECONDS, Group
 
 
 class RedisSettings(Group):
@@ -35,6 +35,7 @@ class RedisSettings(Group):
     start_wait_s: float = Field(
         default=60.0,
         ge=0,
+        le=MOST_SECONDS,
         description="s; how long a worker that starts waits for Redis before it gives up (exit 3)",
     )
     required: bool = Field(

@@ -111,7 +111,7 @@ def test_mistakes_are_plain_sentences_with_what_was_meant(tmp_path: Path) -> Non
     path = written(tmp_path, text)
     assert refusal(path) == (
         f"policy file {path} is wrong: alpha_name is missing; minimum_jpeg_quality: expected"
-        " greater than or equal to 1; alfa_name is not known, did you mean alpha_name?"
+        " at least 1; alfa_name is not known, did you mean alpha_name?"
     )
 
 
