@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from fingerprint_db.change import change_document
+from fingerprint_db.commands.backup_figures import write_backup_figures
 from fingerprint_db.commands.listing import changes_text, model_document, model_text, models_text
 from fingerprint_db.commands.rights import rights
 from fingerprint_db.entry_encoding import digest_of
@@ -155,6 +156,10 @@ def history(
 @registry_app.command("export")
 def export_space(
     file: Annotated[Path, typer.Argument(help="Where to write; an existing file is replaced.")],
+    textfile: Annotated[
+        Path | None,
+        typer.Option("--textfile", help="Say there when, for Prometheus' textfile collector."),
+    ] = None,
     space: Space = None,
     redis: Redis = None,
     config: Config = None,
@@ -168,6 +173,8 @@ def export_space(
         unfinished.write_bytes(data)
         unfinished.replace(file)
         written = decode_export(data)
+        if textfile is not None:
+            write_backup_figures(textfile, written, len(data))
         document = {
             "file": str(file),
             "space": digest,
