@@ -23,7 +23,7 @@ from worker.judge.policy import load_policy
 from worker.judge.verdicts import Findings, judged
 from worker.registry.view import RegistryView
 
-SPACE = "5c" * 32
+SPACE, OTHER_SPACE = "5c" * 32, "07" * 32
 BRIGHT = 128
 MAX_AGE_S = 8.0
 """Seconds past which the registry's copy is too old to decide by."""

@@ -19,7 +19,8 @@ import structlog
 from kafka.errors import KafkaError
 
 import worker.program
-from tests.scenarios.small_judge import SPACE, judge
+from tests.scenarios import small_judge
+from tests.scenarios.small_judge import judge
 from worker.broker.clients import WorkerProducer
 from worker.broker.group_floor import read_floor
 from worker.decoder import process as decoder_process
@@ -55,6 +56,9 @@ CHILD_KILLER = b"kill the decoder child"
 
 KILLED_ONCE = b"kill one decoder child"
 """A file that ends so has its first child killed, as the kernel does where memory runs out."""
+
+BRIGHT_AT = "SCENARIO_BRIGHT_AT"
+"""This variable makes it another bundle, of OTHER_SPACE: bright begins at this mean."""
 
 NO_PROCESSES = "SCENARIO_NO_PROCESSES"
 """While the file that this variable names exists, no process can be started."""
@@ -201,13 +205,17 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGUSR1, ask)
+    if BRIGHT_AT in os.environ:
+        small_judge.BRIGHT = int(os.environ[BRIGHT_AT])
+        small_judge.SPACE = small_judge.OTHER_SPACE
+    space = small_judge.SPACE
     registry = RedisRegistry(settings.redis.address())
     follower = RegistryFollower(
         registry,
-        SPACE,
+        space,
         block_s=0.2,
         retry_s=0.1,
-        floor=read_floor(settings.kafka, SPACE),
+        floor=read_floor(settings.kafka, space),
         accept=os.environ.get(ACCEPT_REGISTRY) == "yes",
     )
     follower.start()

@@ -53,7 +53,7 @@ def slot_name(settings: KafkaSettings) -> str:
 
     A random one would leave an orphaned transaction that blocks readers until it times out.
     """
-    name = f"{settings.group}-{settings.slot}"
+    name = f"{settings.member_group}-{settings.slot}"
     if not _NAME.fullmatch(name):
         raise StopError(
             f"group and slot give the name {name!r}; expected 1 to 249 of A-Z, a-z, 0-9, '.', '_',"
@@ -74,7 +74,7 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
     return KafkaConsumer(
         **connection(settings),
         client_id=slot_name(settings),
-        group_id=settings.group,
+        group_id=settings.member_group,
         group_instance_id=slot_name(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,

@@ -12,6 +12,6 @@ def read_floor(settings: KafkaSettings, space: str) -> Floor | None:
     client = connection(settings)
     del client["bootstrap_servers"]
     with admin(settings.brokers, client=client, who=Who.of(settings)) as cluster:
-        offsets = until_answered(lambda: cluster.list_group_offsets(settings.group))
-    flat = offsets.get(settings.group, offsets)
+        offsets = until_answered(lambda: cluster.list_group_offsets(settings.member_group))
+    flat = offsets.get(settings.member_group, offsets)
     return highest(space, (offset.metadata or "" for offset in flat.values()))

@@ -48,7 +48,8 @@ class Who:
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
         }
-        return cls.by(settings.brokers, client, settings.group, f"{settings.group}-{settings.slot}")
+        group = settings.member_group
+        return cls.by(settings.brokers, client, group, f"{group}-{settings.slot}")
 
     @classmethod
     def by(

@@ -34,9 +34,13 @@ _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The names of the seven topics under one prefix."""
+    """The names of the seven topics under one prefix.
+
+    A worker in shadow reads the same inputs and writes to outputs of its own.
+    """
 
     prefix: str = DEFAULT_PREFIX
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         if self.prefix and not _NAME.fullmatch(self.prefix):
@@ -47,6 +51,10 @@ class Topics:
             )
 
     @property
+    def _output(self) -> str:
+        return f"{self.prefix}shadow." if self.shadow else self.prefix
+
+    @property
     def images(self) -> str:
         """Image events: the input."""
         return f"{self.prefix}images"
@@ -54,22 +62,22 @@ class Topics:
     @property
     def verdicts(self) -> str:
         """One verdict for every image that could be read."""
-        return f"{self.prefix}verdicts"
+        return f"{self._output}verdicts"
 
     @property
     def alerts(self) -> str:
         """One alert for every flagged verdict."""
-        return f"{self.prefix}alerts"
+        return f"{self._output}alerts"
 
     @property
     def dead_letters(self) -> str:
         """Image events that will never work, as they came, with the reason."""
-        return f"{self.prefix}dead-letters"
+        return f"{self._output}dead-letters"
 
     @property
     def fingerprints(self) -> str:
         """One small record for every image fingerprint, kept for later attribution."""
-        return f"{self.prefix}fingerprints"
+        return f"{self._output}fingerprints"
 
     @property
     def redrives(self) -> str:
@@ -152,6 +160,9 @@ class TopicReport:
     alter: str | None = None
     """The command that mends what of the differences can be mended in place."""
 
+    altered: tuple[str, ...] = ()
+    """What was changed, where that was asked for."""
+
 
 def plan_topics(
     topics: Topics,
@@ -189,33 +200,43 @@ def create_topics(
     brokers: str,
     topics: Topics,
     *,
-    partitions: int = DEFAULT_PARTITIONS,
+    partitions: int | None = None,
     replication: int | None = None,
     max_image_bytes: int = MAX_IMAGE_BYTES,
+    alter: bool = False,
     client: Mapping[str, Any] | None = None,
 ) -> tuple[TopicReport, ...]:
     """Create the topics that are missing; leave the others, and report where they differ.
 
-    Returns once every partition has a leader. Raises StopError: exit code 3 where no broker
-    answers, 1 where the cluster refuses (rights, or more replicas than brokers).
+    With `alter` the others get the planned configs and, where they have fewer, the `partitions`
+    that are named; none are added unasked, since keys move then. Returns once every partition has a
+    leader. Raises StopError: exit code 3 where no broker answers, 1 where the cluster refuses
+    (rights, or more replicas than brokers).
     """
     plans = plan_topics(
-        topics, partitions=partitions, replication=replication, max_image_bytes=max_image_bytes
+        topics,
+        partitions=partitions or DEFAULT_PARTITIONS,
+        replication=replication,
+        max_image_bytes=max_image_bytes,
     )
+    growing = partitions is not None
     with admin(brokers, client=client) as connection:
         created = _create(connection, plans)
         connection.wait_for_topics([plan.name for plan in plans])
-        found = {t["name"]: t for t in connection.describe_topics([p.name for p in plans])}
-        resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
-        described = connection.describe_configs(resources, config_filter="all")
-        configs = next(iter(described.values()))
+        before = _look(connection, plans)
+        altered = {p.name: _altered(p, before[p.name], growing) for p in plans} if alter else {}
+        if any(altered.values()):
+            _alter(connection, plans, before, growing)
+            connection.wait_for_topics([plan.name for plan in plans])
+        found = _look(connection, plans) if any(altered.values()) else before
     return tuple(
         TopicReport(
             name=plan.name,
             created=plan.name in created,
-            partitions=len(found[plan.name]["partitions"]),
-            differences=_differences(plan, found[plan.name], configs[plan.name]),
-            alter=_alteration(brokers, plan, configs[plan.name]),
+            partitions=found[plan.name].partitions,
+            differences=_differences(plan, found[plan.name]),
+            alter=_alteration(brokers, plan, found[plan.name]),
+            altered=altered.get(plan.name, ()),
         )
         for plan in plans
     )
@@ -258,31 +279,81 @@ def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> set[s
     return created
 
 
-def _differences(
-    plan: TopicPlan, found: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A topic as it is."""
+
+    partitions: int
+    replication: int
+    configs: Mapping[str, str | None]
+
+
+def _look(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> dict[str, _Found]:
+    topics = {
+        t["name"]: t["partitions"] for t in connection.describe_topics([p.name for p in plans])
+    }
+    resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
+    described = next(iter(connection.describe_configs(resources, config_filter="all").values()))
+    return {
+        name: _Found(
+            partitions=len(partitions),
+            replication=len(partitions[0]["replica_nodes"]),
+            configs={key: entry.get("value") for key, entry in described[name].items()},
+        )
+        for name, partitions in topics.items()
+    }
+
+
+def _alter(
+    connection: KafkaAdminClient,
+    plans: tuple[TopicPlan, ...],
+    found: Mapping[str, _Found],
+    growing: bool,
+) -> None:
+    """Have the cluster give the topics the planned configs and the partitions that they lack."""
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, plan.name, configs=dict(others))
+        for plan in plans
+        if (others := _other_configs(plan, found[plan.name].configs))
+    ]
+    if resources:
+        for by_name in connection.alter_configs(resources).values():
+            for name, refusal in by_name.items():
+                if isinstance(refusal, Exception):
+                    raise StopError(f"Kafka refused to alter {name}: {refusal}")
+    grown = {p.name: p.partitions for p in plans if p.partitions > found[p.name].partitions}
+    if growing and grown:
+        connection.create_partitions(grown)
+
+
+def _altered(plan: TopicPlan, found: _Found, growing: bool) -> tuple[str, ...]:
+    """What `_alter` does to a topic, each as `what: value before, value after`."""
+    changes = [
+        f"{name}: {found.configs.get(name)} before, {planned} now"
+        for name, planned in _other_configs(plan, found.configs).items()
+    ]
+    if growing and plan.partitions > found.partitions:
+        changes.append(f"partitions: {found.partitions} before, {plan.partitions} now")
+    return tuple(changes)
+
+
+def _differences(plan: TopicPlan, found: _Found) -> tuple[str, ...]:
     """Where a topic differs from its plan, each as `what: value found, value planned`."""
     differences = []
-    partitions = len(found["partitions"])
-    if partitions != plan.partitions:
-        differences.append(f"partitions: {partitions} found, {plan.partitions} planned")
-    replication = len(found["partitions"][0]["replica_nodes"])
-    if plan.replication is not None and replication != plan.replication:
-        differences.append(f"replication: {replication} found, {plan.replication} planned")
-    for name, planned in _other_configs(plan, configs).items():
-        value = configs.get(name, {}).get("value")
-        differences.append(f"{name}: {value} found, {planned} planned")
+    if found.partitions != plan.partitions:
+        differences.append(f"partitions: {found.partitions} found, {plan.partitions} planned")
+    if plan.replication is not None and found.replication != plan.replication:
+        differences.append(f"replication: {found.replication} found, {plan.replication} planned")
+    for name, planned in _other_configs(plan, found.configs).items():
+        differences.append(f"{name}: {found.configs.get(name)} found, {planned} planned")
     return tuple(differences)
 
 
-def _other_configs(plan: TopicPlan, configs: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
+def _other_configs(plan: TopicPlan, configs: Mapping[str, str | None]) -> Mapping[str, str]:
     """The planned configs that a topic has otherwise."""
-    planned = plan.configs().items()
-    return {n: value for n, value in planned if configs.get(n, {}).get("value") != value}
+    return {n: value for n, value in plan.configs().items() if configs.get(n) != value}
 
 
-def _alteration(
-    brokers: str, plan: TopicPlan, configs: Mapping[str, Mapping[str, Any]]
-) -> str | None:
-    others = _other_configs(plan, configs)
+def _alteration(brokers: str, plan: TopicPlan, found: _Found) -> str | None:
+    others = _other_configs(plan, found.configs)
     return alter_command(brokers, plan.name, others) if others else None

@@ -6,11 +6,9 @@ fingerprinted, which the registry's own package cannot.
 
 import json
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +20,7 @@ from fingerprint_db.errors import WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.names import author_of, check_name, printable
 from fingerprint_db.registry import Registry
-from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason, Redis
+from worker.commands.options import Brokers, By, Config, Json, Prefix, Reason, Redis, moment_of
 from worker.errors import StopError
 from worker.registry.start import open_registry
 from worker.settings.group import MEBIBYTE
@@ -34,7 +32,6 @@ if TYPE_CHECKING:  # torch loads only when a command runs
     from worker.extractor.bundle import Bundle
     from worker.judge.policy import Policy
 
-_SPAN = re.compile(r"(\d+)([hd])")
 _MOST_OF_A_STREAM = 20_000
 _CONTAMINATION = 0.01
 
@@ -211,7 +208,7 @@ def _from_stream(
     client = client_of(settings)
     with admin(addresses, client=client) as connection:
         partitions = require_topics(connection, [topic], Who.by(addresses, client), "READ")
-    begin = None if since is None else round(_moment(since).timestamp() * 1000)
+    begin = None if since is None else round(moment_of(since).timestamp() * 1000)
     records = read_back(
         addresses,
         topic,
@@ -257,23 +254,7 @@ def _check_usage(
     if since is not None and not from_stream:
         raise StopError("--since is of a stream; give --from-stream as well", exit_code=2)
     if since is not None:
-        _moment(since)
-
-
-def _moment(text: str) -> datetime:
-    """The time that `--since` says; StopError (exit code 2) where it says none."""
-    if span := _SPAN.fullmatch(text):
-        hours = int(span[1]) * (24 if span[2] == "d" else 1)
-        return datetime.now(UTC) - timedelta(hours=hours)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise StopError(
-            f"--since is {text!r}; expected hours (12h), days (7d) or an ISO time such as"
-            " 2026-05-01 or 2026-05-01T12:00+02:00",
-            exit_code=2,
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment_of(since)
 
 
 def _print(

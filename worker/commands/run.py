@@ -40,6 +40,13 @@ def run_command(
     delivery: Annotated[
         str | None, typer.Option("--delivery", help="exactly_once or at_least_once")
     ] = None,
+    shadow: Annotated[
+        bool,
+        typer.Option(
+            "--shadow",
+            help="Judge beside the workers that count, in another group and to topics of its own.",
+        ),
+    ] = False,
     config: Config = None,
     accept_registry: Annotated[
         bool,
@@ -69,6 +76,7 @@ def run_command(
         "kafka.prefix": prefix,
         "kafka.group": group,
         "kafka.slot": slot,
+        "kafka.shadow": shadow or None,
         "redis.url": redis,
         "delivery.mode": delivery,
     }

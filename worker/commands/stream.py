@@ -1,4 +1,4 @@
-"""The commands around the stream: `submit`, `watch`, `topics create`."""
+"""The commands around the stream: `submit`, `watch`, `agreement`, `topics create`."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from worker.broker.acls import acl_commands, strimzi_acls
 from worker.broker.clients import connection
 from worker.broker.rights import role, roles
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
-from worker.commands.options import Brokers, Config, Json, Prefix
+from worker.commands.options import Brokers, Config, Json, Prefix, moment_of
 from worker.errors import StopError
 from worker.outside.submit import DEFAULT_SOURCE, Summary, submit
 from worker.outside.watch import Watched, watch
@@ -46,6 +46,7 @@ def contribute(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
     app.command("submit")(submit_command)
     app.command("watch")(watch_command)
+    app.command("agreement")(agreement_command)
     topics_app = typer.Typer(help="Look after the topics.", no_args_is_help=True)
     topics_app.command("create")(topics_create_command)
     topics_app.command("rights")(topics_rights_command)
@@ -156,31 +157,78 @@ def watch_command(
         records.close()
 
 
-def topics_create_command(
-    partitions: Annotated[
-        int,
-        typer.Option("--partitions", min=1, help="Of images, verdicts and fingerprints."),
-    ] = DEFAULT_PARTITIONS,
-    replication: Annotated[
-        int | None,
-        typer.Option("--replication", min=1, help="Copies of each; default: the cluster's own."),
-    ] = None,
+def agreement_command(
+    since: Annotated[
+        str, typer.Option("--since", help="Verdicts since then: 12h, 7d or an ISO time.")
+    ] = "24h",
+    examples: Annotated[
+        int, typer.Option("--examples", min=0, help="Of each kind of disagreement.")
+    ] = 10,
     brokers: Brokers = None,
     prefix: Prefix = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create the seven topics; those that exist are left alone and compared.
+    """Compare what workers in shadow say with what the workers that count say.
+
+    Exit codes: 0 compared, 2 wrong use, 3 Kafka or a topic out of reach.
+    """
+    from worker.outside.agreement import read_agreement
+
+    settings = settings_of(brokers, prefix, config)
+    agreement = read_agreement(
+        settings.kafka.brokers,
+        settings.kafka.prefix,
+        client_of(settings),
+        since_ms=round(moment_of(since).timestamp() * 1000),
+        most_examples=examples,
+    )
+    if as_json:
+        typer.echo(json.dumps(agreement.document()))
+        return
+    for text in agreement.lines():
+        typer.echo(printable(text))
+
+
+def topics_create_command(
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            "--partitions",
+            min=1,
+            help=f"Of images, verdicts and fingerprints; {DEFAULT_PARTITIONS} where they are made.",
+        ),
+    ] = None,
+    replication: Annotated[
+        int | None,
+        typer.Option("--replication", min=1, help="Copies of each; default: the cluster's own."),
+    ] = None,
+    alter: Annotated[
+        bool,
+        typer.Option(
+            "--alter", help="Give those that exist the planned settings, and partitions they lack."
+        ),
+    ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="The outputs of workers in shadow, too.")
+    ] = False,
+    brokers: Brokers = None,
+    prefix: Prefix = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Create the seven topics; those that exist are compared, and left alone without --alter.
 
     Exit codes: 0 all exist now, 1 the cluster refused, 2 wrong use, 3 Kafka out of reach.
     """
     settings = settings_of(brokers, prefix, config)
     reports = create_topics(
         settings.kafka.brokers,
-        Topics(settings.kafka.prefix),
+        Topics(settings.kafka.prefix, shadow),
         partitions=partitions,
         replication=replication,
         max_image_bytes=settings.decode.max_image_bytes,
+        alter=alter,
         client=client_of(settings),
     )
     if as_json:
@@ -189,6 +237,8 @@ def topics_create_command(
     for report in reports:
         state = "created" if report.created else "exists"
         typer.echo(f"{state:<8} {report.name}  {report.partitions} partitions")
+        for change in report.altered:
+            typer.echo(f"         altered: {change}")
         for difference in report.differences:
             typer.echo(f"         differs, left as it is: {difference}", err=True)
         if report.alter is not None:
@@ -320,4 +370,5 @@ def _report_document(report: TopicReport) -> dict[str, object]:
         "partitions": report.partitions,
         "differences": list(report.differences),
         "alter": report.alter,
+        "altered": list(report.altered),
     }

@@ -22,6 +22,11 @@ class KafkaSettings(Group):
         default="latentprint-worker",
         description="consumer group; with the slot it also names member and transactional id",
     )
+    shadow: bool = Field(
+        default=False,
+        description="judge beside the workers that count: the group is GROUP-shadow, and outputs go"
+        " to topics PREFIXshadow.*",
+    )
     slot: int = Field(
         default=0,
         ge=0,
@@ -65,6 +70,11 @@ class KafkaSettings(Group):
         default=5.0,
         description="s; producer requests; below the commit deadline, so rebuild comes first",
     )
+
+    @property
+    def member_group(self) -> str:
+        """The consumer group of the worker; in shadow another one, so that it takes no event."""
+        return f"{self.group}-shadow" if self.shadow else self.group
 
     @field_validator("brokers")
     @classmethod

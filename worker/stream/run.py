@@ -87,7 +87,7 @@ def run(
     log: Log = structlog.get_logger("worker")
     figures = figures or Figures(slot=settings.kafka.slot)
     kafka, delivery = settings.kafka, settings.delivery
-    topics = Topics(prefix=kafka.prefix)
+    topics = Topics(kafka.prefix, kafka.shadow)
     facts = check_start(settings, lambda warning: log.warning("startup", warning=warning))
     letter_bytes = facts.topics[topics.dead_letters].max_message_bytes
     max_image_bytes = settings.decode.max_image_bytes
@@ -106,7 +106,7 @@ def run(
         revoke_deadline_s=kafka.session_timeout_s / 3,
         figures=figures,
         brokers=kafka.brokers,
-        group=kafka.group,
+        group=kafka.member_group,
         on_lost_records=delivery.on_lost_records,
         at_least_once=at_least_once,
         failpoint=failpoint,

@@ -78,7 +78,7 @@ def check_client() -> list[str]:
 
 def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], list[str]]:
     """(reasons to refuse, warnings) from what the cluster says."""
-    topics = Topics(prefix=settings.kafka.prefix)
+    topics = Topics(settings.kafka.prefix, settings.kafka.shadow)
     refusals: list[str] = []
     warnings: list[str] = []
     names = topics.all()
@@ -163,7 +163,7 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
 
 def read_cluster(settings: Settings) -> ClusterFacts:
     """Ask the cluster; raises StopError (exit code 3) when it cannot be reached."""
-    topics = Topics(prefix=settings.kafka.prefix)
+    topics = Topics(settings.kafka.prefix, settings.kafka.shadow)
     who = Who.of(settings.kafka)
     needed = dict.fromkeys(topics.inputs, "READ") | dict.fromkeys(topics.outputs, "WRITE")
     client = connection(settings.kafka)
@@ -177,7 +177,7 @@ def read_cluster(settings: Settings) -> ClusterFacts:
         node = str(brokers[0].get("broker_id", brokers[0].get("node_id")))
         resources.append(ConfigResource(ConfigResourceType.BROKER, node))
         configs = until_answered(lambda: cluster.describe_configs(resources, config_filter="all"))
-        until_answered(lambda: cluster.list_group_offsets(settings.kafka.group))
+        until_answered(lambda: cluster.list_group_offsets(settings.kafka.member_group))
     lacking = lacking_rights(found, needed, who)
     lacking += [
         denied(who, "DESCRIBE_CONFIGS", "topic", name)

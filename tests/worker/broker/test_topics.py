@@ -136,3 +136,41 @@ def test_a_dead_letter_has_room_for_the_largest_event_and_its_reason() -> None:
     for limit in (1024, 10 * 1024 * 1024):
         room = dead_letters_max_message_bytes(limit) - images_max_message_bytes(limit)
         assert room == HEADROOM_BYTES
+
+
+def test_alter_gives_topics_the_planned_settings_and_the_partitions_they_lack(
+    kafka: RunningKafka, names: Topics
+) -> None:
+    create_topics(kafka.brokers, names, partitions=2)
+    reports = create_topics(kafka.brokers, names, partitions=4, max_image_bytes=2048, alter=True)
+    images = reports[0]
+    assert images.partitions == 4
+    assert images.differences == ()
+    assert images.altered == (
+        "max.message.bytes: 10551296 before, 67584 now",
+        "partitions: 2 before, 4 now",
+    )
+    assert configs(kafka, names)[names.images]["max.message.bytes"] == "67584"
+    again = create_topics(kafka.brokers, names, partitions=4, max_image_bytes=2048, alter=True)
+    assert not any(report.altered or report.differences for report in again)
+
+
+def test_alter_takes_no_partition_away_and_says_so(kafka: RunningKafka, names: Topics) -> None:
+    create_topics(kafka.brokers, names, partitions=4)
+    images = create_topics(kafka.brokers, names, partitions=2, alter=True)[0]
+    assert (images.partitions, images.altered) == (4, ())
+    assert images.differences == ("partitions: 4 found, 2 planned",)
+
+
+def test_a_worker_in_shadow_reads_the_same_inputs_and_writes_to_topics_of_its_own() -> None:
+    counts, shadow = Topics("p."), Topics("p.", shadow=True)
+    assert shadow.inputs == counts.inputs
+    assert shadow.outputs == tuple(name.replace("p.", "p.shadow.") for name in counts.outputs)
+
+
+def test_alter_adds_no_partition_that_was_not_asked_for(kafka: RunningKafka, names: Topics) -> None:
+    create_topics(kafka.brokers, names, partitions=2)
+    reports = create_topics(kafka.brokers, names, max_image_bytes=2048, alter=True)
+    assert reports[0].partitions == 2
+    assert reports[0].altered == ("max.message.bytes: 10551296 before, 67584 now",)
+    assert reports[0].differences == ("partitions: 2 found, 12 planned",)
