@@ -9,6 +9,9 @@ ARGS ?=
 # `make scenarios FULL=1` runs the stated sizes, `REPLAY=SEED` another schedule of faults.
 FULL ?=
 REPLAY ?=
+# How every lock is compiled; `make lock` is named in it instead of this.
+LOCKED := --universal --python-version 3.11 --no-emit-index-url --no-annotate --quiet \
+  --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types scenarios soak bench lock schemas clean
@@ -49,11 +52,14 @@ soak: setup ## 45 minutes at half load: nothing may grow
 bench: setup ## measure throughput side by side; writes benchmarks/results/
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
-lock: ## compile requirements.lock anew from pyproject.toml
+lock: ## compile the requirements*.lock anew: all, what a worker needs of it, what builds it
 	@test -x $(UV) || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
-	@$(UV) pip compile pyproject.toml --extra otel --extra demo --extra train --extra dev --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
-	  --custom-compile-command 'make lock' -o requirements.lock
+	@$(UV) pip compile pyproject.toml --extra otel --extra demo --extra train --extra dev \
+	  $(LOCKED) --generate-hashes -o requirements.lock
+	@$(UV) pip compile pyproject.toml --extra otel $(LOCKED) --constraints requirements.lock \
+	  -o requirements-worker.lock
+	@printf 'hatchling\nuv\n' | $(UV) pip compile - $(LOCKED) --generate-hashes \
+	  -o requirements-build.lock
 
 schemas: setup ## write what is made of the code anew: schemas, docs/commands.md, tables of figures and rights
 	@for page in schemas commands figures rights; do $(BIN)/python -m worker.documents.write_$$page || exit 1; done

@@ -13,7 +13,8 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 import typer
 
@@ -43,8 +44,14 @@ def build_app() -> typer.Typer:
         """Reads the fingerprints that image generators leave, on a stream."""
 
     for entry_point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        entry_point.load()(app)
+        if _is_here(entry_point):
+            entry_point.load()(app)
     return app
+
+
+def _is_here(entry_point: EntryPoint) -> bool:
+    """Whether the package is there at all: an image of the worker leaves out training."""
+    return find_spec(entry_point.module.partition(".")[0]) is not None
 
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:

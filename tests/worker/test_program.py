@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_foreseen_errors_are_told_without_a_traceback(
     assert said in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+def test_a_package_that_is_not_there_contributes_nothing_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An image of the worker has no training; a package that is there and broken is still told."""
+    ours = EntryPoint("worker", "worker.commands.contribute:contribute", program.GROUP)
+    absent = EntryPoint("absent", "no_such_package.commands:contribute", program.GROUP)
+    monkeypatch.setattr(program, "entry_points", lambda group: [absent, ours])
+    assert len(program.build_app().registered_commands) > 3
+    broken = EntryPoint("broken", "worker.no_such_module:contribute", program.GROUP)
+    monkeypatch.setattr(program, "entry_points", lambda group: [broken, ours])
+    with pytest.raises(ModuleNotFoundError):
+        program.build_app()
 
 
 def test_an_unexpected_error_shows_its_traceback_and_asks_for_a_report(
