@@ -170,7 +170,7 @@ class Verdict(_AboutEvent):
 class Alert(_AboutEvent):
     """Raised by a flagged verdict, for those who act on it."""
 
-    schema_version: SchemaVersion = "1.0"
+    schema_version: SchemaVersion = "1.1"
     alert_id: UUID
     verdict_id: UUID
     outcome: Outcome
@@ -180,6 +180,15 @@ class Alert(_AboutEvent):
     reasons: tuple[str, ...]
     image_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created_at: AwareDatetime
+    p_value: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="of the test that decided: of names where that passed, else with nothing"
+            " registered; null where nothing was measured, and before this field was there",
+        ),
+    ] = None
 
 
 class FingerprintRecord(Record):

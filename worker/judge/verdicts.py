@@ -196,4 +196,14 @@ def _alert(verdict: Verdict) -> Alert:
         reasons=verdict.reasons,
         image_sha256=verdict.image.sha256,
         created_at=verdict.created_at,
+        p_value=_deciding_p_value(verdict.name_test, verdict.real_test),
     )
+
+
+def _deciding_p_value(names: NameTest | None, real: RealTest | None) -> float | None:
+    """That of the test of names where it passed, else that with nothing registered."""
+    if names is not None and (
+        names.p_value <= names.alpha and names.worst_source_share <= names.alpha_source
+    ):
+        return names.p_value
+    return real.p_value if real is not None else None

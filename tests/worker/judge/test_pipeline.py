@@ -254,6 +254,8 @@ def test_a_flagged_verdict_raises_one_alert_and_every_fingerprint_is_kept(bench:
     assert alert.verdict_id == flagged.verdict.verdict_id
     assert (alert.outcome, alert.model, alert.subject) == ("attributed", "checks", "0.png")
     assert alert.image_sha256 == flagged.verdict.image.sha256
+    assert flagged.verdict.name_test is not None
+    assert alert.p_value == flagged.verdict.name_test.p_value
     assert clean.alert is None
     for one in (flagged, clean):
         record = one.fingerprint
