@@ -52,6 +52,11 @@ class TopicNames:
         """What was decided on dead letters."""
         return f"{self.prefix}dead-letter-decisions"
 
+    @property
+    def notify_dead_letters(self) -> str:
+        """Alerts that a receiver did not get."""
+        return f"{self.prefix}notify-dead-letters"
+
     def inputs(self) -> tuple[str, str]:
         """What a worker reads; the broker unpacks it, and so bounds it."""
         return self.images, self.redrives
@@ -66,6 +71,7 @@ class TopicNames:
             self.fingerprints: 1,
             self.redrives: 1,
             self.decisions: 1,
+            self.notify_dead_letters: 1,
         }
 
 

@@ -130,10 +130,11 @@ SUPERVISOR: Final = (
 )
 
 NOTIFY: Final = (
-    _counter("notify_delivered", "messages", "that a webhook accepted"),
-    _counter("notify_failures", "tries", "to deliver that failed", "cause"),
-    _counter("notify_dead_letters", "alerts", "given up and kept as dead letters"),
+    _counter("notify_delivered", "messages", "that a webhook accepted", "receiver"),
+    _counter("notify_failures", "tries", "to deliver that failed", "receiver", "cause"),
+    _counter("notify_dead_letters", "alerts", "given up and kept as dead letters", "reason"),
     _counter("notify_digests", "messages", "sent for many alerts at once"),
+    _gauge("notify_receivers_gone", "receivers", "that answered 410 and are asked no more"),
     _gauge("notify_lag_records", "records", "of the alerts not yet committed"),
 )
 

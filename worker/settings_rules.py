@@ -64,6 +64,16 @@ def contradictions(settings: Settings) -> list[str]:
             " SSL or SASL_SSL, or unset the file",
         ),
         (
+            settings.notify.timeout_s < settings.notify.budget_s,
+            f"notify.timeout_s={settings.notify.timeout_s:g} must be below notify.budget_s="
+            f"{settings.notify.budget_s:g}, or an alert is tried once",
+        ),
+        (
+            settings.notify.group != kafka.group,
+            f"notify.group={settings.notify.group} must differ from kafka.group, or its members and"
+            " the workers fence each other",
+        ),
+        (
             max_age_s is None or max_age_s >= 2 * settings.redis.poll_s,
             f"decision.max_registry_age_s={max_age_s} must be at least twice redis.poll_s="
             f"{settings.redis.poll_s:g}, or a registry in good order counts as stale",

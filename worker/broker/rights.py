@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from worker.broker.acls import Operation, Right
 from worker.broker.topics import DEFAULT_PREFIX, Topics
 from worker.settings.kafka import KafkaSettings
+from worker.settings.notify import NotifySettings
 
 DEFAULT_GROUP: str = KafkaSettings.model_fields["group"].default
+NOTIFY_GROUP: str = NotifySettings.model_fields["group"].default
+REDRIVE_SUFFIX = "-redrive"
+"""After the group of `notify`: how far its dead letters were sent once more."""
+
 DLQ_TRANSACTIONAL_ID = "latentprint-dlq"
 """After the prefix. One for all: of two people who decide at once, the second fences the first."""
 
@@ -26,7 +31,9 @@ class Role:
     rights: tuple[Right, ...]
 
 
-def roles(prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> tuple[Role, ...]:
+def roles(
+    prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP, notify_group: str = NOTIFY_GROUP
+) -> tuple[Role, ...]:
     """Every role, with the names that these settings give."""
     topics = Topics(prefix)
     return (
@@ -83,6 +90,24 @@ def roles(prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> tuple[Rol
             ),
         ),
         Role(
+            "notify",
+            "`latentprint notify`",
+            (
+                Right("topic", topics.alerts, ("READ",)),
+                Right("topic", topics.notify_dead_letters, ("WRITE",)),
+                Right("group", notify_group, ("READ",)),
+                Right("transactional id", f"{notify_group}-", ("WRITE", "DESCRIBE"), prefixed=True),
+            ),
+        ),
+        Role(
+            "notify-redrive",
+            "`latentprint notify redrive`",
+            (
+                Right("topic", topics.notify_dead_letters, ("READ", "WRITE")),
+                Right("group", f"{notify_group}{REDRIVE_SUFFIX}", ("READ",)),
+            ),
+        ),
+        Role(
             "calibrator",
             "`latentprint registry calibrate --from-stream`",
             _on((topics.fingerprints,), "READ"),
@@ -90,9 +115,14 @@ def roles(prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> tuple[Rol
     )
 
 
-def role(name: str, prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP) -> Role:
+def role(
+    name: str,
+    prefix: str = DEFAULT_PREFIX,
+    group: str = DEFAULT_GROUP,
+    notify_group: str = NOTIFY_GROUP,
+) -> Role:
     """The role of this name; KeyError with the names there are."""
-    found = {one.name: one for one in roles(prefix, group)}
+    found = {one.name: one for one in roles(prefix, group, notify_group)}
     if name not in found:
         raise KeyError(f"no role {name!r}; there are {', '.join(found)}")
     return found[name]

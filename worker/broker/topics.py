@@ -1,4 +1,4 @@
-"""The seven topics: their names, what each must allow, and their creation.
+"""The eight topics: their names, what each must allow, and their creation.
 
 Workers never create topics; `latentprint topics create` does, and an operator may.
 """
@@ -27,6 +27,9 @@ _MIB = 1024 * 1024
 _ALREADY_EXISTS = 36
 """TOPIC_ALREADY_EXISTS in Kafka's table of error codes."""
 
+NOTIFY_LETTER_BYTES = _MIB + HEADROOM_BYTES
+"""An alert, which its topic holds to a MiB, and the `notify.*` headers beside it."""
+
 UNCOMPRESSED = "uncompressed"
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
@@ -34,7 +37,7 @@ _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The names of the seven topics under one prefix.
+    """The names of the eight topics under one prefix.
 
     A worker in shadow reads the same inputs and writes to outputs of its own.
     """
@@ -90,6 +93,11 @@ class Topics:
         return f"{self.prefix}dead-letter-decisions"
 
     @property
+    def notify_dead_letters(self) -> str:
+        """Alerts that a receiver of `latentprint notify` did not get."""
+        return f"{self.prefix}notify-dead-letters"
+
+    @property
     def inputs(self) -> tuple[str, str]:
         """What a worker reads."""
         return self.images, self.redrives
@@ -99,9 +107,13 @@ class Topics:
         """What a worker writes."""
         return self.verdicts, self.alerts, self.dead_letters, self.fingerprints
 
-    def all(self) -> tuple[str, ...]:
-        """All seven, the first input first."""
+    def of_worker(self) -> tuple[str, ...]:
+        """What must be there before a worker starts, the first input first."""
         return (self.images, *self.outputs, self.redrives, self.decisions)
+
+    def all(self) -> tuple[str, ...]:
+        """All eight."""
+        return (*self.of_worker(), self.notify_dead_letters)
 
 
 def images_max_message_bytes(max_image_bytes: int = MAX_IMAGE_BYTES) -> int:
@@ -171,12 +183,12 @@ def plan_topics(
     replication: int | None = None,
     max_image_bytes: int = MAX_IMAGE_BYTES,
 ) -> tuple[TopicPlan, ...]:
-    """The seven topics as they should be.
+    """The eight topics as they should be.
 
     Images stay a week, for a replay after an outage; verdicts and fingerprints 30 days, so that a
     generator registered tomorrow is found in this month's uploads; alerts 180 days, for appeals;
     dead letters 14 days, since they hold whole images, and redrives as long; decisions on them 180
-    days.
+    days; alerts that a receiver did not get 30 days.
     """
 
     def plan(name: str, partitions: int, days: int, max_message_bytes: int) -> TopicPlan:
@@ -193,6 +205,7 @@ def plan_topics(
         plan(topics.fingerprints, partitions, 30, _MIB),
         plan(topics.redrives, few, 14, dead_letters_max_message_bytes(max_image_bytes)),
         plan(topics.decisions, 1, 180, _MIB),
+        plan(topics.notify_dead_letters, 1, 30, NOTIFY_LETTER_BYTES),
     )
 
 

@@ -13,4 +13,5 @@ explain            one of them as a page
 pool               latentprint pool: verdicts of one account or folder, taken together
 calibrate          latentprint registry calibrate: a tenant's own photographs
 dlq                latentprint dlq
+notify             latentprint notify
 """

@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.commands import calibrate, dlq, leave, local_files, pool, run, stream
+from worker.commands import calibrate, dlq, leave, local_files, notify, pool, run, stream
 
 
 def contribute(app: typer.Typer) -> None:
@@ -11,6 +11,7 @@ def contribute(app: typer.Typer) -> None:
     leave.contribute(app)
     stream.contribute(app)
     dlq.contribute(app)
+    notify.contribute(app)
     local_files.contribute(app)
     pool.contribute(app)
     calibrate.contribute()

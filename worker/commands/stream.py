@@ -217,7 +217,7 @@ def topics_create_command(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create the seven topics; those that exist are compared, and left alone without --alter.
+    """Create the eight topics; those that exist are compared, and left alone without --alter.
 
     Exit codes: 0 all exist now, 1 the cluster refused, 2 wrong use, 3 Kafka out of reach.
     """
@@ -262,13 +262,11 @@ def topics_rights_command(
 
     Exit codes: 0 printed, 2 wrong use.
     """
-    kafka = settings_of(brokers, prefix, config).kafka
+    settings = settings_of(brokers, prefix, config)
+    kafka = settings.kafka
+    names = (kafka.prefix, kafka.group, settings.notify.group)
     try:
-        chosen = (
-            roles(kafka.prefix, kafka.group)
-            if of is None
-            else (role(of, kafka.prefix, kafka.group),)
-        )
+        chosen = roles(*names) if of is None else (role(of, *names),)
     except KeyError as error:
         raise StopError(f"--for: {error.args[0]}", exit_code=2) from None
     if as_json:

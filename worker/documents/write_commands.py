@@ -30,9 +30,15 @@ def _sections(command: Any, name: str) -> Iterator[str]:
     """`command` is typer's: whose copy of click it descends from depends on typer's version."""
     inner = getattr(command, "commands", None)
     if inner is not None:
+        if command.invoke_without_command:  # it does something by itself
+            yield from _section(command, name)
         for own_name, child in inner.items():
             yield from _sections(child, f"{name} {own_name}")
         return
+    yield from _section(command, name)
+
+
+def _section(command: Any, name: str) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
     words = [f"`{name}", *(_word(argument) for argument in arguments)]

@@ -24,6 +24,9 @@ from worker.events.records import (
     FingerprintRecord,
     Verdict,
 )
+from worker.notify.bodies import AlertMessage, DigestMessage
+from worker.notify.letters import MAX_MESSAGE_BYTES as MAX_NOTIFY_MESSAGE_BYTES
+from worker.notify.letters import PREFIX as NOTIFY_PREFIX
 from worker.outside.dead_letter_queue import Decision
 
 FOLDER = Path(__file__).parents[1] / "events" / "schemas"
@@ -32,6 +35,8 @@ RECORDS: dict[str, type[BaseModel]] = {
     "alert": Alert,
     "fingerprint": FingerprintRecord,
     "dead-letter-decision": Decision,
+    "webhook-alert": AlertMessage,
+    "webhook-digest": DigestMessage,
 }
 _TYPES = {"verdict": VERDICT_TYPE, "alert": ALERT_TYPE, "fingerprint": FINGERPRINT_TYPE}
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,7 +65,9 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _asyncapi() -> dict[str, Any]:
-    """AsyncAPI 3, seen from the worker; `deadLetterDecisions` is written by `latentprint dlq`."""
+    """AsyncAPI 3, seen from the worker; `deadLetterDecisions` is written by `latentprint dlq`,
+    `notifyDeadLetters` by `latentprint notify`.
+    """
     topics = Topics()
     channels = {
         "images": (topics.images, "image", "Images to be judged."),
@@ -77,6 +84,11 @@ def _asyncapi() -> dict[str, Any]:
             topics.decisions,
             "deadLetterDecision",
             "Who redrove or discarded a dead letter, when and why.",
+        ),
+        "notifyDeadLetters": (
+            topics.notify_dead_letters,
+            "notifyDeadLetter",
+            "Alerts that a receiver of `latentprint notify` did not get.",
         ),
     }
     return {
@@ -113,6 +125,7 @@ def _asyncapi() -> dict[str, Any]:
                 "image": _image_message(),
                 "deadLetter": _dead_letter_message(),
                 "deadLetterDecision": _decision_message(),
+                "notifyDeadLetter": _notify_letter_message(),
                 **{name: _record_message(name) for name in _TYPES},
             }
         },
@@ -206,6 +219,40 @@ def _decision_message() -> dict[str, Any]:
         "contentType": "application/json",
         "payload": {"$ref": "./dead-letter-decision.json"},
         "bindings": {"kafka": {"key": key}},
+    }
+
+
+def _notify_letter_message() -> dict[str, Any]:
+    meanings = {
+        "kind": "alert, or digest",
+        "id": "webhook-id of the message; empty where the record was no alert",
+        "severity": "info, warning or critical; empty where the record was no alert",
+        "receiver": "name of the receiver that did not get it; empty for all",
+        "reason": "reason code",
+        "message": f"what the receiver answered; at most {MAX_NOTIFY_MESSAGE_BYTES} bytes",
+        "attempts": "decimal; how often it was tried",
+        "topic": "where the alert was read",
+        "partition": "decimal",
+        "offset": "decimal",
+    }
+    of_alerts = ("topic", "partition", "offset")
+    return {
+        "name": "notifyDeadLetter",
+        "title": "Dead letter of notify",
+        "summary": "Key, value and headers of the alert, followed by the headers listed here.",
+        "headers": {
+            "type": "object",
+            "properties": {
+                NOTIFY_PREFIX + name: {"type": "string", "description": meaning}
+                for name, meaning in meanings.items()
+            },
+            "required": [NOTIFY_PREFIX + name for name in meanings if name not in of_alerts],
+            "additionalProperties": True,
+        },
+        "payload": {
+            "description": "the alert, byte for byte, or the body of the digest as it was sent"
+        },
+        "bindings": {"kafka": {"key": _KEY}},
     }
 
 

@@ -11,4 +11,5 @@ processes of its slots, and a failpoint of the scenario tests. `deploy/.env.exam
     images     what an image may cost, how it is extracted, how it is decided
     delivery   how much is in flight, when it is committed, and when too much is rejected
     seen       what is written to stderr, and where the figures are scraped
+    notify     how alerts are told to others
 """

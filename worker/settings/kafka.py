@@ -17,7 +17,7 @@ class KafkaSettings(Group):
     brokers: str = Field(
         default="127.0.0.1:9092", description="host:port of one or more brokers, commas"
     )
-    prefix: str = Field(default="latentprint.", description="what all seven topic names begin with")
+    prefix: str = Field(default="latentprint.", description="what all eight topic names begin with")
     group: str = Field(
         default="latentprint-worker",
         description="consumer group; with the slot it also names member and transactional id",

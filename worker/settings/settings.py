@@ -8,6 +8,7 @@ from worker.settings.delivery import DeliverySettings
 from worker.settings.group import Group
 from worker.settings.images import DecisionSettings, DecodeSettings, ExtractSettings
 from worker.settings.kafka import KafkaSettings
+from worker.settings.notify import NotifySettings
 from worker.settings.redis import RedisSettings
 from worker.settings.seen import LoggingSettings, MetricsSettings
 
@@ -27,6 +28,7 @@ class Settings(Group):
     delivery: DeliverySettings = DeliverySettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    notify: NotifySettings = NotifySettings()
 
     @property
     def is_local(self) -> bool:

@@ -5,7 +5,7 @@ import queue
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from kafka.coordinator.base import MemberState
@@ -21,12 +21,10 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.broker.batches import Unread
-from worker.broker.topics import Topics
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.redrive import first_record
 from worker.metrics import Figures
-from worker.stream.answers import Answer
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.positions import Lost, OnLostRecords, Positions
@@ -42,18 +40,27 @@ METADATA_DEADLINE_S = 30.0
 OFFSETS_DEADLINE_MS = 5_000
 
 
+class Inputs(Protocol):
+    """What is read: the worker's `Topics`, or fewer."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def redrives(self) -> str: ...
+
+
 class Poller:
     """The consumer and everything that only the main thread may do with it.
 
-    It is the committer's `Membership`.
+    It is the committer's `Membership`, and knows nothing of what an event comes to.
     """
 
     def __init__(
         self,
         *,
         new_consumer: Callable[[], Any],
-        topics: Topics,
-        ownership: Ownership[Answer],
+        topics: Inputs,
+        ownership: Ownership[Any],
         revoke_deadline_s: float,
         figures: Figures,
         brokers: str = "",
@@ -147,6 +154,20 @@ class Poller:
     def joined(self) -> bool:
         """Whether the group has taken this member in, with or without partitions."""
         return self.metadata()[1]
+
+    def unread(self) -> int | None:
+        """Records of the owned partitions that lie ahead; None until all of that is known."""
+        ahead = 0
+        for partition in self._consumer.assignment():
+            end = self._consumer.highwater(partition)
+            if end is None:
+                return None
+            try:
+                position = self._consumer.position(partition, timeout_ms=OFFSETS_DEADLINE_MS)
+            except KafkaError:
+                return None
+            ahead += max(0, end - position)
+        return ahead
 
     def poll(self, *, admitting: bool) -> list[Admitted]:
         """One round: calls of others, pause or resume, poll, admit."""

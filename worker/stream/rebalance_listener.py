@@ -9,7 +9,6 @@ from kafka import ConsumerRebalanceListener
 from kafka.structs import TopicPartition
 
 from worker.metrics import Figures
-from worker.stream.answers import Answer
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 
@@ -20,7 +19,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         consumer: Callable[[], Any],
-        ownership: Ownership[Answer],
+        ownership: Ownership[Any],
         revoke_deadline_s: float,
         figures: Figures,
         failpoint: Failpoint,

@@ -81,7 +81,7 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
     topics = Topics(settings.kafka.prefix, settings.kafka.shadow)
     refusals: list[str] = []
     warnings: list[str] = []
-    names = topics.all()
+    names = topics.of_worker()
     refusals.extend(facts.lacking)
     missing = [name for name in names if name not in {*facts.topics, *facts.there}]
     if missing:

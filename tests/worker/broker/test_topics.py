@@ -63,11 +63,12 @@ def test_all_are_created_with_their_partitions_limits_and_retention(
         names.fingerprints: 5,
         names.redrives: 3,
         names.decisions: 1,
+        names.notify_dead_letters: 1,
     }
     assert all(r.created and not r.differences for r in reports)
     found = configs(kafka, names)
     days = {topic: int(found[topic]["retention.ms"]) / DAY_MS for topic in names.all()}
-    assert list(days.values()) == [7, 30, 180, 14, 30, 14, 180]
+    assert list(days.values()) == [7, 30, 180, 14, 30, 14, 180, 30]
     assert found[names.images]["max.message.bytes"] == str(10 * 1024 * 1024 + 64 * 1024)
     compression = {topic: found[topic]["compression.type"] for topic in names.all()}
     assert compression == dict.fromkeys(names.all(), "producer") | dict.fromkeys(
@@ -75,6 +76,11 @@ def test_all_are_created_with_their_partitions_limits_and_retention(
     )
     for topic in (names.dead_letters, names.redrives):
         assert found[topic]["max.message.bytes"] == str(10 * 1024 * 1024 + 128 * 1024)
+    alert, letter = (
+        int(found[topic]["max.message.bytes"])
+        for topic in (names.alerts, names.notify_dead_letters)
+    )
+    assert letter == alert + 64 * 1024, "any alert fits, with the reason beside it"
 
 
 def test_what_exists_is_left_alone_and_compared(kafka: RunningKafka, names: Topics) -> None:
@@ -106,11 +112,11 @@ def test_the_command_says_which_were_created_and_which_were_there(
     assert first.exit_code == 0, first.output
     topics = json.loads(first.stdout)["topics"]
     assert [t["name"] for t in topics] == list(names.all())
-    assert [t["partitions"] for t in topics] == [12, 12, 3, 3, 12, 3, 1]
+    assert [t["partitions"] for t in topics] == [12, 12, 3, 3, 12, 3, 1, 1]
     assert all(t["created"] for t in topics)
     again = CliRunner().invoke(app, [*command, "--partitions", "6"], env=env)
     assert again.exit_code == 0
-    assert again.stdout.count("exists") == 7
+    assert again.stdout.count("exists") == 8
     assert "partitions: 12 found, 6 planned" in again.stderr
 
 
