@@ -61,7 +61,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/evaluation/pages"},
         {"training/commands"},
     ],
-    "deploy": [{"deploy"}, {"deploy/services"}, {"deploy/tools"}],
+    "deploy": [{"deploy"}, {"deploy/tools", "deploy/watching"}, {"deploy/services"}],
 }
 # Who may know a service or a heavy library; rooms of training may compute and draw as they like.
 TRAINING = {room for floor in FLOORS["training"] for room in floor}

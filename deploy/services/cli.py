@@ -1,4 +1,4 @@
-"""`latentprint services up`, `down` and `status`: a local Apache Kafka and Redis that stay up."""
+"""`latentprint services`: a local Apache Kafka and Redis that stay up, and who watches a worker."""
 
 import json
 import time
@@ -12,8 +12,20 @@ from deploy.services.errors import ServiceError
 from deploy.services.jars import KAFKA_VERSION
 from deploy.services.local import Wishes, bring_up, health, take_down
 from deploy.services.state import ServicesState, read_state, state_file
+from deploy.services.watching import (
+    WatchingState,
+    WatchingWishes,
+    alarms,
+    read_watching,
+    unwatch,
+    watch,
+    watcher_answers,
+)
 
 _NOT_ALL_RUN = 3
+_FIRING = 1
+_ANSWERS = {True: "answers", False: "DOES NOT ANSWER"}
+_DEFAULT_TARGET = "127.0.0.1:9464"  # the example of LATENTPRINT_METRICS__LISTEN
 _HIGHEST_PORT = 65_535
 
 
@@ -33,11 +45,13 @@ def contribute(app: typer.Typer) -> None:
     """Add the `services` commands to the program."""
     services = typer.Typer(
         no_args_is_help=True,
-        help="A local Apache Kafka and Redis: no root, Docker or installed Java needed.",
+        help="A local Apache Kafka and Redis, and who watches: no root, Docker or Java needed.",
     )
     services.command("up")(up)
     services.command("down")(down)
     services.command("status")(status)
+    services.command("watch")(watch_command)
+    services.command("alarms")(alarms_command)
     app.add_typer(services, name="services")
 
 
@@ -95,18 +109,20 @@ def down(
         bool, typer.Option("--delete-data", help="Also delete their topics, keys and logs.")
     ] = False,
 ) -> None:
-    """Stop the local Kafka and Redis. Their data stays for the next `up`."""
+    """Stop the local Kafka and Redis, and who watches. Their data stays for the next `up`."""
     file = state_file()
     try:
-        stopped = take_down(file, delete_data=delete_data)
+        watched = unwatch(file)
+        stopped = (*take_down(file, delete_data=delete_data), *watched)
     except (ServiceError, OSError) as error:
         _fail(error, as_json)
     if as_json:
-        typer.echo(json.dumps({"stopped": list(stopped), "data_deleted": delete_data}))
+        names = [name.lower() for name in stopped]
+        typer.echo(json.dumps({"stopped": names, "data_deleted": delete_data}))
         return
-    names = {"kafka": "Kafka", "redis": "Redis"}
     if stopped:
-        typer.echo(f"Stopped {' and '.join(names[name] for name in stopped)}.")
+        *others, last = (name.capitalize() for name in stopped)
+        typer.echo(f"Stopped {' and '.join([', '.join(others), last] if others else [last])}.")
     else:
         typer.echo(f"Nothing was running (state file {file}).")
     if delete_data:
@@ -117,31 +133,130 @@ def status(as_json: Json = False) -> None:
     """Say what runs and whether it answers. Exit codes: 0 both answer, 3 not both do."""
     file = state_file()
     try:
-        state = read_state(file)
+        state, watching = read_state(file), read_watching(file)
     except ServiceError as error:
         _fail(error, as_json)
+    watchers = _watchers_shown(watching) if watching is not None else None
     if state is None:
         if as_json:
-            typer.echo(json.dumps({"kafka": None, "redis": None, "directory": None}))
+            none = {"kafka": None, "redis": None, "directory": None, "watching": watchers}
+            typer.echo(json.dumps(none))
         else:
-            typer.echo("Nothing runs. Start both: latentprint services up")
+            typer.echo("Neither Kafka nor Redis runs. Start both: latentprint services up")
+            _say_watchers(watching)
         raise typer.Exit(_NOT_ALL_RUN)
     now = health(state)
     if as_json:
         shown = _shown(state)
         shown["kafka"]["answers"] = now.kafka
         shown["redis"]["answers"] = now.redis
-        typer.echo(json.dumps(shown))
+        typer.echo(json.dumps({**shown, "watching": watchers}))
     else:
-        words = {True: "answers", False: "DOES NOT ANSWER"}
         typer.echo(
-            f"Kafka  {state.kafka.brokers}  {words[now.kafka]}  log {state.kafka.log}\n"
-            f"Redis  {state.redis.url}  {words[now.redis]}  log {state.redis.log}"
+            f"Kafka  {state.kafka.brokers}  {_ANSWERS[now.kafka]}  log {state.kafka.log}\n"
+            f"Redis  {state.redis.url}  {_ANSWERS[now.redis]}  log {state.redis.log}"
         )
         if not (now.kafka and now.redis):
             typer.echo("Start what is missing: latentprint services up")
+        _say_watchers(watching)
     if not (now.kafka and now.redis):
         raise typer.Exit(_NOT_ALL_RUN)
+
+
+def watch_command(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="HOST:PORT...",
+            help="Where figures are served: one a slot, notify's too; default: 127.0.0.1:9464.",
+        ),
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="Address that Alertmanager posts alarms to; default: none.")
+    ] = None,
+    prometheus_port: Annotated[
+        int, typer.Option(help="Port for Prometheus; 0 takes a free one.", min=0, max=_HIGHEST_PORT)
+    ] = 0,
+    alertmanager_port: Annotated[
+        int,
+        typer.Option(help="Port for Alertmanager; 0 takes a free one.", min=0, max=_HIGHEST_PORT),
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Start Prometheus with the alarm rules, and Alertmanager; both stay up, on loopback.
+
+    Where they run already, Prometheus is told the new addresses. `services down` stops them.
+    Exit codes: 0 both run, 2 contradicts what runs, 3 a program cannot be had or started.
+    """
+    file = state_file()
+    wishes = WatchingWishes(
+        tuple(targets or [_DEFAULT_TARGET]), webhook, prometheus_port, alertmanager_port
+    )
+    try:
+        state = watch(file, wishes)
+    except (ServiceError, OSError) as error:
+        _fail(error, as_json)
+    if as_json:
+        typer.echo(json.dumps(_watchers_shown(state)))
+        return
+    typer.echo(
+        f"Prometheus    {state.prometheus.address}  (process {state.prometheus.pid})\n"
+        f"Alertmanager  {state.alertmanager.address}  (process {state.alertmanager.pid})\n"
+        f"Scraped: {', '.join(state.targets)}. Settings, data and logs: {state.directory}\n"
+        f"\n"
+        f"Open the first for the graphs, the rules and the targets. Next:\n"
+        f"  latentprint services alarms\n"
+        f"Stop them: latentprint services down"
+    )
+
+
+def alarms_command(as_json: Json = False) -> None:
+    """Say which alarms fire now. Exit codes: 0 none fires, 1 some do, 3 nobody watches."""
+    try:
+        state = read_watching(state_file())
+        firing = alarms(state) if state is not None else ()
+    except ServiceError as error:
+        _fail(error, as_json)
+    if state is None:
+        if as_json:
+            typer.echo(json.dumps({"alarms": None}))
+        else:
+            typer.echo("Nobody watches. Start it: latentprint services watch")
+        raise typer.Exit(_NOT_ALL_RUN)
+    if as_json:
+        typer.echo(json.dumps({"alarms": [asdict(alarm) for alarm in firing]}))
+    elif not firing:
+        typer.echo("No alarm fires.")
+    else:
+        for alarm in firing:
+            muted = ", muted" if alarm.muted else ""
+            typer.echo(
+                f"{alarm.name}  {alarm.severity}{muted}, since {alarm.since}\n"
+                f"  {alarm.summary}\n  {alarm.description}\n  {alarm.runbook}"
+            )
+    if firing:
+        raise typer.Exit(_FIRING)
+
+
+def _watchers_shown(state: WatchingState) -> dict[str, object]:
+    both = {"prometheus": state.prometheus, "alertmanager": state.alertmanager}
+    return {
+        **{
+            name: {"address": one.address, "pid": one.pid, "answers": watcher_answers(one)}
+            for name, one in both.items()
+        },
+        "targets": list(state.targets),
+        "directory": state.directory,
+    }
+
+
+def _say_watchers(state: WatchingState | None) -> None:
+    if state is not None:
+        for name, one in (
+            ("Prometheus", state.prometheus),
+            ("Alertmanager", state.alertmanager),
+        ):
+            typer.echo(f"{name}  {one.address}  {_ANSWERS[watcher_answers(one)]}  log {one.log}")
 
 
 def _shown(state: ServicesState) -> dict[str, dict[str, object]]:

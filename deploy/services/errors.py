@@ -4,6 +4,7 @@ ServiceError            a service cannot be had; exit code 3
 ├── JarsUnavailable     Kafka's jars cannot be fetched, or what came is not what was pinned
 ├── JavaUnavailable     no Java runtime that is new enough
 ├── RedisUnavailable    no Redis or Valkey server program
+├── WatcherUnavailable  no Prometheus or Alertmanager program
 ├── PortTaken           somebody else listens on the port that was asked for
 ├── StartFailed         the server ended early or missed its deadline; carries its last log lines
 ├── Busy                another process has been at the same work for too long
@@ -37,6 +38,10 @@ class JavaUnavailable(ServiceError):
 
 class RedisUnavailable(ServiceError):
     """No server program of the wanted flavour is installed."""
+
+
+class WatcherUnavailable(ServiceError):
+    """Prometheus or Alertmanager is not installed, and cannot be fetched."""
 
 
 class PortTaken(ServiceError):

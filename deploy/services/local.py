@@ -65,7 +65,7 @@ def bring_up(
     Raises:
         ServiceError: any of its kinds; what this call had started is stopped again.
     """
-    with _locked(file):
+    with locked(file):
         before = read_state(file)
         _refuse_contradiction(before, wishes)
         directory = services_folder(file)
@@ -106,7 +106,7 @@ def take_down(file: Path, *, delete_data: bool = False) -> tuple[str, ...]:
     Raises:
         StopFailed: a process may not be signalled or does not end; the state file stays.
     """
-    with _locked(file):
+    with locked(file):
         state = read_state(file)
         stopped = []
         if state is not None:
@@ -209,8 +209,8 @@ def _wait_for_answer(
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """One `bring_up` or `take_down` at a time for each state file."""
+def locked(file: Path) -> Iterator[None]:
+    """One that starts or stops services at a time for each state file."""
     lock = file.with_name(f"{file.stem}.lock")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

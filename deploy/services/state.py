@@ -103,7 +103,12 @@ def read_state(file: Path) -> ServicesState | None:
 
 
 def write_state(file: Path, state: ServicesState) -> None:
-    """Write the file in one step: readers see the old one or the new one, never half of it."""
+    """Remember what runs."""
+    write_in_one_step(file, json.dumps(asdict(state), indent=2) + "\n")
+
+
+def write_in_one_step(file: Path, text: str) -> None:
+    """Write a file so that readers see the old one or the new one, never half of it."""
     half = file.with_name(f".{file.name}.{os.getpid()}")
-    half.write_text(json.dumps(asdict(state), indent=2) + "\n")
+    half.write_text(text)
     os.replace(half, file)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.services.locks import hold_lock
+from filelock import FileLock, Timeout
+
 from deploy.tools.errors import ToolUnavailable
 
 FETCH_DEADLINE_S: Final = 300.0
@@ -32,12 +33,22 @@ _DEBIAN_NAMES: Final = {
 }
 
 
+_FIXED_PLACE: Final = b"/usr/share/prometheus/alertmanager"
+_OWN_PLACE: Final = b"./" * 11 + b"alertmanager"
+"""Debian's Alertmanager opens its templates at a place that only root can fill. A copy of it looks
+in the working directory instead: a path of the same length, so that nothing else moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program that runs here, and the environment that it needs beside this process's own."""
+    """A program that runs here, and the environment that it needs beside this process's own.
+
+    Where `beside` names a folder, a server must find it in its working directory by its own name.
+    """
 
     path: Path
     environment: dict[str, str]
+    beside: Path | None = None
 
 
 def find_tool(program: str) -> Tool:
@@ -53,17 +64,38 @@ def find_tool(program: str) -> Tool:
         return Tool(Path(found), {})
     folder = _cache() / "debian" / packages[-1 if len(packages) == 1 else 1]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with hold_lock(folder.with_suffix(".lock"), f"fetching {program}", FETCH_DEADLINE_S):
-        if not folder.exists():
-            _fetch(program, packages, folder)
+    lock = folder.with_suffix(".lock")
+    try:
+        # The library's way out without locks is a file that outlives a killed holder.
+        with FileLock(lock, timeout=FETCH_DEADLINE_S, fallback_to_soft=False):
+            if not folder.exists():
+                _fetch(program, packages, folder)
+    except Timeout as busy:
+        raise ToolUnavailable(
+            f"another process has been fetching {program} for {FETCH_DEADLINE_S:g} s (lock {lock});"
+            " wait for it or end it, then try again"
+        ) from busy
     libraries = sorted({str(file.parent) for file in (folder / "usr/lib").rglob("*.so*")})
     path = folder / "usr/bin" / _DEBIAN_NAMES.get(program, program)
     if not path.exists():
         raise ToolUnavailable(f"Debian's {packages[0]} holds no {path.name}; remove {folder}")
+    if program == "alertmanager":
+        return Tool(_looking_beside(path), {}, folder / "usr/share/prometheus/alertmanager")
     if program == "redis-server":
         link = folder / "usr/bin/redis-server"
         path = link if link.exists() else path
     return Tool(path, {"LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {})
+
+
+def _looking_beside(program: Path) -> Path:
+    """A copy that looks for its files in the working directory; made at the first call."""
+    copy = program.with_name("alertmanager")
+    if not copy.exists():
+        half = program.with_name(f"alertmanager.{os.getpid()}")
+        half.write_bytes(program.read_bytes().replace(_FIXED_PLACE, _OWN_PLACE))
+        half.chmod(0o755)
+        half.replace(copy)
+    return copy
 
 
 def _cache() -> Path:
