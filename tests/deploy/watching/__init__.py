@@ -1,0 +1,1 @@
+"""Who watches the worker: rules, dashboard, and both servers."""
