@@ -23,7 +23,13 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from worker.decoder.confinement import Prepared, confine, die_with_parent, prepare
+from worker.decoder.confinement import (
+    Prepared,
+    confine,
+    die_with_parent,
+    own_namespaces,
+    prepare,
+)
 from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits, decode
 from worker.decoder.regions import RegionReading
@@ -59,6 +65,7 @@ _COPIES: Final = 6  # of what is read: as Pillow has it, by pixel, by channel, i
 def main(argument: str) -> int:
     """Serve orders until stdin ends. `argument` is JSON: parent, limits, images."""
     options = json.loads(argument)
+    alone = own_namespaces()  # first: it needs a process of one thread, and may untie it
     tied = die_with_parent(options["parent"])
     limits = limits_from(options["limits"])
     Image.MAX_IMAGE_PIXELS = None  # limits.max_pixels is the limit; Pillow's would only warn
@@ -67,8 +74,7 @@ def main(argument: str) -> int:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, _STDERR)  # start-up errors have been seen; later words would be the image's
     os.close(null)
-    prepared = prepare(tied)
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    prepared = prepare(tied, alone)
     gc.collect()
     gc.freeze()
     gc.disable()  # a child lives shortly; collecting would only copy the template's pages
@@ -137,8 +143,7 @@ def _be_the_child(
 def serve(limits: DecodeLimits) -> int:
     """Answer one request after another; return the exit code.
 
-    Processor time is bounded for each image by a timer that ends the process (SIGPROF). An intruder
-    could cancel it; the limit of the process's whole life (RLIMIT_CPU) and the parent's clock hold.
+    Processor time is the parent's to bound: it looks at the kernel's clock of this process.
     """
     while True:
         prefix = _read(REQUEST_PREFIX_BYTES)
@@ -150,14 +155,12 @@ def serve(limits: DecodeLimits) -> int:
         data = _read(size)
         if data is None:
             return 0
-        signal.setitimer(signal.ITIMER_PROF, limits.cpu_s)
         try:
             reply = image_reply(decode(data, limits))
         except RejectError as error:
             reply = reject_reply(error)
         except MemoryError:
             return EXIT_OUT_OF_MEMORY
-        signal.setitimer(signal.ITIMER_PROF, 0)
         del data
         _write(reply)
 

@@ -14,13 +14,12 @@ import os
 import platform
 import resource
 import signal
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-OPTIONAL: Final = frozenset({"landlock"})
+OPTIONAL: Final = frozenset({"landlock", "namespaces"})
 """Measures that are a second wall behind another one; a kernel may lack them."""
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
@@ -31,29 +30,47 @@ _PROT_EXEC: Final = 4
 
 # What a decode needs: its socket, memory, and to end. No open, no socket, no exec, no clone, no
 # kill, no timer, no signal handler. In order: read write close fstat lseek mmap mprotect munmap brk
-# rt_sigreturn readv sched_yield mremap madvise setitimer getpid exit gettimeofday getrusage futex
+# rt_sigreturn readv sched_yield mremap madvise getpid exit gettimeofday getrusage futex
 # restart_syscall clock_gettime exit_group getrandom.
 _X86_64_CALLS: Final = (
-    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 15, 19, 24, 25, 28, 38, 39),
+    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 15, 19, 24, 25, 28, 39),
     *(60, 96, 98, 202, 219, 228, 231, 318),
 )
 _AARCH64_CALLS: Final = (
-    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 139, 65, 124, 216, 233, 103, 172),
+    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 139, 65, 124, 216, 233, 172),
     *(93, 169, 165, 98, 128, 113, 94, 278),
 )
 # What no decoder tries and an intruder tries first: the process ends at once, so that it is seen.
-# In order: connect sendto sendmsg bind listen clone fork vfork execve ptrace process_vm_readv
-# process_vm_writev bpf execveat io_uring_setup pidfd_open clone3. Not abort's tgkill.
-_X86_64_ALARMS: Final = (
-    *(42, 44, 46, 49, 50, 56, 57, 58, 59, 101, 310),
-    *(311, 321, 322, 425, 434, 435),
+# Networks, processes, other processes' memory, privileges, namespaces, mounts, the kernel itself.
+# Not abort's tgkill. In order: socket connect accept sendto sendmsg bind listen socketpair clone
+# fork vfork execve ptrace setuid setgid setreuid setresuid capset personality pivot_root chroot
+# mount umount2 init_module add_key request_key keyctl unshare accept4 perf_event_open fanotify_init
+# open_by_handle_at sendmmsg setns process_vm_readv process_vm_writev kcmp finit_module seccomp
+# memfd_create kexec_file_load bpf execveat userfaultfd pkey_mprotect; from pidfd_send_signal on
+# both machines have the same numbers.
+_NEWER_ALARMS: Final = (
+    *(424, 425, 426, 427, 428, 429, 430, 434, 435, 437, 438, 440),
+    *(442, 444, 445, 446, 448),
 )
-_AARCH64_ALARMS: Final = (203, 206, 211, 200, 201, 220, 221, 117, 270, 271, 280, 281, 425, 434, 435)
+_X86_64_ALARMS: Final = (
+    *(41, 42, 43, 44, 46, 49, 50, 53, 56, 57, 58, 59, 101, 105, 106, 113, 117, 126, 135, 155, 161),
+    *(165, 166, 175, 248, 249, 250, 272, 288, 298, 300, 304, 307, 308, 310, 311, 312, 313, 317),
+    *(319, 320, 321, 322, 323, 329),
+    *_NEWER_ALARMS,
+)
+_AARCH64_ALARMS: Final = (
+    *(198, 203, 202, 206, 211, 200, 201, 199, 220, 221, 117, 146, 144, 145, 147, 91, 92, 41, 51),
+    *(40, 39, 105, 217, 218, 219, 97, 242, 241, 262, 265, 269, 268, 270, 271, 272, 273, 277),
+    *(279, 294, 280, 281, 282, 288),
+    *_NEWER_ALARMS,
+)
 # By machine: the kernel's number for the architecture, the calls allowed, and those that alarm.
 _CALLS: Final[dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]]] = {
     "x86_64": (0xC000003E, _X86_64_CALLS, _X86_64_ALARMS),
     "aarch64": (0xC00000B7, _AARCH64_CALLS, _AARCH64_ALARMS),
 }
+_CLONE_NEWUTS, _CLONE_NEWIPC = 0x04000000, 0x08000000
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446
 # By version of Landlock's interface: how many bits of files, of the network and of scopes it has.
 _LANDLOCK_BITS: Final = ((13, 0, 0), (14, 0, 0), (15, 0, 0), (15, 2, 0), (16, 2, 0), (16, 2, 2))
@@ -147,16 +164,32 @@ def die_with_parent(parent_pid: int) -> bool:
     return held
 
 
-def prepare(dies_with_parent: bool) -> Prepared:
+def own_namespaces() -> bool:
+    """Leave the machine's network, its shared memory and its users; say whether that holds.
+
+    A second wall: in here there is no network device, not even loopback, and no privilege over
+    anything outside. Needs a process of one thread, and a kernel that lets users make namespaces.
+    Must come before `die_with_parent`, which a change of users may undo.
+    """
+    if sys.platform != "linux":
+        return False
+    apart = _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS
+    # As root the second is tried where users may make no namespaces.
+    return any(_libc.unshare(flags) == 0 for flags in (_CLONE_NEWUSER | apart, apart))
+
+
+def prepare(dies_with_parent: bool, own_namespaces: bool = False) -> Prepared:
     """Give up for good what neither this process nor its children need.
 
     The measures: no_new_privs; not_dumpable (no core, no ptrace by the same user);
     no_capabilities (root is no more than another user); killed_first (where memory runs out, the
     kernel ends a decoder and not the worker); landlock (a second wall before files, the network
-    and signals; see OPTIONAL). `dies_with_parent` is what `die_with_parent` said.
+    and signals; see OPTIONAL). `dies_with_parent` and `own_namespaces` are what the functions of
+    these names said.
     """
     held = {
         "dies_with_parent": dies_with_parent,
+        "namespaces": own_namespaces,
         "no_new_privs": _prctl(_PR_SET_NO_NEW_PRIVS, 1),
         "killed_first": _be_killed_first(),
         "no_capabilities": _drop_capabilities(),
@@ -174,8 +207,8 @@ def confine(prepared: Prepared, *, memory_bytes: int, cpu_s: float) -> dict[str,
     processor time of its whole life. The measures, beside those of `prepare`: memory (RLIMIT_AS),
     processor_time (RLIMIT_CPU, which ends the process by SIGKILL), files (no further descriptor, no
     byte written to a file, no core file), processes (RLIMIT_NPROC; root is exempt), seccomp (an
-    allow-list of system calls without executable memory; verified by trying to open a file and a
-    socket). Nothing may be imported lazily afterwards.
+    allow-list of system calls without executable memory; verified by trying to open a folder and a
+    pipe). Nothing may be imported lazily afterwards.
     """
     posture = dict(prepared.held)
     posture["memory"] = prepared.address_space is not None and _limit(
@@ -264,18 +297,13 @@ def _limit(which: int, value: int) -> bool:
 
 
 def _cannot_open() -> bool:
-    """Say whether opening a directory and a socket are both refused as not permitted."""
+    """Say whether opening a directory and a pipe are both refused as not permitted."""
     refused = 0
-    try:
-        os.close(os.open("/", os.O_RDONLY))
-    except PermissionError:
-        refused += 1
-    except OSError:
-        pass
-    try:
-        socket.socket().close()
-    except PermissionError:
-        refused += 1
-    except OSError:
-        pass
+    for attempt in (lambda: os.open("/", os.O_RDONLY), os.pipe):
+        try:
+            attempt()
+        except PermissionError:
+            refused += 1
+        except OSError:
+            pass
     return refused == 2

@@ -16,7 +16,13 @@ from typing import Final, Self
 from worker.decoder import wire
 from worker.decoder.child import EXIT_OUT_OF_MEMORY
 from worker.decoder.decode import DecodedImage, DecodeLimits, check_size
-from worker.decoder.pipes import TICK_S, ChildEndedError, ChildTimedOutError, Deadline
+from worker.decoder.pipes import (
+    TICK_S,
+    ChildEndedError,
+    ChildOverranError,
+    ChildTimedOutError,
+    Deadline,
+)
 from worker.decoder.process import START_TIMEOUT_S, DecoderProcess, NotForkedError
 from worker.errors import RejectError, RetryError, StopError
 
@@ -27,8 +33,14 @@ _NOT_STARTED_EXIT_CODE: Final = 75  # EX_TEMPFAIL: a supervisor starts the worke
 _UNFIT_TRIES: Final = 3  # beyond one for each decoder; all may have died idle at once
 
 # What only the image itself can have brought about, whatever the machine is doing.
-_OWN_FAULTS: Final = frozenset({-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGSYS})
-_FAILURES: Final = (ChildEndedError, ChildTimedOutError, NotForkedError, wire.WireError)
+_OWN_FAULTS: Final = frozenset({-signal.SIGXCPU, -signal.SIGSYS})
+_FAILURES: Final = (
+    ChildEndedError,
+    ChildOverranError,
+    ChildTimedOutError,
+    NotForkedError,
+    wire.WireError,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -136,7 +148,7 @@ class DecoderPool:
         """Say which measures confine the children: true where it holds in every one of them.
 
         Keys: dies_with_parent, no_new_privs, not_dumpable, no_capabilities, killed_first, landlock,
-        memory, processor_time, files, processes, seccomp; empty before start.
+        namespaces, memory, processor_time, files, processes, seccomp; empty before start.
         `worker.decoder.confinement` explains them.
         """
         with self._changed:
@@ -338,7 +350,7 @@ class DecoderPool:
         if status == -signal.SIGSYS:
             _log.error("a decoder child made a system call that no decoder makes")
             return "the decoder child made a system call that no decoder makes, and was ended"
-        if status in (-signal.SIGPROF, -signal.SIGXCPU):
+        if isinstance(error, ChildOverranError) or status == -signal.SIGXCPU:
             return f"the decoder child used more than {self._limits.cpu_s:g} s of processor time"
         if status == EXIT_OUT_OF_MEMORY:
             return f"the decoder child needed more than {self._limits.memory_bytes} bytes"
@@ -355,7 +367,7 @@ def _is_own_fault(error: Exception, status: int | None) -> bool:
     calls are an intruder's. A deadline that passed, a crash, or a kill from outside (the kernel's,
     where memory runs out) may be the machine's.
     """
-    if isinstance(error, wire.WireError):
+    if isinstance(error, wire.WireError | ChildOverranError):
         return True
     return isinstance(error, ChildEndedError) and (
         status in _OWN_FAULTS or status == EXIT_OUT_OF_MEMORY

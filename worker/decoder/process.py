@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from worker.decoder.pipes import (
     ChildTimedOutError,
     Deadline,
     is_closed,
+    processor_time_s,
     read_exactly,
     write_all,
 )
@@ -131,7 +133,10 @@ class DecoderProcess:
         After any exception `renew` or `end` must follow, for its socket may hold half an answer.
         """
         assert self._channel is not None
-        channel, deadline = self._channel.fileno(), Deadline(timeout_s)
+        channel = self._channel.fileno()
+        deadline = Deadline(
+            timeout_s, cpu_s=self._limits.cpu_s, spends=partial(processor_time_s, self._pid)
+        )
         self.sender = sender
         self.images += 1
         write_all(channel, [wire.request_prefix(data), data], deadline)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these measures are Linux's")
 
 ATTEMPTS = """
-import json, mmap, os, resource, signal, socket
+import json, mmap, os, resource, signal
 from worker.decoder.confinement import OPTIONAL, confine, prepare
 posture = confine(prepare(True), memory_bytes=64 * 1024 * 1024, cpu_s=60)
 posture = {name: holds for name, holds in posture.items() if name not in OPTIONAL}
@@ -30,9 +30,10 @@ def attempt(name, action):
 attempt("read a file", lambda: open("/etc/passwd"))
 attempt("write a file", lambda: open("/dev/shm/latentprint-escape", "w"))
 attempt("list a folder", lambda: os.listdir("/"))
-attempt("open a socket", lambda: socket.socket())
+attempt("open a pipe", os.pipe)
 attempt("make code", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC))
-attempt("catch the timer", lambda: signal.signal(signal.SIGPROF, signal.SIG_IGN))
+attempt("catch a signal", lambda: signal.signal(signal.SIGXCPU, signal.SIG_IGN))
+attempt("set a timer", lambda: signal.setitimer(signal.ITIMER_PROF, 0))
 attempt("kill its parent", lambda: os.kill(os.getppid(), 0))
 attempt("raise a limit", lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)))
 attempt("allocate 200 MB", lambda: bytearray(200_000_000))
@@ -56,9 +57,10 @@ def test_a_confined_process_can_compute_and_nothing_else() -> None:
         "read a file": "PermissionError",
         "write a file": "PermissionError",
         "list a folder": "PermissionError",
-        "open a socket": "PermissionError",
+        "open a pipe": "PermissionError",
         "make code": "PermissionError",
-        "catch the timer": "PermissionError",
+        "catch a signal": "PermissionError",
+        "set a timer": "itimer_error",
         "kill its parent": "PermissionError",
         "raise a limit": "ValueError",
         "allocate 200 MB": "MemoryError",
@@ -67,7 +69,17 @@ def test_a_confined_process_can_compute_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "attempt", ["libc.fork()", "libc.execve(b'/bin/true', None, None)", "libc.ptrace(0, 0, 0, 0)"]
+    "attempt",
+    [
+        "libc.fork()",
+        "libc.execve(b'/bin/true', None, None)",
+        "libc.ptrace(0, 0, 0, 0)",
+        "libc.socket(2, 1, 0)",
+        "libc.unshare(0x10000000)",
+        "libc.memfd_create(b'', 0)",
+        "libc.setuid(0)",
+        "libc.mount(b'', b'/', b'', 0, None)",
+    ],
 )
 def test_what_only_an_intruder_tries_ends_the_process(attempt: str) -> None:
     code = (
@@ -80,7 +92,7 @@ def test_what_only_an_intruder_tries_ends_the_process(attempt: str) -> None:
     assert done.returncode == -signal.SIGSYS
 
 
-def test_processor_time_is_bounded_even_where_the_timer_is_cancelled() -> None:
+def test_the_processor_time_of_a_whole_life_is_bounded_by_the_kernel() -> None:
     code = (
         "from worker.decoder.confinement import confine, prepare\n"
         "assert confine(prepare(True), memory_bytes=1 << 26, cpu_s=0.1)['processor_time']\n"
@@ -97,6 +109,20 @@ def test_landlock_holds_where_the_kernel_has_it() -> None:
         "try: os.listdir('/'); seen = True\n"
         "except PermissionError: seen = False\n"
         "assert seen != held, (seen, held)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == 0
+
+
+def test_in_namespaces_of_its_own_a_process_has_no_network() -> None:
+    code = (
+        "import socket; from worker.decoder.confinement import own_namespaces\n"
+        "held = own_namespaces()\n"
+        "devices = [name for _, name in socket.if_nameindex()]\n"
+        "try: socket.create_connection(('127.0.0.1', 9)); refused = 0\n"
+        "except OSError as error: refused = error.errno\n"
+        "unreachable = 101\n"
+        "assert not held or (devices, refused) == (['lo'], unreachable), (devices, refused)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
     assert done.returncode == 0
