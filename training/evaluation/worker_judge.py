@@ -26,6 +26,7 @@ from training.evaluation.judge import Answer, Candidate, Enrolled, Seen
 from training.evaluation.subjects import Shown
 from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts, decode
 from worker.decoder.jpeg_quality import JpegCoding
+from worker.enrol.recompress import open_sample
 from worker.enrol.samples import read_samples
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin
@@ -99,7 +100,9 @@ class WorkerJudge:
         with TemporaryDirectory() as folder:
             for number, data in enumerate(files):
                 Path(folder, f"{number:04d}.png").write_bytes(data)
-            read = read_samples(Path(folder), lambda data: decode(data, limits), self._extractor)
+            read = read_samples(
+                Path(folder), lambda data: decode(data, limits), open_sample, self._extractor
+            )
             return read.samples
 
     def enrol(

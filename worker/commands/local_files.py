@@ -152,7 +152,7 @@ def register_command(
     settings = local_settings(redis, config)
     if not samples.is_dir():
         raise StopError(f"{samples} is no folder; give a folder of sample images", exit_code=2)
-    from worker.commands.workshop import open_workshop
+    from worker.commands.workshop import open_sample_reader, open_workshop
     from worker.enrol.samples import read_samples
 
     with (
@@ -163,10 +163,11 @@ def register_command(
         decode, bundle = workshop.decoder.decode, workshop.bundle
         _require_free(registry, bundle.digest, model_id, name)
         seen = registry.snapshot(bundle.digest)
-        with _progress(as_json) as progress:
+        with open_sample_reader(settings.decode) as open_whole, _progress(as_json) as progress:
             sample_set = read_samples(
                 samples,
                 decode,
+                open_whole,
                 workshop.extractor,
                 workers=settings.decode.processes,
                 progress=progress,

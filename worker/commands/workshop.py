@@ -15,6 +15,7 @@ from fingerprint_db.calibration import Calibration
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
+from worker.enrol.whole import WHOLE, Open, whole_picture
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor
 from worker.judge.photographs import Tenant, photograph_counts
@@ -66,6 +67,15 @@ def open_workshop(
     with pool as decoder:
         check_posture(decoder.posture(), settings.decode.sandbox)
         yield Workshop(bundle, extractor, policy, decoder)
+
+
+@contextmanager
+def open_sample_reader(settings: DecodeSettings) -> Iterator[Open]:
+    """Decoders that hand over whole pictures, confined as the others are; for `register`."""
+    limits = decode_limits(settings, DecodeLimits(WHOLE))
+    with DecoderPool(limits, settings.processes) as pool:
+        check_posture(pool.posture(), settings.sandbox)
+        yield lambda received: whole_picture(pool.decode(received))
 
 
 def _check_policy(policy: Policy, bundle: Bundle, own: Calibration | None) -> None:

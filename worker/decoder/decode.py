@@ -69,6 +69,7 @@ class ImageFacts:
     estimated from the luminance quantisation table (None unless JPEG). `lossy` is true of JPEG and
     of WebP's VP8. `greyscale`: R = G = B in all that is read, or in the whole picture where nothing
     is. `jpeg` is how a JPEG was quantised, for those who compare tables; None for other formats.
+    `stored_as` is Pillow's mode of the file (RGB, P, CMYK, RGBA …).
     """
 
     sha256: str
@@ -81,6 +82,7 @@ class ImageFacts:
     greyscale: bool
     pixels_sha256: str
     jpeg: JpegCoding | None = None
+    stored_as: str = "RGB"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +133,7 @@ def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
         greyscale=seen.grey or pieces.grey,
         pixels_sha256=seen.digest.hex(),
         jpeg=header.jpeg,
+        stored_as=image.mode,
     )
     problem: str | None = None
     if 4 * min(header.width, header.height) < 3 * smallest_side(limits.reading):

@@ -32,6 +32,10 @@ _CODES: Final = frozenset(
 )
 _NOTHING_READ: Final = ("too_small", "flat_or_saturated", "transparent")
 _MAX_MESSAGE: Final = 300
+_MODES: Final = (
+    *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I"),
+    *("I;16", "I;16B", "I;16L", "La", "RGBa", "LAB", "HSV", "F"),
+)
 _INT32: Final = 4  # bytes
 _TABLE: Final = 64  # numbers of a quantisation table
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -64,6 +68,7 @@ def image_reply(image: DecodedImage) -> bytes:
         "greyscale": facts.greyscale,
         "pixels_sha256": facts.pixels_sha256,
         "jpeg": None if facts.jpeg is None else asdict(facts.jpeg),
+        "stored_as": facts.stored_as,
         "problem": image.problem,
         "plain_tiles": image.plain_tiles,
     }
@@ -145,6 +150,7 @@ def parse_image(
         greyscale=_one_of(header, "greyscale", (True, False)),
         pixels_sha256=_sha256(header, "pixels_sha256"),
         jpeg=_jpeg(header),
+        stored_as=_one_of(header, "stored_as", _MODES),
     )
     problem = _one_of(header, "problem", (None, *_NOTHING_READ, "greyscale"))
     if {facts.jpeg_quality is not None, facts.jpeg is not None} != {facts.format == "jpeg"}:

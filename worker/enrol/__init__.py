@@ -7,5 +7,6 @@ gate_text    the gate's report for people
 in_order     several at once, results in the order of the samples
 samples      every sample under every condition
 reach        which conditions a sample can be enrolled for
+whole        a sample's whole picture, from the sandbox
 recompress   one picture under one condition
 """

@@ -49,7 +49,8 @@ class OpenedSample:
 def open_sample(received: bytes) -> OpenedSample:
     """A sample's whole picture, from the same bytes of the file that the decoder reads.
 
-    Raises RejectError, whatever Pillow thought of the file.
+    In this process, so for files of our own: `worker.enrol.whole` is for those of others. Raises
+    RejectError, whatever Pillow thought of the file.
     """
     header = read_header(received)
     try:

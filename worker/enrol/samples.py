@@ -24,6 +24,7 @@ from worker.enrol.image_files import ImageFile, SkippedFile, UnreadablePath, fin
 from worker.enrol.in_order import in_order
 from worker.enrol.reach import COMPRESSED, beyond_reach, quality_for, quality_of
 from worker.enrol.recompress import Picture, open_sample, under_condition
+from worker.enrol.whole import Open
 from worker.errors import RejectError
 from worker.extractor.extract import Extractor, ImageFingerprint
 from worker.extractor.nuisance import Nuisance
@@ -74,6 +75,7 @@ class _Prepared:
 def read_samples(
     folder: Path,
     decode: Decode,
+    open_whole: Open,
     extractor: Extractor,
     *,
     workers: int = 1,
@@ -81,15 +83,16 @@ def read_samples(
 ) -> SampleSet:
     """Fingerprints of all distinct pictures below `folder` that decode; the rest with its reason.
 
-    `workers` files are worked on at once; `decode` must bear as many callers. `progress` is told
-    how many files are done, of how many. Pillow opens each picture once more outside the sandbox
-    to re-encode it, so enrol only samples whose origin you trust.
+    `workers` files are worked on at once; `decode` and `open_whole` must bear as many callers.
+    `progress` is told how many files are done, of how many.
     """
     gathered = _Gathered(extractor)
     left_out: list[LeftOut] = []
     distinct = _Distinct()
     found = list(find_image_files([folder]))
-    for done, result in enumerate(in_order(lambda one: _prepare(one, decode), found, workers), 1):
+    for done, result in enumerate(
+        in_order(lambda one: _prepare(one, decode, open_whole), found, workers), 1
+    ):
         if isinstance(result, _Prepared):
             copy = distinct.copy_of(result)
             if copy is None:
@@ -213,7 +216,7 @@ class _Distinct:
 
 
 def _prepare(
-    found: ImageFile | SkippedFile | UnreadablePath, decode: Decode
+    found: ImageFile | SkippedFile | UnreadablePath, decode: Decode, open_whole: Open
 ) -> _Prepared | LeftOut:
     """One file up to its views; whatever is wrong with it is a reason, never an exception."""
     subject = getattr(found, "subject", found.path).decode("utf-8", "replace")
@@ -224,7 +227,7 @@ def _prepare(
         image = decode(received)
         if image.problem is not None:
             return LeftOut(subject, image.problem)
-        opened = open_sample(received)
+        opened = open_whole(received)
         if not opened.opaque:
             return LeftOut(subject, "parts of it are transparent; save it without transparency")
         facts = image.facts

@@ -46,7 +46,7 @@ def decoded(data: bytes) -> DecodedImage:
 
 
 def read(extractor: Extractor, folder: Path, workers: int = 1) -> SampleSet:
-    return read_samples(folder, decoded, extractor, workers=workers)
+    return read_samples(folder, decoded, open_sample, extractor, workers=workers)
 
 
 def test_samples_that_cannot_be_used_are_left_out_with_the_reason(
@@ -159,6 +159,7 @@ def test_whatever_pillow_raises_on_a_sample_is_its_reason(
     found = read_samples(
         tmp_path,
         lambda data: images["a.png" if data == (tmp_path / "a.png").read_bytes() else "b.png"],
+        open_sample,
         extractor,
     )
     assert [left.why for left in found.left_out] == [
@@ -206,7 +207,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None
             Image.fromarray(noise).save(folder / f"{number}.png", compress_level=1)
         tracemalloc.start()
         try:
-            found = read_samples(folder, decoded, _Quick())
+            found = read_samples(folder, decoded, open_sample, _Quick())
             assert len(found.subjects) == count
             return tracemalloc.get_traced_memory()[1]
         finally:

@@ -1,7 +1,7 @@
 """What the figures say of committed answers: each once, under labels that take few values."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from worker.events.cloudevents import Origin
 from worker.events.dead_letter import DeadLetter
@@ -28,7 +28,7 @@ def samples(figures: Figures, name: str) -> dict[str, float]:
         for sample in family.samples:
             if family.name == f"latentprint_{name}":
                 values = [v for label, v in sample.labels.items() if label != "slot"]
-                found[" ".join(cast("list[str]", values))] = sample.value
+                found[" ".join(values)] = sample.value
     return found
 
 
