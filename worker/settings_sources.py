@@ -5,6 +5,7 @@ are masked.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from worker.settings_rules import contradictions
 __all__ = [
     "NOT_SETTINGS",
     "PREFIX",
+    "Given",
     "SettingsError",
     "is_secret",
     "load_settings",
+    "load_with_sources",
     "setting_fields",
     "variable",
 ]
@@ -60,6 +63,25 @@ def load_settings(
     `flags` maps dotted names ("kafka.brokers") to values; None means not given. The file is
     `config_file` or LATENTPRINT_CONFIG.
     """
+    return load_with_sources(environment=environment, flags=flags, config_file=config_file)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A setting that some source gave: its dotted name, its value to show, where it came from."""
+
+    name: str
+    shown: str
+    source: str
+
+
+def load_with_sources(
+    *,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    config_file: Path | None = None,
+) -> tuple[Settings, tuple[Given, ...]]:
+    """As `load_settings`, and what is no default with its source, secrets masked."""
     fields = dict(setting_fields())
     sources = read_sources(fields, environment, flags=flags, config_file=config_file)
     mistakes = list(sources.mistakes)
@@ -67,7 +89,14 @@ def load_settings(
     mistakes.extend(_contradictions(settings, sources.values, wrong))
     if mistakes:
         raise SettingsError(mistakes)
-    return settings
+    given = tuple(
+        Given(
+            ".".join(path), _shown(sources.values[path].value, field), sources.values[path].source
+        )
+        for path, field in fields.items()
+        if path in sources.values
+    )
+    return settings, given
 
 
 def setting_fields() -> Iterator[tuple[SettingPath, FieldInfo]]:

@@ -15,7 +15,8 @@ from training.zoo.catalog import CATALOG
 from training.zoo.generate import Generator, generate, load_generator
 from training.zoo.sets import models_by_name
 from worker.errors import StopError
-from worker.extractor.bundle import ZOO_EXPORT, default_bundle_path
+from worker.extractor.bundle import ZOO_EXPORT
+from worker.extractor.document import default_bundle_path
 from worker.settings_sources import load_settings
 
 OTHER = "progan"

@@ -140,12 +140,20 @@ def described(
     Raises StopError (2) for a topic that this user may not describe: it is not missing. Raises
     KafkaError for any other answer.
     """
-    found = {topic["name"]: topic for topic in until_answered(lambda: _describe(connection, names))}
-    hidden = [name for name, topic in found.items() if topic["error_code"] == _TOPIC_DENIED]
+    found, hidden = seen_and_hidden(connection, names)
     if hidden:
-        lines = "; ".join(denied(who, names[name], "topic", name) for name in sorted(hidden))
+        lines = "; ".join(denied(who, names[name], "topic", name) for name in hidden)
         raise StopError(f"Kafka at {who.brokers} refuses: {lines}", exit_code=2)
-    return {name: topic for name, topic in found.items() if not topic["error_code"]}
+    return found
+
+
+def seen_and_hidden(
+    connection: KafkaAdminClient, names: Collection[str]
+) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """(each topic that exists, those that this user may not describe); asking makes none."""
+    told = {topic["name"]: topic for topic in until_answered(lambda: _describe(connection, names))}
+    hidden = sorted(n for n, topic in told.items() if topic["error_code"] == _TOPIC_DENIED)
+    return {name: topic for name, topic in told.items() if not topic["error_code"]}, hidden
 
 
 def _describe(connection: KafkaAdminClient, names: Collection[str]) -> list[Mapping[str, Any]]:

@@ -6,6 +6,7 @@ workshop           bundle, policy, decoders and registry, built from the setting
 
 run                latentprint run; supervisor watches several slots
 leave              latentprint leave: slots that ended for good
+doctor             latentprint doctor: what is wrong, and what to do
 stream             latentprint submit, watch, agreement, topics
 local_files        latentprint scan, explain, register
 scan               verdicts for local files

@@ -2,13 +2,14 @@
 
 import typer
 
-from worker.commands import calibrate, dlq, leave, local_files, notify, pool, run, stream
+from worker.commands import calibrate, dlq, doctor, leave, local_files, notify, pool, run, stream
 
 
 def contribute(app: typer.Typer) -> None:
     """Add `run` and the commands around it to the program."""
     run.contribute(app)
     leave.contribute(app)
+    doctor.contribute(app)
     stream.contribute(app)
     dlq.contribute(app)
     notify.contribute(app)

@@ -17,7 +17,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,13 @@ from worker.extractor.bundle_arrays import (
     read_background,
     read_maps,
 )
-from worker.extractor.document import ARCHITECTURE, GROUPS, BundleDocument, codecs_of
+from worker.extractor.document import (
+    ARCHITECTURE,
+    GROUPS,
+    BundleDocument,
+    codecs_of,
+    default_bundle_path,
+)
 from worker.extractor.fingerprint_map import CodecMap, Floats, block_statistics
 from worker.plain_errors import sentences
 
@@ -68,11 +73,6 @@ class Bundle:
     def reading(self) -> RegionReading:
         """What of a picture is to be read for this bundle."""
         return RegionReading(self.document.first_pixels, self.document.most_pixels)
-
-
-def default_bundle_path() -> Path:
-    """Where the bundle that comes with the package lies."""
-    return Path(str(resources.files("worker.extractor"))) / "default_bundle"
 
 
 def zoo_export_path() -> Path:

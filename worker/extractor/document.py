@@ -1,5 +1,7 @@
 """bundle.json: what a bundle says of itself."""
 
+from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +23,11 @@ def group_of(codec: Codec) -> Group:
 def codecs_of(group: Group) -> tuple[Codec, ...]:
     """The codecs of a group, in order."""
     return tuple(codec for codec in CODECS if group_of(codec) == group)
+
+
+def default_bundle_path() -> Path:
+    """Where the bundle that comes with the package lies."""
+    return Path(str(resources.files("worker.extractor"))) / "default_bundle"
 
 
 class BundleDocument(BaseModel):

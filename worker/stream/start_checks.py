@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from worker.broker.admin import admin, described, lacking_rights, until_answered
+from worker.broker.admin import admin, lacking_rights, seen_and_hidden, until_answered
 from worker.broker.clients import client_version, connection
 from worker.broker.refusals import Who, denied
 from worker.broker.topics import (
@@ -162,23 +162,31 @@ def check_cluster(settings: Settings, facts: ClusterFacts) -> tuple[list[str], l
 
 
 def read_cluster(settings: Settings) -> ClusterFacts:
-    """Ask the cluster; raises StopError (exit code 3) when it cannot be reached."""
-    topics = Topics(settings.kafka.prefix, settings.kafka.shadow)
+    """Ask the cluster; raises StopError: exit code 3 when it cannot be reached, 2 for a refusal."""
     who = Who.of(settings.kafka)
-    needed = dict.fromkeys(topics.inputs, "READ") | dict.fromkeys(topics.outputs, "WRITE")
     client = connection(settings.kafka)
     del client["bootstrap_servers"]
     with admin(settings.kafka.brokers, client=client, who=who) as cluster:
-        found = dict(described(cluster, needed | {topics.decisions: "DESCRIBE"}, who))
-        internal = until_answered(lambda: cluster.describe_topics(list(INTERNAL)))
-        found |= {topic["name"]: topic for topic in internal if not topic["error_code"]}
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
-        brokers = until_answered(cluster.describe_cluster)["brokers"]
-        node = str(brokers[0].get("broker_id", brokers[0].get("node_id")))
-        resources.append(ConfigResource(ConfigResourceType.BROKER, node))
-        configs = until_answered(lambda: cluster.describe_configs(resources, config_filter="all"))
-        until_answered(lambda: cluster.list_group_offsets(settings.kafka.member_group))
-    lacking = lacking_rights(found, needed, who)
+        facts = cluster_facts(cluster, settings, who)
+        if not facts.lacking:  # or there are more reasons to name than the group's
+            until_answered(lambda: cluster.list_group_offsets(settings.kafka.member_group))
+    return facts
+
+
+def cluster_facts(cluster: KafkaAdminClient, settings: Settings, who: Who) -> ClusterFacts:
+    """What this connection may see of the topics and of the broker's limits; changes nothing."""
+    topics = Topics(settings.kafka.prefix, settings.kafka.shadow)
+    needed = dict.fromkeys(topics.inputs, "READ") | dict.fromkeys(topics.outputs, "WRITE")
+    found, hidden = seen_and_hidden(cluster, topics.of_worker())
+    internal = until_answered(lambda: cluster.describe_topics(list(INTERNAL)))
+    found |= {topic["name"]: topic for topic in internal if not topic["error_code"]}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
+    brokers = until_answered(cluster.describe_cluster)["brokers"]
+    node = str(brokers[0].get("broker_id", brokers[0].get("node_id")))
+    resources.append(ConfigResource(ConfigResourceType.BROKER, node))
+    configs = until_answered(lambda: cluster.describe_configs(resources, config_filter="all"))
+    lacking = [denied(who, needed.get(name, "DESCRIBE"), "topic", name) for name in hidden]
+    lacking += lacking_rights(found, needed, who)
     lacking += [
         denied(who, "DESCRIBE_CONFIGS", "topic", name)
         for name in found
@@ -196,7 +204,7 @@ def read_cluster(settings: Settings) -> ClusterFacts:
     return ClusterFacts(
         facts,
         int(limit) if limit else DEFAULT_MAX_TRANSACTION_TIMEOUT_MS,
-        there=tuple(found),
+        there=(*found, *hidden),
         lacking=tuple(lacking),
         unseen=tuple(unseen),
     )

@@ -1,0 +1,169 @@
+"""What judges: sandbox, policy, bundle, torch and device, in a process of its own.
+
+A process, because torch takes seconds to load while the services are asked beside it, and because a
+library that is broken may end the process that loads it. It is given its settings on stdin, which
+hold no secret, and writes a finding a line; `python -m worker.doctor.judging` is that process.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from worker.doctor.findings import Finding, Standing
+from worker.errors import LatentprintError, StopError
+from worker.extractor.document import default_bundle_path
+from worker.settings.images import DecisionSettings, DecodeSettings, ExtractSettings
+from worker.settings.settings import Settings
+
+STEPS = ("policy", "sandbox", "bundle", "self-test")
+"""In this order; one that is not told was not reached."""
+
+
+def examine_judging(
+    settings: Settings, running: list[subprocess.Popen[bytes]]
+) -> Iterator[Finding]:
+    """Each step as it is done. The process is put into `running`, for whoever ends it too early."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __spec__.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    running.append(process)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: list[bytes] = []
+    errors = process.stderr
+    reader = threading.Thread(target=lambda: said.extend(errors), daemon=True)
+    reader.start()
+    groups = {name: getattr(settings, name) for name in ("decode", "extract", "decision")}
+    process.stdin.write(
+        json.dumps({n: group.model_dump(mode="json") for n, group in groups.items()}).encode()
+    )
+    process.stdin.close()
+    for line in process.stdout:
+        yield Finding(**json.loads(line))
+    code = process.wait()
+    reader.join(1.0)
+    if code != 0:
+        last = (
+            b"".join(said).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        )[-1]
+        yield Finding(
+            "judging",
+            "wrong",
+            f"the process that loads what judges ended with {code}: {last}; a worker would end so"
+            " too. Install latentprint anew, or report this",
+        )
+
+
+def main() -> None:
+    """The process: settings on stdin, a finding a line on stdout."""
+    given = json.load(sys.stdin)
+    decode = DecodeSettings.model_validate(given["decode"])
+    extract = ExtractSettings.model_validate(given["extract"])
+    decision = DecisionSettings.model_validate(given["decision"])
+    logging.disable(logging.WARNING)  # what it would say of the posture is a finding
+    policy = _told("policy", lambda: _policy(decision))
+    _told("sandbox", lambda: _sandbox(decode))
+    bundle = _told("bundle", lambda: _bundle(extract))
+    if bundle is not None and policy is not None:
+        _told("policy", lambda: _decidable(policy, bundle))
+    if bundle is not None:
+        _told("self-test", lambda: _self_test(bundle, extract))
+
+
+def _told(check: str, step: Callable[[], tuple[Any, Finding | None]]) -> Any:
+    """Do one step and print its finding; its value, None where it failed."""
+    try:
+        value, finding = step()
+    except LatentprintError as error:
+        standing: Standing = "wrong" if isinstance(error, StopError) else "away"
+        value, finding = None, Finding(check, standing, str(error))
+    except (ImportError, OSError, RuntimeError) as error:
+        remedy = "install latentprint's requirements anew, all by one command"
+        value, finding = None, Finding(check, "wrong", f"{type(error).__name__}: {error}; {remedy}")
+    if finding is not None:
+        print(json.dumps(asdict(finding)), flush=True)
+    return value
+
+
+def _policy(settings: DecisionSettings) -> tuple[Any, Finding]:
+    from worker.judge.policy import load_policy
+
+    policy = load_policy(settings.policy)
+    if not policy.flag:
+        text = "flag=[] in the policy: no alert will be raised; name outcomes there"
+        return policy, Finding("policy", "note", text)
+    return policy, Finding("policy", "good", f"digest {policy.digest[:12]}")
+
+
+def _sandbox(settings: DecodeSettings) -> tuple[None, Finding]:
+    from worker.decoder.decode import DecodeLimits
+    from worker.decoder.pool import DecoderPool
+    from worker.decoder.posture import check_posture
+    from worker.settings.group import MEBIBYTE
+
+    limits = DecodeLimits(memory_bytes=settings.memory_mib * MEBIBYTE, cpu_s=settings.cpu_s)
+    with DecoderPool(limits, 1) as pool:
+        posture = pool.posture()
+    try:
+        check_posture(posture, "required")
+    except StopError as error:
+        standing: Standing = "wrong" if settings.sandbox == "required" else "note"
+        return None, Finding("sandbox", standing, str(error))
+    if settings.sandbox == "warn":
+        text = "every measure holds, but decode.sandbox=warn would let a hole pass: set required"
+        return None, Finding("sandbox", "note", text)
+    walls = "with Landlock" if posture.get("landlock") else "without Landlock, the second wall"
+    return None, Finding("sandbox", "good", f"{sum(posture.values())} measures hold, {walls}")
+
+
+def _bundle(settings: ExtractSettings) -> tuple[Any, Finding]:
+    from worker.extractor.bundle import load_bundle
+
+    bundle = load_bundle(settings.bundle)
+    where = "the one inside" if bundle.path == default_bundle_path() else str(bundle.path)
+    return bundle, Finding("bundle", "good", f"{bundle.digest[:12]}, {where}; every digest holds")
+
+
+def _decidable(policy: Any, bundle: Any) -> tuple[None, Finding | None]:
+    from worker.judge.photographs import photograph_counts
+    from worker.judge.policy import undecidable
+
+    small = undecidable(policy, photograph_counts(bundle.background))
+    if not small:
+        return None, None
+    return None, Finding(
+        "policy",
+        "note",
+        f"at alpha_name={policy.alpha_name:g} images of {', '.join(small)} are undetermined, for"
+        " want of photographs; raise it, or calibrate on your own (those in Redis are not counted"
+        " here)",
+    )
+
+
+def _self_test(bundle: Any, settings: ExtractSettings) -> tuple[None, Finding]:
+    import torch
+
+    from worker.extractor.extract import BlockExtractor
+
+    BlockExtractor(bundle, settings.device).self_test()
+    device = "cpu"
+    if torch.cuda.is_available() and settings.device != "cpu":
+        device = torch.cuda.get_device_name()
+    return None, Finding(
+        "self-test",
+        "good",
+        f"golden fingerprints are the bundle's; torch {torch.__version__} on {device}",
+    )
+
+
+if __name__ == "__main__":
+    main()
