@@ -16,10 +16,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     disable_created_metrics,
-    start_http_server,
 )
-
-from worker.errors import StopError
 
 PREFIX: Final = "latentprint_"
 FASTEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -229,22 +226,6 @@ class Figures:
             name: int(value) if math.isfinite(value) and value == int(value) else round(value, 3)
             for name, value in values.items()
         }
-
-    def listen(self, address: str, slot: int) -> None:
-        """Serve the figures over HTTP at `address` (HOST:PORT), `slot` ports above it.
-
-        They are served until the process ends. StopError where the address cannot be had.
-        """
-        host, _, port = address.rpartition(":")
-        try:
-            start_http_server(int(port) + slot, host.strip("[]"), registry=self.registry)
-        except OSError as error:
-            raise StopError(
-                f"slot {slot} cannot serve its figures at {host}:{int(port) + slot}"
-                f" ({error.strerror or error}); free the port, or change"
-                " LATENTPRINT_METRICS__LISTEN",
-                exit_code=2,
-            ) from error
 
     def _made(self, metric: Metric) -> Counter | Gauge | Histogram:
         name, about = PREFIX + metric.name, f"{metric.meaning} ({metric.unit})"

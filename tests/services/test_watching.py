@@ -23,6 +23,8 @@ from tests.services.test_services import services
 from tests.tools import tool
 from tests.waiting import wait_for
 from worker.metrics import Figures
+from worker.seen.pages import figures_page
+from worker.seen.server import PageServer, listening
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -95,16 +97,20 @@ def test_a_figure_is_scraped_an_alarm_fires_and_is_posted_and_its_end_is_too(
     """1. Scraped. 2. A sender in quarantine: the ticket is posted, with where to read on. 3. A slot
     that never answered: likewise. 4. The quarantine is lifted: that is posted too.
     """
-    figures, port, silent = Figures(), free_port(), free_port()
-    figures.listen(f"127.0.0.1:{port}", slot=0)
+    figures, silent = Figures(), free_port()
     with ExitStack() as stack:
+        pages = PageServer(
+            listening("127.0.0.1", 0, "the test"),
+            {"/metrics": lambda accept: figures_page(figures, accept)},
+        )
+        stack.callback(pages.close)
         alertmanager = start_alertmanager(
             tmp_path / "alertmanager", webhook=receiver.url, settings=hurried
         )
         stack.callback(alertmanager.stop)
         prometheus = start_prometheus(
             tmp_path / "prometheus",
-            targets=[f"127.0.0.1:{port}", f"127.0.0.1:{silent}"],
+            targets=[f"127.0.0.1:{pages.port}", f"127.0.0.1:{silent}"],
             alertmanager=alertmanager,
             settings=hurried,
         )

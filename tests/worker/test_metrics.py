@@ -1,14 +1,9 @@
 """The figures: declared once, counted from any thread, and seen from outside as they are inside."""
 
-import socket
 import threading
-import urllib.request
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.services.ports import free_port
-from worker.errors import StopError
 from worker.metrics import METRICS, SUPERVISOR, WORKER, Figures
 
 
@@ -103,37 +98,3 @@ def test_no_count_is_lost_between_threads() -> None:
     for thread in threads:
         thread.join()
     assert figures.read()["rejects"] == 4000
-
-
-def test_what_is_scraped_is_what_is_counted_with_its_slot_unit_and_meaning() -> None:
-    figures = Figures(slot=2)
-    figures.add("verdicts", 3, outcome="no_evidence", flagged="false")
-    figures.set("in_flight_bytes", 12)
-    port = free_port()
-    figures.listen(f"127.0.0.1:{port - 2}", slot=2)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
-    samples = {s.name: s for family in families for s in family.samples}
-    assert {m.exposed_name for m in WORKER if not m.labels and m.kind != "histogram"} <= set(
-        samples
-    )
-    assert samples["latentprint_verdicts_total"].value == 3
-    assert samples["latentprint_verdicts_total"].labels == {
-        "slot": "2",
-        "outcome": "no_evidence",
-        "flagged": "false",
-    }
-    assert {sample.labels.get("slot") for sample in samples.values()} == {"2"}
-    assert samples["latentprint_in_flight_bytes"].value == 12
-    about = {family.name: family.documentation for family in families}
-    assert about["latentprint_verdicts"] == "committed with a verdict (events)"
-
-
-def test_an_address_that_is_taken_is_refused_with_the_slot_and_the_setting() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(
-            StopError, match=rf"slot 1 .* 127.0.0.1:{port} .*METRICS__LISTEN"
-        ) as stop:
-            Figures().listen(f"127.0.0.1:{port - 1}", slot=1)
-    assert stop.value.exit_code == 2

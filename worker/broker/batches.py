@@ -19,6 +19,8 @@ import zstandard
 from kafka.errors import CorruptRecordError, UnsupportedCodecError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
+from worker.events.cloudevents import Origin, RawRecord
+
 _LEAST_WINDOW_BYTES = 8 * 1024 * 1024
 """What every zstd decoder takes, whatever it unpacks (RFC 8878, section 3.1.1.1.2)."""
 
@@ -32,6 +34,19 @@ class Unread(bytes):
     """The value of a record that was not unpacked; empty, and says why."""
 
     why: str = ""
+
+
+def raw_record(record: Any, topic_id: str | None) -> RawRecord:
+    """A record as the client gives it, in our own words; the topic is what `topic_id` says."""
+    unread = record.value.why if isinstance(record.value, Unread) else None
+    return RawRecord(
+        origin=Origin(record.topic, record.partition, record.offset, topic_id),
+        key=record.key,
+        value=record.value if unread is None else None,
+        headers=tuple(record.headers),
+        timestamp_ms=record.timestamp,
+        unread=unread,
+    )
 
 
 class _TooLargeError(ValueError):

@@ -5,6 +5,7 @@ options            every option that more than one command has
 workshop           bundle, policy, decoders and registry, built from the settings
 
 run                latentprint run; supervisor watches several slots
+health             latentprint health: is it live, ready, started?
 leave              latentprint leave: slots that ended for good
 doctor             latentprint doctor: what is wrong, and what to do
 stream             latentprint submit, watch, agreement, topics

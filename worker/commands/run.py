@@ -59,6 +59,7 @@ def run_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON line on stdout: when ready, and at the end.")
     ] = False,
+    pages_fd: Annotated[int | None, typer.Option("--pages-fd", hidden=True)] = None,
 ) -> None:
     """Run the worker: read image events, publish verdicts, until SIGTERM or Ctrl-C.
 
@@ -91,6 +92,7 @@ def run_command(
                 stop,
                 leaving=leaving,
                 accept_registry=accept_registry,
+                pages_fd=pages_fd,
                 on_ready=lambda: _announce("ready", settings, as_json),
             )
             _announce("drained", settings, as_json)
@@ -102,11 +104,13 @@ def run_slot(
     *,
     leaving: threading.Event | None = None,
     accept_registry: bool = False,
+    pages_fd: int | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """One slot with the real pipeline, on the calling thread, until `stop` is set.
 
-    Where `leaving` is set by then, it leaves the group for good.
+    Where `leaving` is set by then, it leaves the group for good. `pages_fd` is a socket that a
+    supervisor has made for its pages; else it listens where the settings say.
 
     Looks at Kafka, waits for Redis, loads the bundle, proves it on its golden inputs, starts the
     sandboxed decoders, loads the registry, then joins the group.
@@ -115,17 +119,26 @@ def run_slot(
     from worker.metrics import Figures
     from worker.registry.follower import RegistryFollower
     from worker.registry.start import await_redis, open_registry, start_following
+    from worker.seen import looks
+    from worker.seen.health import Health
+    from worker.seen.pages import worker_pages
+    from worker.seen.server import PageServer, adopted, listening
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
     from worker.stream.start_checks import check_start
     from worker.stream.threads import Work
 
-    # Before what takes long to load: most starts that fail, fail here. `run` asks again, and warns.
-    check_start(settings, lambda warning: None)
-    figures = Figures(slot=settings.kafka.slot)
-    if settings.metrics.listen is not None:
-        figures.listen(settings.metrics.listen, settings.kafka.slot)
+    slot = settings.kafka.slot
+    figures, health = Figures(slot=slot), Health(looks.CHECKS)
     with ExitStack() as stack:
+        pages = worker_pages(figures, health)
+        if pages_fd is not None:
+            stack.callback(PageServer(adopted(pages_fd), pages).close)
+        elif (address := settings.metrics.address(slot)) is not None:
+            stack.callback(PageServer(listening(*address, what=f"slot {slot}"), pages).close)
+        # Before what takes long to load: most starts that fail, fail here. `run` asks again, and
+        # warns.
+        check_start(settings, lambda warning: None)
         registry = stack.enter_context(open_registry(settings.redis))
         await_redis(registry, settings.redis, stop)
         if stop.is_set():
@@ -137,9 +150,14 @@ def run_slot(
                 return registry.calibration(space)
             return None
 
-        workshop = stack.enter_context(open_workshop(settings, own))
-        space = workshop.bundle.digest
-        structlog.contextvars.bind_contextvars(slot=settings.kafka.slot, bundle=space[:12])
+        workshop = stack.enter_context(open_workshop(settings, own, figures=figures))
+        space, limit_s = workshop.bundle.digest, workshop.policy.maximum_registry_age_s
+        structlog.contextvars.bind_contextvars(slot=slot, bundle=space[:12])
+        posture, demanded = workshop.decoder.posture, settings.decode.sandbox
+        health.know("bundle", looks.bundle_look(space))
+        health.know("sandbox", looks.sandbox_look(posture, demanded))
+        figures.before_reading(lambda: looks.show_sandbox(figures, posture, demanded))
+        looks.show_build(figures, bundle=space, policy=workshop.policy.digest)
         follower = RegistryFollower(
             registry,
             space,
@@ -147,13 +165,16 @@ def run_slot(
             floor=read_floor(settings.kafka, space),
             accept=accept_registry,
         )
+        required = settings.redis.required
+        health.know("registry", looks.registry_look(follower, limit_s, required=required))
+        figures.before_reading(lambda: looks.show_registry(figures, follower, limit_s))
         start_following(follower, registry, space, settings.redis, stop)
         try:
             run(
                 settings,
                 Work(
                     decoder=workshop.decoder,
-                    judge=workshop.pipeline(lambda: figures.add("calibration_drifts")).judge,
+                    judge=workshop.pipeline(figures).judge,
                     view=follower.view,
                     self_test=workshop.extractor.self_test,
                     registry_metadata=follower.metadata,
@@ -161,6 +182,7 @@ def run_slot(
                 stop=stop,
                 leaving=(leaving or threading.Event()).is_set,
                 figures=figures,
+                health=health,
                 failpoint=from_environment(os.environ, allowed=settings.is_local),
                 on_ready=on_ready,
             )
@@ -204,6 +226,10 @@ def _supervise(
     accept_registry: bool,
 ) -> None:
     from worker.commands.supervisor import Supervisor
+    from worker.metrics import SUPERVISOR, Figures
+    from worker.seen.health import Health
+    from worker.seen.server import PageServer, listening
+    from worker.seen.slots import LOOPBACK, slot_pages
 
     environment = dict(os.environ)
     for dotted, value in flags.items():
@@ -213,17 +239,34 @@ def _supervise(
     command += ["--config", str(config)] if config is not None else []
     command += ["--json"] * as_json
 
+    numbers = range(settings.kafka.slot, settings.kafka.slot + slots)
+    address = settings.metrics.address(settings.kafka.slot)
+    pages = (
+        {number: listening(LOOPBACK, 0, what=f"slot {number}") for number in numbers}
+        if address is not None
+        else {}
+    )
+
     def command_of(number: int, first_start: bool) -> list[str]:
         # What the operator looked at is accepted; what a restart finds hours later is not.
         accepting = ["--accept-registry"] if accept_registry and first_start else []
-        return [*command, *accepting, "--slot", str(number)]
+        serving = ["--pages-fd", str(pages[number].fileno())] if pages else []
+        return [*command, *accepting, *serving, "--slot", str(number)]
 
-    first = settings.kafka.slot
-    code = Supervisor(
+    figures, health = Figures(SUPERVISOR, slot=None), Health()
+    supervisor = Supervisor(
         command_of,
-        range(first, first + slots),
+        numbers,
         environment=environment,
-    ).run(stop, leaving)
+        inherited={number: listener.fileno() for number, listener in pages.items()},
+        figures=figures,
+        health=health,
+    )
+    if address is not None:
+        ports = {number: listener.getsockname()[1] for number, listener in pages.items()}
+        served = slot_pages(figures, health, ports, supervisor.pids)
+        PageServer(listening(*address, what="the supervisor"), served)
+    code = supervisor.run(stop, leaving)
     if code != 0:
         raise StopError(f"a slot ended with exit code {code}; its reason is above", exit_code=code)
 

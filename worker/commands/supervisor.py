@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from worker.metrics import SUPERVISOR, Figures
+from worker.seen.health import Health
 from worker.telemetry import Log
 
 FINAL_EXIT_CODES = frozenset({1, 2, 4})
@@ -44,11 +46,20 @@ class Supervisor:
         slots: Sequence[int],
         *,
         environment: Mapping[str, str] | None = None,
+        inherited: Mapping[int, int] | None = None,
+        figures: Figures | None = None,
+        health: Health | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`inherited` has for each slot a descriptor that its process is to have as well."""
         self._command = command
         self._environment = environment
+        self._inherited = inherited or {}
         self._slots = [_Slot(number) for number in slots]
+        self._figures = figures or Figures(SUPERVISOR, slot=None)
+        self._figures.set("slots_wanted", len(self._slots))
+        self._figures.before_reading(lambda: self._figures.set("slots_up", len(self.pids())))
+        self._health = health or Health()
         self._clock = clock
         self._log: Log = structlog.get_logger("supervisor")
 
@@ -67,18 +78,22 @@ class Supervisor:
                     verdict = self._tend(slot)
                     if verdict is not None:
                         break
+                self._health.came_round()
+                self._health.started()
                 # Not stop.wait(): a signal handler that sets `stop` runs on this very thread, and
                 # would wait for ever for the lock that wait() may be holding.
                 time.sleep(_TICK_S)
         finally:
+            self._health.drains()
             codes = self._stop_all(leaving is not None and leaving.is_set())
         if verdict is not None:
             return verdict
         return next((code for code in codes if code != 0), 0)
 
     def pids(self) -> Mapping[int, int]:
-        """The process id of each slot that runs now."""
-        return {s.number: s.process.pid for s in self._slots if s.process is not None}
+        """The process id of each slot that runs now; safe from any thread."""
+        running = [(slot.number, slot.process) for slot in self._slots]
+        return {number: process.pid for number, process in running if process is not None}
 
     def _tend(self, slot: _Slot) -> int | None:
         """Start, watch or restart one slot; its exit code when that is final."""
@@ -89,6 +104,7 @@ class Supervisor:
                     slot.process = subprocess.Popen(
                         self._command(slot.number, slot.restarts == 0),
                         env=self._environment,
+                        pass_fds=[self._inherited[slot.number]] if self._inherited else [],
                         start_new_session=True,
                     )
                 except OSError as error:  # no memory, no process left: the other slots go on
@@ -115,6 +131,7 @@ class Supervisor:
             slot.pause_s = FIRST_PAUSE_S
         slot.start_at = now + slot.pause_s
         slot.restarts += 1
+        self._figures.add("slot_restarts", code=str(code))
         self._log.warning(
             "slot_restart",
             slot=slot.number,

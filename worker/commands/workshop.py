@@ -21,6 +21,7 @@ from worker.extractor.extract import BlockExtractor
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
+from worker.metrics import Figures
 from worker.settings.group import MEBIBYTE
 from worker.settings.images import DecisionSettings, DecodeSettings
 from worker.settings.settings import Settings
@@ -35,10 +36,10 @@ class Workshop:
     policy: Policy
     decoder: DecoderPool
 
-    def pipeline(self, on_drift: Callable[[], None] = lambda: None) -> Pipeline:
+    def pipeline(self, figures: Figures | None = None) -> Pipeline:
         """Decoded images to verdicts by this bundle and policy, at the time of each call."""
         return Pipeline(
-            self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC), on_drift
+            self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC), figures
         )
 
 
@@ -48,6 +49,7 @@ def open_workshop(
     own: Callable[[str], Calibration | None] = lambda space: None,
     *,
     check_policy: bool = True,
+    figures: Figures | None = None,
 ) -> Iterator[Workshop]:
     """Load the bundle, prove it on its golden pictures, start the sandboxed decoders, and end them.
 
@@ -61,8 +63,12 @@ def open_workshop(
     if check_policy:
         _check_policy(policy, bundle, own(bundle.digest))
     limits = decode_limits(settings.decode, extractor.limits)
+    counted = figures or Figures()
     pool = DecoderPool(
-        limits, settings.decode.processes, images_per_child=settings.decode.images_per_child
+        limits,
+        settings.decode.processes,
+        images_per_child=settings.decode.images_per_child,
+        on_kill=lambda cause: counted.add("sandbox_kills", cause=cause),
     )
     with pool as decoder:
         check_posture(decoder.posture(), settings.decode.sandbox)

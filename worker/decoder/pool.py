@@ -10,6 +10,7 @@ worker/decoder/confinement.py, what it may say in worker/decoder/wire.py.
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -63,12 +64,15 @@ class DecoderPool:
         *,
         images_per_child: int = 16,
         timeout_s: float | None = None,
+        on_kill: Callable[[str], None] = lambda cause: None,
     ) -> None:
+        """`on_kill` is called with a word for the cause whenever a child ends over an image."""
         if size < 1 or images_per_child < 1:
             raise ValueError(f"size {size} and images_per_child {images_per_child}: at least 1")
         self._limits = limits
         self._size = size
         self._images_per_child = images_per_child
+        self._on_kill = on_kill
         self._timeout_s = 4 * limits.cpu_s if timeout_s is None else timeout_s
         self._changed = threading.Condition()  # guards all that follows
         self._idle: list[DecoderProcess] = []
@@ -132,6 +136,7 @@ class DecoderPool:
                 status = self._replace(decoder)
                 if self._closed:
                     raise RetryError("the decoder pool was closed during a decode") from error
+                self._on_kill(cause_of(error, status))
                 reason = self._why(error, status)
                 if tried_before or _is_own_fault(error, status):
                     raise RejectError("sandbox_kill", reason, stage="decode") from error
@@ -358,6 +363,23 @@ class DecoderPool:
             names = {known.value: known.name for known in signal.Signals}
             return f"the decoder child was ended by {names.get(-status, f'signal {-status}')}"
         return f"the decoder child ended with exit code {status}"
+
+
+def cause_of(error: Exception, status: int | None) -> str:
+    """Why a child ended, in one word, from the exception and its exit status."""
+    if isinstance(error, NotForkedError | OSError):
+        return "not_forked"
+    if isinstance(error, wire.WireError):
+        return "protocol"
+    if isinstance(error, ChildTimedOutError):
+        return "no_answer"
+    if status == -signal.SIGSYS:
+        return "forbidden_call"
+    if status in (-signal.SIGPROF, -signal.SIGXCPU):
+        return "processor_time"
+    if status == EXIT_OUT_OF_MEMORY:
+        return "memory"
+    return "template_ended" if status is None else "crash"
 
 
 def _is_own_fault(error: Exception, status: int | None) -> bool:

@@ -16,10 +16,10 @@ def check_posture(posture: Mapping[str, bool], sandbox: Literal["required", "war
     `posture` is `DecoderPool.posture()`. Raises StopError (exit code 2). A measure that only backs
     another one (`worker.decoder.confinement.OPTIONAL`) may be missing.
     """
-    missing = sorted(name for name, holds in posture.items() if not holds and name not in OPTIONAL)
-    if posture and not missing:
+    missing = gaps(posture)
+    if not missing:
         return
-    lacks = ", ".join(missing) or "everything: no decoder has reported"
+    lacks = ", ".join(missing)
     if sandbox == "required":
         raise StopError(
             f"the decoder sandbox lacks {lacks} on this kernel, so a malicious image could do more"
@@ -28,3 +28,10 @@ def check_posture(posture: Mapping[str, bool], sandbox: Literal["required", "war
             exit_code=2,
         )
     _log.warning("the decoder sandbox is incomplete", extra={"missing": missing})
+
+
+def gaps(posture: Mapping[str, bool]) -> list[str]:
+    """The measures that do not hold and must; where nothing is known, everything."""
+    if not posture:
+        return ["everything: no decoder has reported"]
+    return sorted(name for name, holds in posture.items() if not holds and name not in OPTIONAL)

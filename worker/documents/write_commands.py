@@ -40,7 +40,7 @@ def _sections(command: Any, name: str) -> Iterator[str]:
 
 def _section(command: Any, name: str) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option"]
+    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     words = [f"`{name}", *(_word(argument) for argument in arguments)]
     yield f"## {' '.join(words)}`\n"
     yield inspect.cleandoc(command.help or "") + "\n"

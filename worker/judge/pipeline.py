@@ -3,6 +3,7 @@
 decoded image -> | may it be judged? -> extract -> attribute -> generic test -> decide -> verdict |
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -26,6 +27,7 @@ from worker.judge.measured import StatedRates, evidence_record, name_test, real_
 from worker.judge.photographs import Photographs, Tenant, bin_name
 from worker.judge.policy import Policy
 from worker.judge.verdicts import Findings, judged
+from worker.metrics import Figures
 from worker.registry.view import RegistryView
 
 Clock = Callable[[], datetime]
@@ -40,9 +42,8 @@ class Pipeline:
         bundle: Bundle,
         policy: Policy,
         clock: Clock,
-        on_drift: Callable[[], None] = lambda: None,
+        figures: Figures | None = None,
     ) -> None:
-        """`on_drift` is called when the stream no longer resembles what calibrates it."""
         self._extractor = extractor
         self._bundle = bundle
         self._policy = policy
@@ -54,7 +55,7 @@ class Pipeline:
             bundle.background, Snapshot.empty(extractor.space), self._photographs
         )
         self._matched_root: str | None = None
-        self._on_drift = on_drift
+        self._figures = figures or Figures()
         self._drift = DriftWatch(policy.alpha_name + policy.alpha_unknown, self._drifted)
 
     def judge(
@@ -66,10 +67,12 @@ class Pipeline:
             before_extraction(image.facts, image.problem, registry, self._policy)
             for _, image in items
         ]
+        started = time.monotonic()
         worth = [i for i, decision in enumerate(early) if decision is None]
         extracted = dict(
             zip(worth, self._extractor.extract([items[i][1] for i in worth]), strict=True)
         )
+        extracted_at = time.monotonic()
         findings = self._find(items, extracted, view)
         results: list[Judged | RejectError] = []
         for i, (event, image) in enumerate(items):
@@ -80,6 +83,9 @@ class Pipeline:
                 results.append(fingerprint)
             else:
                 results.append(self._judged(event, image, findings[i], view))
+        if worth:
+            self._figures.observe("extract_seconds", extracted_at - started)
+            self._figures.observe("match_seconds", time.monotonic() - extracted_at)
         return results
 
     def _judged(
@@ -208,10 +214,12 @@ class Pipeline:
             self._matched_root = snapshot.root
             self._name_rates = {}
             self._drift.reset()
+            self._figures.set("calibration_drifted", 0)
         return self._matcher
 
     def _drifted(self, test: str, alarm: DriftAlarm) -> None:
-        self._on_drift()
+        self._figures.add("calibration_drifts")
+        self._figures.set("calibration_drifted", 1)
         structlog.get_logger("judge").warning(
             "calibration_drift",
             test=test,

@@ -98,6 +98,11 @@ class RegistryFollower:
         age_s = max(0.0, self._clock() - held.confirmed_at)
         return RegistryView(held.snapshot, age_s, held.calibration)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the registry cannot be followed now; None where it can. Safe from any thread."""
+        return self._trouble
+
     def metadata(self) -> str:
         """What to commit beside an offset: the state of the registry that is in use now.
 

@@ -1,4 +1,4 @@
-"""What is written to stderr, and where the figures can be scraped."""
+"""What is written to stderr, and where the worker can be seen from outside."""
 
 from typing import Literal
 
@@ -19,12 +19,17 @@ class LoggingSettings(Group):
 
 
 class MetricsSettings(Group):
-    """Where the figures can be scraped."""
+    """Where figures and health are served, over HTTP."""
 
     listen: str | None = Field(
         default=None,
-        description="HOST:PORT for Prometheus, such as 127.0.0.1:9464; slot N listens N ports"
-        " above; empty: nobody listens",
+        description="HOST:PORT for Prometheus and probes, such as 127.0.0.1:9464; slot N listens N"
+        " ports above; empty: nobody listens",
+    )
+    port_per_slot: bool = Field(
+        default=True,
+        description="false: every slot listens at that very port, where each has an address of its"
+        " own, as pods have",
     )
 
     @field_validator("listen")
@@ -35,3 +40,10 @@ class MetricsSettings(Group):
             if not host or not port.isdecimal() or not 0 < int(port) < 65536:
                 raise ValueError("expected HOST:PORT, such as 127.0.0.1:9464")
         return value
+
+    def address(self, slot: int) -> tuple[str, int] | None:
+        """Host and port where the process with this slot, or first slot, listens."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port) + (slot if self.port_per_slot else 0)

@@ -75,6 +75,11 @@ class _Counted:
             return f"{self.rejected} of the last {window} events were rejected"
         return None
 
+    def used(self) -> float:
+        """The larger share of the two limits that is used up; above 1 is too many."""
+        of_window = self.limits.max_reject_ratio * self.limits.reject_window
+        return max(self.in_a_row / self.limits.max_consecutive_rejects, self.rejected / of_window)
+
     def forget(self, sender: str) -> None:
         """What a sender in quarantine sent says nothing of the others."""
         left = [answer for answer in self.recent if answer[0] != sender]
@@ -121,6 +126,7 @@ class Breaker:
         self._quarantined: dict[str, _Quarantine] = {}
         self._tripped_at: dict[str, float] = {}
         self._log: Log = structlog.get_logger("worker")
+        figures.before_reading(self._show)
 
     def check(self, sender: str, place: Place) -> None:
         """Before an event is decoded: RejectError where its sender is in quarantine.
@@ -168,6 +174,10 @@ class Breaker:
                 self._trip(sender, seen, last)
             elif (seen := self._stream.too_many()) and not self._stream.mostly_of_one():
                 self._stop(f"{seen}, of several senders", last)
+
+    def _show(self) -> None:
+        with self._lock:
+            self._figures.set("breaker_used_ratio", self._stream.used())
 
     def _count_quarantined(self, sender: str, place: Place, *, rejected: bool) -> None:
         """Only the event that was let through says anything; others were on their way before."""

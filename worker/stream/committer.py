@@ -82,6 +82,9 @@ class CommitThread:
         events = len(committed.results)
         count_answers(self._figures, committed.results)
         self._figures.observe("commit_seconds", committed.seconds)
+        now_s = time.time()
+        for sent_ms in committed.sent_ms:
+            self._figures.observe("end_to_end_seconds", now_s - sent_ms / 1000)
         in_flight, _ = self._ownership.in_flight
         log_commit(
             self._log,

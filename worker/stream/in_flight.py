@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
@@ -42,7 +42,8 @@ class Stage(Enum):
 class InFlight(Generic[Result]):
     """One admitted event; `size` in bytes is what it holds against the limit on bytes.
 
-    `sender` is whom the breaker counts it for; empty until that was read.
+    `sender` is whom the breaker counts it for; empty until that was read. `sent_ms` is its
+    record's time, in ms of the epoch.
     """
 
     tag: Tag
@@ -50,6 +51,7 @@ class InFlight(Generic[Result]):
     size: int
     stage: Stage = Stage.QUEUED
     sender: str = ""
+    sent_ms: int | None = None
     result: Result | None = None
 
     @property
@@ -300,6 +302,17 @@ class Ownership(Generic[Result]):
         """Events in flight and the bytes that they hold."""
         with self._changed:
             return self._records, self._bytes
+
+    def waiting(self) -> Mapping[tuple[str, int], tuple[int, int | None]]:
+        """By partition that is owned, how many are in flight, and the oldest one's `sent_ms`."""
+        with self._changed:
+            return {
+                (partition.topic, partition.partition): (
+                    len(owned.entries),
+                    owned.entries[0].sent_ms if owned.entries else None,
+                )
+                for partition, owned in self._partitions.items()
+            }
 
     def held_as_another(self, member_id: str) -> bool:
         """Whether some partition is held under another member id than this one."""

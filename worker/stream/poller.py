@@ -1,6 +1,5 @@
 """What the main thread does: the consumer, its rebalance listener, and what others ask of it."""
 
-import contextlib
 import queue
 import time
 from collections.abc import Callable, Mapping
@@ -20,11 +19,12 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from worker.broker.batches import Unread
+from worker.broker.batches import raw_record
 from worker.errors import RetryError, StopError
-from worker.events.cloudevents import Origin, RawRecord
+from worker.events.cloudevents import RawRecord
 from worker.events.redrive import first_record
 from worker.metrics import Figures
+from worker.seen.lag import Lag
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.positions import Lost, OnLostRecords, Positions
@@ -38,6 +38,7 @@ JOINING_POLL_MS = 1000
 CALL_DEADLINE_S = 15.0
 METADATA_DEADLINE_S = 30.0
 OFFSETS_DEADLINE_MS = 5_000
+LOST_HEARTBEATS = 3
 
 
 class Inputs(Protocol):
@@ -94,6 +95,7 @@ class Poller:
         )
         self._stops_on_loss = on_lost_records == "stop"
         self._ending: list[Lost] = []
+        self.lag = Lag()
         self._log = structlog.get_logger("worker")
 
     def open(self) -> None:
@@ -189,13 +191,14 @@ class Poller:
         try:
             fetched = self._consumer.poll(timeout_ms=self._timeout_ms(pausing))
         except (CorruptRecordError, UnsupportedCodecError, UnicodeDecodeError) as error:
-            raise StopError(self._unreadable(error)) from error
+            raise StopError(self._positions.unreadable(error)) from error
         except NoOffsetForPartitionError as error:
             self._positions.begin(error.args[0])
             return []
         except (OffsetOutOfRangeError, LogTruncationError) as error:
             self._outside(error)
             return []
+        self.lag.note(self._positions.ends)
         admitted: list[Admitted] = []
         if self._rewind_as_another_member() or self._begin_anew_in_topics_made_again():
             return admitted
@@ -207,14 +210,28 @@ class Poller:
             if partition in anew:
                 continue
             topic_id = ids.get(partition.topic)
-            raw = [first_record(_raw(r, topic_id), self._topics.redrives) for r in records]
+            raw = [first_record(raw_record(r, topic_id), self._topics.redrives) for r in records]
             sizes = [(record.offset, _size(r)) for record, r in zip(records, raw, strict=True)]
             entries = self._ownership.admit(partition, sizes)
+            for entry, record in zip(entries, records, strict=False):
+                entry.sent_ms = record.timestamp
+            self.lag.read_up_to(tuple(partition), records[-1].timestamp)
             admitted.extend(Admitted(e, r) for e, r in zip(entries, raw, strict=False))
         self._figures.add("events_admitted", len(admitted))
         if admitted:
             self._failpoint("after_fetch")
         return admitted
+
+    def standing(self) -> tuple[bool, str]:
+        """Whether the group holds this member and answers its heartbeats; safe from any thread."""
+        consumer = self._consumer
+        if consumer is None or consumer._coordinator.state is not MemberState.STABLE:
+            return False, "is being joined"
+        beats = consumer._coordinator.heartbeat
+        silent_s = time.monotonic() - max(beats.last_receive, beats.last_reset)
+        limit_s = LOST_HEARTBEATS * beats.config["heartbeat_interval_ms"] / 1000
+        seen = f"{len(self._ownership.waiting())} partitions, answered {silent_s:.1f} s ago"
+        return silent_s < limit_s, seen
 
     def _rewind_as_another_member(self) -> bool:
         """Notice a membership that was lost while a join was under way, which nobody is told.
@@ -263,21 +280,6 @@ class Poller:
             self._ending = lost
         else:
             self._positions.pass_over(lost)
-
-    def _unreadable(self, error: Exception) -> str:
-        """What to say of a record that the client cannot parse; it parses batches as a whole."""
-        at = []
-        for partition in sorted(self._consumer.assignment()):
-            with contextlib.suppress(KafkaError):
-                offset = self._consumer.position(partition, timeout_ms=OFFSETS_DEADLINE_MS)
-                at.append(f"{partition.topic}-{partition.partition} at {offset}")
-        return (
-            f"a record cannot be read: {type(error).__name__}: {error}. It lies in a batch"
-            f" behind one of these: {', '.join(at)}. Expected header names in UTF-8 and a"
-            " compression that this worker has (none, gzip, snappy, lz4, zstd). Nothing was lost or"
-            " skipped. Send what that batch held once more in a form that can be read, and move the"
-            " group past it with `kafka-consumer-groups.sh --reset-offsets` while no worker runs"
-        )
 
     def _join_again_once(self) -> None:
         """Have the group distribute what its killed members had just been told to give up.
@@ -382,18 +384,6 @@ class Poller:
                 future.set_exception(error)
             else:
                 future.set_result(None)
-
-
-def _raw(record: Any, topic_id: str | None) -> RawRecord:
-    unread = record.value.why if isinstance(record.value, Unread) else None
-    return RawRecord(
-        origin=Origin(record.topic, record.partition, record.offset, topic_id),
-        key=record.key,
-        value=record.value if unread is None else None,
-        headers=tuple(record.headers),
-        timestamp_ms=record.timestamp,
-        unread=unread,
-    )
 
 
 def _size(record: RawRecord) -> int:

@@ -10,13 +10,14 @@ without a word. Here it asks instead (`auto_offset_reset` is none), and three ca
   is, its id says; it is part of the verdict's id, and is committed beside each offset.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
-from kafka.errors import LogTruncationError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 from kafka.structs import TopicPartition
 
 from worker.errors import StopError
@@ -178,6 +179,33 @@ class Positions:
             raise StopError("\n".join(one.sentence(self._brokers, self._group) for one in lost))
         for one in lost:
             self._consumer().seek(one.partition, one.there)
+
+    def unreadable(self, error: Exception) -> str:
+        """What to say of a record that the client cannot parse; it parses batches as a whole."""
+        at = []
+        for partition in sorted(self._consumer().assignment()):
+            with contextlib.suppress(KafkaError):
+                offset = self._consumer().position(partition, timeout_ms=ANSWER_MS)
+                at.append(f"{partition.topic}-{partition.partition} at {offset}")
+        return (
+            f"a record cannot be read: {type(error).__name__}: {error}. It lies in a batch"
+            f" behind one of these: {', '.join(at)}. Expected header names in UTF-8 and a"
+            " compression that this worker has (none, gzip, snappy, lz4, zstd). Nothing was lost or"
+            " skipped. Send what that batch held once more in a form that can be read, and move the"
+            " group past it with `kafka-consumer-groups.sh --reset-offsets` while no worker runs"
+        )
+
+    def ends(self) -> Mapping[tuple[str, int], tuple[int, int]]:
+        """Each partition's position and end as of the last fetch; Kafka is not asked.
+
+        The client's own `position` may ask, so what it keeps is read (3.0.12).
+        """
+        held = self._consumer()._subscription.assignment
+        return {
+            (partition.topic, partition.partition): (state.position.offset, state.highwater)
+            for partition, state in held.items()
+            if state.position is not None and state.highwater is not None
+        }
 
     def _held(self, error: OffsetOutOfRangeError | LogTruncationError) -> set[TopicPartition]:
         named = getattr(error, "divergent_offsets", None) or error.args[0]

@@ -32,6 +32,7 @@ from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.metrics import Figures
+from worker.seen.health import Health
 from worker.settings.group import MEBIBYTE
 from worker.settings.settings import Settings
 from worker.stream.answers import Answer, records_of
@@ -73,6 +74,7 @@ def run(
     stop: threading.Event,
     leaving: Callable[[], bool] = lambda: False,
     figures: Figures | None = None,
+    health: Health | None = None,
     failpoint: Failpoint = lambda name: None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -86,6 +88,7 @@ def run(
     """
     log: Log = structlog.get_logger("worker")
     figures = figures or Figures(slot=settings.kafka.slot)
+    health = health or Health()
     kafka, delivery = settings.kafka, settings.delivery
     topics = Topics(kafka.prefix, kafka.shadow)
     facts = check_start(settings, lambda warning: log.warning("startup", warning=warning))
@@ -112,6 +115,7 @@ def run(
         failpoint=failpoint,
         refusal_of=refusal,
     )
+    figures.before_reading(lambda: poller.lag.show(figures, ownership.waiting()))
     threads = WorkThreads(
         ownership=ownership,
         work=work,
@@ -137,6 +141,7 @@ def run(
         offset_metadata=work.registry_metadata,
         failpoint=failpoint,
         refusal_of=refusal,
+        on_abort=partial(figures.add, "aborted_transactions"),
     )
     commits = CommitThread(
         publisher=publisher,
@@ -147,6 +152,7 @@ def run(
         figures=figures,
         fail=failures.append,
     )
+    health.know("group", poller.standing)
     with ExitStack() as ending:
         # Carried out from the last line to the first, each one whatever became of the others.
         ending.callback(lambda: log.info("stopped", **figures.read()))
@@ -178,12 +184,14 @@ def run(
             settings=settings,
             stop=stop,
             failures=failures,
+            health=health,
             on_ready=on_ready,
             wait=threading.Event().wait,
         )
 
 
 def _show_in_flight(figures: Figures, ownership: Ownership[Answer]) -> None:
+    figures.set("partitions_assigned", len(ownership.waiting()))
     records, held = ownership.in_flight
     figures.set("in_flight_records", records)
     figures.set("in_flight_bytes", held)
@@ -216,6 +224,7 @@ def _loop(
     settings: Settings,
     stop: threading.Event,
     failures: Sequence[BaseException],
+    health: Health,
     on_ready: Callable[[], None],
     wait: Callable[[float], object],
 ) -> None:
@@ -237,10 +246,12 @@ def _loop(
     fenced_at = -math.inf
     pause_s = FIRST_POLL_PAUSE_S
     while True:
+        health.came_round()
         if failures:
             raise failures[0]
         if drain_by is None and stop.is_set():
             drain_by = time.monotonic() + settings.delivery.drain_deadline_s
+            health.drains()
             log.info("draining", in_flight=ownership.in_flight[0])
         try:
             with watchdog.guard("a poll", POLL_DEADLINE_S):
@@ -269,6 +280,7 @@ def _loop(
             return
         if not ready and poller.joined:
             ready = True
+            health.started()
             log.info("ready", pid=os.getpid())
             on_ready()
         if not ready and time.monotonic() > join_by:

@@ -208,13 +208,13 @@ class WorkThreads:
         """
         for attempt, pause_s in enumerate(DECODE_PAUSES_S, start=1):
             try:
-                return self._work.decoder.decode(event.data, event.source)
+                return self._decode(event)
             except RetryError as error:
                 self._log.warning("decode_retry", attempt=attempt, error=str(error))
                 if self._stop.wait(pause_s):
                     return None
         try:
-            return self._work.decoder.decode(event.data, event.source)
+            return self._decode(event)
         except RetryError as error:
             if self._stop.is_set():
                 return None
@@ -224,6 +224,13 @@ class WorkThreads:
                 " they are read again after a restart",
                 exit_code=WATCHDOG_EXIT_CODE,
             ) from error
+
+    def _decode(self, event: ImageEvent) -> DecodedImage:
+        started = time.monotonic()
+        try:
+            return self._work.decoder.decode(event.data, event.source)
+        finally:
+            self._figures.observe("decode_seconds", time.monotonic() - started)
 
     def _reject(self, letters: Sequence[tuple[InFlight[Answer], DeadLetter]]) -> None:
         for _, letter in letters:
@@ -277,8 +284,6 @@ class WorkThreads:
         self._ownership.finish(finished)
         seconds = time.monotonic() - started
         self._figures.observe("batch_fill_ratio", len(batch) / self._batch_max_images)
-        self._figures.set("registry_revision", view.snapshot.revision if view.snapshot else 0)
-        self._figures.set("registry_age_seconds", min(view.age_s, 1e9))
         log_batch(
             self._log,
             images=len(batch),

@@ -99,11 +99,12 @@ class CommitDeadlines:
 
 @dataclass(frozen=True, slots=True)
 class Committed(Generic[Result]):
-    """What one transaction held."""
+    """What one transaction held; `sent_ms` are the times of the events' records."""
 
     results: tuple[Result, ...]
     records: int
     seconds: float
+    sent_ms: tuple[int, ...] = ()
 
 
 class Publisher(Generic[Result]):
@@ -148,7 +149,11 @@ class Publisher(Generic[Result]):
         offset_metadata: Callable[[], str] = lambda: "",
         failpoint: Failpoint = lambda name: None,
         refusal_of: Callable[[BaseException], StopError | None] = lambda error: None,
+        on_abort: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_abort` is called for each transaction that was begun and is given up."""
+        self._on_abort = on_abort
+        self._begun = False
         self._refusal_of = refusal_of
         self._offset_metadata = offset_metadata
         self._new_producer = new_producer
@@ -210,7 +215,8 @@ class Publisher(Generic[Result]):
         results = tuple(
             entry.result for prefix in owned for entry in prefix.entries if entry.result is not None
         )
-        return Committed(results, records, seconds)
+        sent_ms = tuple(e.sent_ms for prefix in owned for e in prefix.entries if e.sent_ms)
+        return Committed(results, records, seconds, sent_ms)
 
     def rebuild(
         self, should_stop: Callable[[], bool], say_away: Callable[[str], None] = lambda reason: None
@@ -254,6 +260,9 @@ class Publisher(Generic[Result]):
 
     def close(self) -> None:
         """Give up the producer; whatever it had open is settled by its successor."""
+        if self._begun:
+            self._begun = False
+            self._on_abort()
         if self._producer is not None:
             self._producer.discard(1.0)
             self._producer = None
@@ -282,6 +291,7 @@ class Publisher(Generic[Result]):
         self._failpoint("before_begin")
         if self._transactional:
             producer.begin_transaction()
+            self._begun = True
         self._failpoint("after_begin")
         futures = []
         for prefix in owned:
@@ -322,6 +332,7 @@ class Publisher(Generic[Result]):
             self._failpoint("after_commit")
             if producer.disconnects() != disconnects:
                 raise RetryError("a connection was lost inside the transaction")
+            self._begun = False
         else:
             self._membership.commit_offsets(offsets)
         return len(futures)

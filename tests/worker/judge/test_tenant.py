@@ -19,6 +19,7 @@ from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
+from worker.metrics import Figures
 from worker.registry.view import RegistryView
 
 
@@ -90,10 +91,8 @@ def test_a_stream_that_drifts_is_told_once_and_again_after_a_change(bench: Bench
     ninety = float(np.quantile(held.vectors @ space.synthesis, 0.9))
     (found,) = bench.fingerprints(real_png(6))
     near = replace(found, synthesis_score=ninety)
-    alarms: list[int] = []
-    pipeline = Pipeline(
-        _Fixed(bench, near), bench.bundle, load_policy(), lambda: NOW, lambda: alarms.append(1)
-    )
+    figures = Figures()
+    pipeline = Pipeline(_Fixed(bench, near), bench.bundle, load_policy(), lambda: NOW, figures)
     own = Bench(bench.bundle, bench.extractor)
     view, files = own.view(), items(*[real_png(6)] * 8)
     with structlog.testing.capture_logs() as logs:
@@ -101,13 +100,16 @@ def test_a_stream_that_drifts_is_told_once_and_again_after_a_change(bench: Bench
             outcomes = {judged(r).verdict.outcome for r in pipeline.judge(files, view)}
             assert outcomes == {"no_evidence"}
     told = [line for line in logs if line["event"] == "calibration_drift"]
-    assert len(told) == len(alarms) == 1
+    assert len(told) == figures.read()["calibration_drifts"] == 1
+    assert figures.read()["calibration_drifted"] == 1
     assert (told[0]["log_level"], told[0]["test"]) == ("warning", "real_test")
     assert told[0]["calibration"] == "bundle"
     own.registry.register(bench.snapshot().models[0], by="ada", reason="a test")
-    for _ in range(20):
+    pipeline.judge(files, own.view())
+    assert figures.read()["calibration_drifted"] == 0
+    for _ in range(19):
         pipeline.judge(files, own.view())
-    assert len(alarms) == 2
+    assert figures.read()["calibration_drifts"] == 2
 
 
 class _Fixed(BlockExtractor):

@@ -1,6 +1,8 @@
 """The poll thread pauses, admits and seeks, and finds its way out of what the client forgets."""
 
+import math
 import threading
+import time
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +54,17 @@ class FakeConsumer:
             _heartbeat_enabled=True,
             need_rejoin=lambda: False,
             request_rejoin=self._request_rejoin,
+            heartbeat=SimpleNamespace(
+                last_receive=-math.inf,
+                last_reset=time.monotonic(),
+                config={"heartbeat_interval_ms": 3000},
+            ),
+        )
+        self._subscription = SimpleNamespace(
+            assignment={
+                P0: SimpleNamespace(position=OffsetAndMetadata(7, "", -1), highwater=10),
+                P1: SimpleNamespace(position=None, highwater=None),
+            }
         )
 
     def _request_rejoin(self) -> None:
@@ -195,6 +208,26 @@ def test_partitions_pause_when_full_and_resume_when_half_empty() -> None:
     bench.ownership.lose([P0])
     bench.thread.poll(admitting=True)
     assert bench.consumer.paused_now == set()
+
+
+def test_what_is_behind_is_known_without_a_call_and_counts_what_is_in_flight() -> None:
+    bench = Bench()
+    bench.arrive(7, 8)
+    bench.thread.poll(admitting=True)
+    bench.thread.lag.show(bench.figures, bench.ownership.waiting())
+    assert bench.figures.read()["lag_records"] == 3 + 2
+
+
+def test_a_member_stands_while_its_group_answers_its_heartbeats() -> None:
+    bench = Bench()
+    holds, seen = bench.thread.standing()
+    assert (holds, seen[:13]) == (True, "2 partitions,")
+    bench.consumer._coordinator.heartbeat.last_reset -= 9.5
+    assert bench.thread.standing()[0] is False
+    bench.consumer._coordinator.heartbeat.last_receive = time.monotonic()
+    assert bench.thread.standing()[0] is True
+    bench.consumer._coordinator.state = MemberState.REBALANCING
+    assert bench.thread.standing() == (False, "is being joined")
 
 
 def test_nothing_is_admitted_while_draining() -> None:

@@ -11,6 +11,7 @@ from kafka.errors import FencedInstanceIdError, NotCoordinatorError
 from structlog.testing import capture_logs
 
 from worker.errors import StopError
+from worker.seen.health import Health
 from worker.settings.settings import Settings
 from worker.stream import run
 from worker.stream.answers import Answer
@@ -62,7 +63,12 @@ class GuardsSeen(Watchdog):
         yield
 
 
-def loop(poller: FakePoller, stop: threading.Event, watchdog: Watchdog) -> list[float]:
+def loop(
+    poller: FakePoller,
+    stop: threading.Event,
+    watchdog: Watchdog,
+    health: Health | None = None,
+) -> list[float]:
     """Run the loop to its end, and give the pauses that it made."""
     pauses: list[float] = []
     run._loop(
@@ -73,6 +79,7 @@ def loop(poller: FakePoller, stop: threading.Event, watchdog: Watchdog) -> list[
         settings=Settings(),
         stop=stop,
         failures=[],
+        health=health or Health(),
         on_ready=lambda: None,
         wait=pauses.append,
     )
@@ -84,6 +91,15 @@ def test_polls_that_fail_at_once_are_made_with_growing_pauses() -> None:
     away = [NotCoordinatorError() for _ in range(6)]
     poller = FakePoller(stop, *away, None, NotCoordinatorError(), None)
     assert loop(poller, stop, GuardsSeen()) == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 0.1]
+
+
+def test_the_loop_tells_that_it_goes_round_has_started_and_drains() -> None:
+    stop, health = threading.Event(), Health()
+    assert not health.startup().holds
+    loop(FakePoller(stop, None, None), stop, Watchdog(), health)
+    assert health.startup().holds
+    assert "came round" in health.live().checks[0].seen
+    assert [check.name for check in health.ready().checks if not check.holds] == ["stays"]
 
 
 def test_another_consumer_is_built_under_the_watchdog() -> None:
