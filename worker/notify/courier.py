@@ -79,6 +79,7 @@ class Courier:
         queue_messages: int,
         figures: Figures,
         draining: threading.Event,
+        fail: Callable[[BaseException], None],
         wait_first_s: float = WAIT_FIRST_S,
         wait_jitter_s: float = WAIT_JITTER_S,
     ) -> None:
@@ -87,6 +88,7 @@ class Courier:
         self._budget_s = budget_s
         self._figures = figures
         self._draining = draining
+        self._fail = fail
         self._wait_first_s = wait_first_s
         self._wait_jitter_s = wait_jitter_s
         self._jobs: queue.Queue[Job] = queue.Queue(queue_messages)
@@ -119,6 +121,14 @@ class Courier:
         return self._state == "waiting" or (self._state == "idle" and self._jobs.empty())
 
     def _run(self) -> None:
+        try:
+            self._deliver_all()
+        except (
+            BaseException
+        ) as error:  # a bug: a receiver that is told nothing more must be heard of
+            self._fail(error)
+
+    def _deliver_all(self) -> None:
         while True:
             try:
                 job = self._jobs.get(timeout=_TICK_S)
@@ -127,12 +137,15 @@ class Courier:
                 continue
             self._state = "trying"
             if job.wanted():
-                self._deliver(job)
+                self.deliver(job)
             if self._jobs.empty():
                 self._state = "idle"
 
-    def _deliver(self, job: Job) -> None:
-        """Try until it is settled; nothing is settled where a drain cuts the tries short."""
+    def deliver(self, job: Job) -> None:
+        """Try until it is settled, on the calling thread.
+
+        Nothing is settled where a drain cuts the tries short.
+        """
         if self.gone:
             self._give_up(job, "gone", "it answered 410 Gone before", attempts=0)
             return

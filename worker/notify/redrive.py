@@ -94,7 +94,7 @@ def message_of(letter: Letter) -> Message:
 
 def _couriers(settings: Settings, plan: Plan) -> dict[str, Courier]:
     figures, never = Figures(NOTIFY), threading.Event()
-    couriers = {
+    return {
         receiver.name: Courier(
             receiver,
             timeout_s=settings.notify.timeout_s,
@@ -102,12 +102,14 @@ def _couriers(settings: Settings, plan: Plan) -> dict[str, Courier]:
             queue_messages=1,
             figures=figures,
             draining=never,
+            fail=_raise,
         )
         for receiver in plan.receivers
     }
-    for courier in couriers.values():
-        courier.start()
-    return couriers
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _deliver(letter: Letter, couriers: Mapping[str, Courier]) -> Letter | None:
@@ -121,14 +123,7 @@ def _deliver(letter: Letter, couriers: Mapping[str, Courier]) -> Letter | None:
     except (ValueError, RecursionError) as error:
         return replace(letter, reason=UNREADABLE, message=str(error))
     answers: list[Letter | None] = []
-    answered = threading.Event()
-
-    def settled(again: Letter | None) -> None:
-        answers.append(again)
-        answered.set()
-
-    courier.offer(Job(message, settled, read_at=time.monotonic()))
-    answered.wait()
+    courier.deliver(Job(message, answers.append, read_at=time.monotonic()))
     (again,) = answers
     return again and replace(again, attempts=letter.attempts + again.attempts)
 

@@ -154,6 +154,7 @@ def run(
             queue_messages=notify.queue_messages,
             figures=figures,
             draining=draining,
+            fail=failures.append,
         )
         for receiver in plan.receivers
     ]

@@ -5,7 +5,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,7 +56,7 @@ class Receiver:
     answers: list[Answer] = field(default_factory=list)
     last: Answer = field(default_factory=Answer)
     requests: list[Request] = field(default_factory=list)
-    before: Callable[[], None] = lambda: None
+    pause_s: float = 0.0
     url: str = ""
 
     def taken(self) -> list[str]:
@@ -79,7 +79,7 @@ def receiving(
             with lock:
                 receiver.requests.append(Request(self.path, headers, body, time.monotonic()))
                 answer = receiver.answers.pop(0) if receiver.answers else receiver.last
-            receiver.before()
+            threading.Event().wait(receiver.pause_s)
             if answer.close:
                 self.close_connection = True
                 return

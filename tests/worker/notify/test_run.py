@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from deploy.services.kafka import RunningKafka
@@ -14,6 +15,7 @@ from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 from tests.worker.notify.alerting import plan, record
 from tests.worker.notify.receiving import SECRET, Answer, Receiver, receiving
+from worker.errors import StopError
 from worker.events.cloudevents import Origin, OutgoingRecord, RawRecord
 from worker.notify.letters import Letter, read_letter
 from worker.notify.receivers import Plan
@@ -157,7 +159,7 @@ def test_a_flood_comes_as_few_messages_that_count_every_alert(
         with running(settings, plan_for(tmp_path, pager=pager.url)):
             publish(kafka, topics.alerts, [*flood, calm])
             wait_for(lambda: len(pager.requests) >= 6, "what is told by itself", 60)
-            wait_for(lambda: lag_is_read(kafka, topics, pager), "the calm one, read last", 60)
+            wait_for(lambda: has_the_calm_one(pager), "the calm one, read last", 60)
         bodies = [request.verified() for request in pager.requests]
     digests = [body["data"] for body in bodies if body["type"] == "latentprint.alert_digest.v1"]
     assert len(bodies) == 5 + 1 + 1
@@ -169,7 +171,7 @@ def test_a_flood_comes_as_few_messages_that_count_every_alert(
     assert letters(kafka, topics.notify_dead_letters) == []
 
 
-def lag_is_read(kafka: RunningKafka, topics: TopicNames, pager: Receiver) -> bool:
+def has_the_calm_one(pager: Receiver) -> bool:
     """The alert of the other generator is published last, so that it arrives when all was read."""
     return any(
         request.document["data"].get("alert", {}).get("model_id") == "calm"
@@ -195,3 +197,10 @@ def test_a_record_that_is_no_alert_becomes_a_dead_letter_and_stops_nothing(
     assert [one.value for one in kept] == [one.value for one in broken]
     assert {(one.reason, one.receiver) for one in kept} == {("unreadable", "")}
     assert kept[0].headers == broken[0].headers
+
+
+def test_topics_that_are_not_there_are_named(kafka: RunningKafka, tmp_path: Path) -> None:
+    settings = settings_for(kafka, TopicNames("none."))
+    with pytest.raises(StopError, match=r"none\.alerts") as missing:
+        run(settings, plan_for(tmp_path, a="http://127.0.0.1:1/"), stop=threading.Event())
+    assert missing.value.exit_code == 3
