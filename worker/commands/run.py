@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,14 @@ def run_slot(
     Looks at Kafka, waits for Redis, loads the bundle, proves it on its golden inputs, starts the
     sandboxed decoders, loads the registry, then joins the group.
     """
+    # At once: a service out of reach may be waited for, for a minute.
+    structlog.get_logger("worker").info(
+        "starting",
+        slot=settings.kafka.slot,
+        version=version("latentprint"),
+        brokers=settings.kafka.brokers,
+        redis=settings.redis.address().shown,
+    )
     from worker.broker.group_floor import read_floor
     from worker.metrics import Figures
     from worker.registry.follower import RegistryFollower

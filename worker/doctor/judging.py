@@ -17,11 +17,15 @@ from typing import Any
 from worker.doctor.findings import Finding, Standing
 from worker.errors import LatentprintError, StopError
 from worker.extractor.document import default_bundle_path
-from worker.settings.images import DecisionSettings, DecodeSettings, ExtractSettings
+from worker.settings.images import DecisionSettings, DecodeSettings
 from worker.settings.settings import Settings
 
 STEPS = ("policy", "sandbox", "bundle", "self-test")
 """In this order; one that is not told was not reached."""
+
+
+_GIVEN = {"profile", "decode", "extract", "decision"}
+"""Groups of settings, none of which holds a secret."""
 
 
 def examine_judging(
@@ -42,10 +46,7 @@ def examine_judging(
     errors = process.stderr
     reader = threading.Thread(target=lambda: said.extend(errors), daemon=True)
     reader.start()
-    groups = {name: getattr(settings, name) for name in ("decode", "extract", "decision")}
-    process.stdin.write(
-        json.dumps({n: group.model_dump(mode="json") for n, group in groups.items()}).encode()
-    )
+    process.stdin.write(settings.model_dump_json(include=_GIVEN).encode())
     process.stdin.close()
     for line in process.stdout:
         yield Finding(**json.loads(line))
@@ -65,18 +66,15 @@ def examine_judging(
 
 def main() -> None:
     """The process: settings on stdin, a finding a line on stdout."""
-    given = json.load(sys.stdin)
-    decode = DecodeSettings.model_validate(given["decode"])
-    extract = ExtractSettings.model_validate(given["extract"])
-    decision = DecisionSettings.model_validate(given["decision"])
+    settings = Settings.model_validate_json(sys.stdin.read())
     logging.disable(logging.WARNING)  # what it would say of the posture is a finding
-    policy = _told("policy", lambda: _policy(decision))
-    _told("sandbox", lambda: _sandbox(decode))
-    bundle = _told("bundle", lambda: _bundle(extract))
+    policy = _told("policy", lambda: _policy(settings.decision))
+    _told("sandbox", lambda: _sandbox(settings.decode))
+    bundle = _told("bundle", lambda: _bundle(settings))
     if bundle is not None and policy is not None:
         _told("policy", lambda: _decidable(policy, bundle))
     if bundle is not None:
-        _told("self-test", lambda: _self_test(bundle, extract))
+        _told("self-test", lambda: _self_test(bundle, settings))
 
 
 def _told(check: str, step: Callable[[], tuple[Any, Finding | None]]) -> Any:
@@ -125,10 +123,10 @@ def _sandbox(settings: DecodeSettings) -> tuple[None, Finding]:
     return None, Finding("sandbox", "good", f"{sum(posture.values())} measures hold, {walls}")
 
 
-def _bundle(settings: ExtractSettings) -> tuple[Any, Finding]:
+def _bundle(settings: Settings) -> tuple[Any, Finding]:
     from worker.extractor.bundle import load_bundle
 
-    bundle = load_bundle(settings.bundle)
+    bundle = load_bundle(settings.extract.bundle)
     where = "the one inside" if bundle.path == default_bundle_path() else str(bundle.path)
     return bundle, Finding("bundle", "good", f"{bundle.digest[:12]}, {where}; every digest holds")
 
@@ -149,14 +147,14 @@ def _decidable(policy: Any, bundle: Any) -> tuple[None, Finding | None]:
     )
 
 
-def _self_test(bundle: Any, settings: ExtractSettings) -> tuple[None, Finding]:
+def _self_test(bundle: Any, settings: Settings) -> tuple[None, Finding]:
     import torch
 
     from worker.extractor.extract import BlockExtractor
 
-    BlockExtractor(bundle, settings.device).self_test()
+    BlockExtractor(bundle, settings.extract.device).self_test()
     device = "cpu"
-    if torch.cuda.is_available() and settings.device != "cpu":
+    if torch.cuda.is_available() and settings.extract.device != "cpu":
         device = torch.cuda.get_device_name()
     return None, Finding(
         "self-test",

@@ -5,6 +5,7 @@ say so of transactional ids: there DESCRIBE is tried, and WRITE shows at the fir
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from kafka import KafkaAdminClient
 from kafka.errors import (
@@ -36,8 +37,7 @@ def examine_rights(
     asked = _Asked(cluster, settings)
     for name in roles:
         lacking, untold = [], []
-        kafka, notify_group = settings.kafka, settings.notify.group
-        rights = role(name, kafka.prefix, kafka.member_group, notify_group).rights
+        rights = _rights_of(name, settings)
         absent = [one.name for one in rights if asked.is_absent(one)]
         if absent and "worker" not in roles:  # whose topics are looked at as a whole
             text = f"{name}: {', '.join(absent)} not there; run `latentprint topics create`"
@@ -66,14 +66,26 @@ def examine_rights(
             yield Finding("rights", "good", f"{name}: no right that can be told is missing")
 
 
+def _rights_of(name: str, settings: Settings) -> list[Right]:
+    """The role's rights; a worker in shadow writes to outputs of its own."""
+    kafka = settings.kafka
+    rights = role(name, kafka.prefix, kafka.member_group, settings.notify.group).rights
+    outputs = Topics(kafka.prefix).outputs
+    own = dict(zip(outputs, Topics(kafka.prefix, kafka.shadow).outputs, strict=True))
+    if name != "worker":
+        return list(rights)
+    return [replace(right, name=own.get(right.name, right.name)) for right in rights]
+
+
 class _Asked:
     """What the cluster says that may be done, each resource asked once."""
 
     def __init__(self, cluster: KafkaAdminClient, settings: Settings) -> None:
         self._cluster = cluster
-        self._prefix = settings.kafka.prefix
         self._slot = settings.kafka.slot
-        topics = (*Topics(self._prefix, settings.kafka.shadow).all(), OFFSETS, TRANSACTIONS)
+        prefix = settings.kafka.prefix
+        own = Topics(prefix, settings.kafka.shadow).all()
+        topics = {*Topics(prefix).all(), *own, OFFSETS, TRANSACTIONS}
         self._found, self._hidden = seen_and_hidden(cluster, topics)
         told = until_answered(cluster.describe_cluster)
         self._all: list[str] = told.get("authorized_operations") or []
