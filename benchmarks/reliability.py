@@ -70,6 +70,15 @@ GOALS: dict[str, tuple[str, str]] = {
     ),
     "G11": ("100,000 waiting, slow extractor: memory ≤ +100 MiB, no eviction", ""),
     "G12": ("45 minutes at half load: growth < 1 MiB a minute; handles and threads flat", ""),
+    "G20": (
+        "10,000 bytes flipped, values deleted, swapped and rolled back in entries, history, index"
+        " and photographs: all found at load or at the next `registry verify --since`",
+        "the stream of changes, which only wakes who follows",
+    ),
+    "G22": (
+        "each of 1,000 changes of the history edited, deleted and moved: all found",
+        "the last of them is found by the checkpoint, or a signature; nothing follows it",
+    ),
 }
 """What the design asks, and what of it the run does not show."""
 

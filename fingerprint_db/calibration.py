@@ -3,19 +3,25 @@
 They come in parts that are never changed: a part has one source, and goes as a whole. A photograph
 whose file is read in several spaces has a fingerprint in each. Letters: N fingerprints of a part, D
 fingerprint size, V numbers of a nuisance vector.
+
+What is written of them, beside the parts, is one document; it names the documents before it by
+their SHA-256, and may be signed: SIGNED_CALIBRATION and the space, each a line, and the document's
+bytes without its signature.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fingerprint_db.change import canonical_json, signature_document, signature_from
 from fingerprint_db.errors import CalibrationMoved, WrongSettings
 from fingerprint_db.lifecycle import Author
+from fingerprint_db.signing.keys import Signature, SigningKey
 
 Origin = Literal["files", "stream"]
 
@@ -26,6 +32,8 @@ MOST_FINGERPRINTS = 100_000
 """Of one space; every worker holds them, with 512 numbers each some 55 MB."""
 
 IDENTITY_BYTES = 16
+
+SIGNED_CALIBRATION = "latentprint-calibration 1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,13 +85,16 @@ class Calibration:
     """The photographs of one `space`: parts by the SHA-256 of their bytes, in order of storing.
 
     `revision` counts the writes; 0 and no parts where nobody ever calibrated. `written` is the last
-    write, None before the first.
+    write, None before the first. `before` are the digests of the documents of the writes before it,
+    the newest last; those of versions that kept none are missing at the front.
     """
 
     space: str
     revision: int
     parts: Mapping[str, PhotographPart]
     written: Author | None = None
+    before: tuple[str, ...] = ()
+    signature: Signature | None = None
 
     @classmethod
     def empty(cls, space: str) -> "Calibration":
@@ -104,6 +115,13 @@ class Calibration:
     def photographs(self) -> int:
         """How many photographs there are, each counted once."""
         return len(self.identities())
+
+    @property
+    def document_digest(self) -> str | None:
+        """SHA-256 of the document of the last write; None before the first."""
+        if self.written is None:
+            return None
+        return hashlib.sha256(encode_document(self)).hexdigest()
 
     def identities(self) -> set[bytes]:
         """What tells the photographs apart, of each once."""
@@ -131,7 +149,15 @@ def following(
     if held.revision != seen:
         raise CalibrationMoved(seen, held.revision)
     kept = {digest: part for digest, part in held.parts.items() if part.source != forget}
-    changed = replace(held, revision=seen + 1, parts={**kept, **add}, written=author)
+    last = held.document_digest
+    changed = replace(
+        held,
+        revision=seen + 1,
+        parts={**kept, **add},
+        written=author,
+        before=held.before if last is None else (*held.before, last),
+        signature=None,
+    )
     if changed.count > MOST_FINGERPRINTS:
         raise WrongSettings(
             f"{changed.count} fingerprints of photographs would calibrate the space,"
@@ -154,12 +180,58 @@ def joined(held: Calibration, incoming: Calibration, author: Author) -> Calibrat
     return following(held, missing, None, held.revision, author) if missing else held
 
 
-def author_document(author: Author) -> dict[str, str]:
-    """Who wrote, when and why, as a JSON object."""
-    return {"at": author.at.isoformat(), "by": author.by, "reason": author.reason}
+def signed(calibration: Calibration, key: SigningKey | None) -> Calibration:
+    """The same with the signature of `key`, if there is one."""
+    if key is None:
+        return calibration
+    return replace(calibration, signature=key.sign(signed_bytes(calibration)))
 
 
-def author_from(document: Mapping[str, str]) -> Author:
-    """The inverse of `author_document`; raises KeyError or ValueError on anything else."""
-    at = datetime.fromisoformat(document["at"])
-    return Author(at, document["by"], document["reason"])
+def signed_bytes(calibration: Calibration) -> bytes:
+    """What is signed of a calibration."""
+    unsigned = encode_document(replace(calibration, signature=None))
+    return f"{SIGNED_CALIBRATION}\n{calibration.space}\n".encode() + unsigned
+
+
+def written_document(calibration: Calibration) -> dict[str, Any]:
+    """Everything of the last write but the parts, as a JSON object."""
+    assert calibration.written is not None
+    author = calibration.written
+    document: dict[str, Any] = {
+        "revision": calibration.revision,
+        "at": author.at.isoformat(),
+        "by": author.by,
+        "reason": author.reason,
+    }
+    if calibration.before:
+        document["before"] = list(calibration.before)
+    if author.login is not None or author.no_login is not None:
+        document |= {"login": author.login, "no_login": author.no_login}
+    if calibration.signature is not None:
+        document["signature"] = signature_document(calibration.signature)
+    return document
+
+
+def encode_document(calibration: Calibration) -> bytes:
+    """What is kept of a calibration beside its parts; equal ones give equal bytes."""
+    document = written_document(calibration)
+    document |= {"digest": calibration.digest, "parts": list(calibration.parts)}
+    return canonical_json(document).encode("ascii")
+
+
+def calibration_from(
+    space: str, document: Mapping[str, Any], parts: Mapping[str, PhotographPart]
+) -> Calibration:
+    """The inverse of `written_document`; raises KeyError, TypeError or ValueError on others."""
+    author = Author(
+        datetime.fromisoformat(document["at"]),
+        document["by"],
+        document["reason"],
+        document.get("login"),
+        document.get("no_login"),
+    )
+    before = tuple(document.get("before", ()))
+    if not all(isinstance(digest, str) for digest in before):
+        raise ValueError("the writes before it are named by texts")
+    signature = signature_from(document.get("signature"))
+    return Calibration(space, int(document["revision"]), parts, author, before, signature)

@@ -3,15 +3,16 @@
 Both registries call these and only store the result, so they cannot disagree about the rules.
 
     register -> shadow or live;  promote: shadow -> live;  retire: shadow or live -> retired;
-    restore: retired -> the status it had before
+    restore: retired -> the status it had before;  endorse: any, and it stays
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from fingerprint_db.change import Action, Change
+from fingerprint_db.change import Action, Change, broken_link, canonical_json
 from fingerprint_db.errors import (
     IdTaken,
     NameTaken,
@@ -23,7 +24,9 @@ from fingerprint_db.errors import (
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.snapshot import entry_digest, root_of
 
-Move = Literal["promote", "retire", "restore"]
+_FORMER: tuple[Status | None, ...] = (None, "shadow", "live")
+
+Move = Literal["promote", "retire", "restore", "endorse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,25 @@ def row_from_document(document: Any) -> Row:
     return row
 
 
+def encode_row(row: Row) -> bytes:
+    """The row as bytes; equal rows give equal bytes."""
+    return canonical_json(asdict(row)).encode("ascii")
+
+
+def row_digest(row: Row) -> str:
+    """SHA-256 of the row: everything that the index says of a model, its content's digest too."""
+    return hashlib.sha256(encode_row(row)).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
-    """When, by whom and why a write is made."""
+    """When, by whom and why a write is made; `login` and `no_login` as `Change` says."""
 
     at: datetime
     by: str
     reason: str
+    login: str | None = None
+    no_login: str | None = None
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -134,6 +149,7 @@ def move(
         "promote": ("shadow",),
         "retire": ("shadow", "live"),
         "restore": ("retired",),
+        "endorse": ("shadow", "live", "retired"),
     }
     if row.status not in allowed[verb]:
         raise WrongStatus(
@@ -144,6 +160,8 @@ def move(
         moved = replace(row, status="live")
     elif verb == "retire":
         moved = replace(row, status="retired", former=row.status)
+    elif verb == "endorse":
+        moved = row
     else:
         moved = replace(row, status=row.former or "shadow", former=None)
         require_free_name(rows, moved)
@@ -169,17 +187,17 @@ def require_free_name(rows: Mapping[str, Row], row: Row) -> None:
             )
 
 
-def replay(history: Sequence[Change], rows: Mapping[str, Row]) -> str | None:
+def replay(space: str, history: Sequence[Change], rows: Mapping[str, Row]) -> str | None:
     """Checks that `history` leads to exactly `rows`; returns the first contradiction, else None.
 
-    Every root is recomputed on the way, so a flipped status, a swapped entry and a lost or
-    reordered change all show.
+    Its chain is followed, and every root and row recomputed on the way, so a flipped status, a
+    swapped entry and an edited, lost or reordered change all show.
     """
+    if broken := broken_link(space, history):
+        return broken
     present: dict[str, Row] = {}
-    for expected_revision, change in enumerate(history, start=1):
+    for change in history:
         at = f"revision {change.revision}"
-        if change.revision != expected_revision:
-            return f"{at} stands where revision {expected_revision} belongs"
         if change.model_id not in rows:
             return f"{at} names {change.model_id!r}, which the index lacks"
         if (change.action in ("register", "import")) == (change.model_id in present):
@@ -187,8 +205,9 @@ def replay(history: Sequence[Change], rows: Mapping[str, Row]) -> str | None:
         row = present.get(change.model_id) or replace(
             rows[change.model_id], registered_revision=change.revision, former=None
         )
-        former = row.status if change.action == "retire" else None
-        present[change.model_id] = replace(row, status=change.status, former=former)
+        present[change.model_id] = after = _replayed(row, change)
+        if change.row not in (None, row_digest(after)):
+            return f"{at} carries the digest of another row than {after}"
         if rows_root(present.values()) != change.root:
             return f"{at} carries a root that its entries do not give"
     if unexplained := sorted(rows.keys() - present.keys()):
@@ -202,10 +221,27 @@ def replay(history: Sequence[Change], rows: Mapping[str, Row]) -> str | None:
     return None
 
 
+def _replayed(row: Row, change: Change) -> Row:
+    """The row after a change.
+
+    A model that was imported as retired has a former status that no change of its own gave it: the
+    digest of the row tells which.
+    """
+    former = row.status if change.action == "retire" else None
+    if change.action in ("import", "endorse") and change.status == "retired":
+        former = row.former
+        for possible in _FORMER:
+            if row_digest(replace(row, status="retired", former=possible)) == change.row:
+                former = possible
+    return replace(row, status=change.status, former=former)
+
+
 def history_forgets_former(history: Sequence[Change], model_id: str) -> bool:
-    """Whether the model was imported as retired and never moved since: the index alone knows."""
+    """Whether the model was imported as retired, before changes had a digest of the row, and never
+    moved since: the index alone knows.
+    """
     last = [change for change in history if change.model_id == model_id][-1]
-    return last.action == "import" and last.status == "retired"
+    return last.action == "import" and last.status == "retired" and last.row is None
 
 
 def _step(rows: Mapping[str, Row], revision: int, row: Row, action: Action, author: Author) -> Step:
@@ -219,5 +255,8 @@ def _step(rows: Mapping[str, Row], revision: int, row: Row, action: Action, auth
         reason=author.reason,
         status=row.status,
         root=rows_root(after.values()),
+        row=row_digest(row),
+        login=author.login,
+        no_login=author.no_login,
     )
     return Step(row, change)

@@ -1,11 +1,11 @@
 """MemoryRegistry: the registry in a dict, for tests, the demo and one-off scans."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fingerprint_db.calibration import Calibration
-from fingerprint_db.change import Change, Clock, utc_now
+from fingerprint_db.change import Change, Clock, next_of, sealed, utc_now
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import RevisionGap, UnknownModel
 from fingerprint_db.lifecycle import (
@@ -20,6 +20,7 @@ from fingerprint_db.lifecycle import (
 )
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.registry import CalibrationStep, Registry
+from fingerprint_db.signing.keys import SigningKey
 from fingerprint_db.snapshot import EMPTY_ROOT, Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -34,8 +35,13 @@ class _Space:
 class MemoryRegistry(Registry):
     """Keeps every space in this process; safe to share between threads."""
 
-    def __init__(self, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, *, clock: Clock = utc_now, key: SigningKey | None = None, login: str | None = None
+    ) -> None:
+        """`login` is what changes say that they were made by; nobody logs in here."""
         self._clock = clock
+        self._key = key
+        self._known_login = login
         self._spaces: dict[str, _Space] = {}
         self._calibrations: dict[str, Calibration] = {}
         self._changed = threading.Condition()
@@ -59,6 +65,9 @@ class MemoryRegistry(Registry):
 
     def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
         return self._move(space, model_id, "restore", by, reason)
+
+    def endorse(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        return self._move(space, model_id, "endorse", by, reason)
 
     def get(self, space: str, model_id: str) -> ModelFingerprint:
         held = self._held(space)
@@ -133,13 +142,16 @@ class MemoryRegistry(Registry):
     def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
         with self._changed:
             held = self._held(contents.space)
-            author = Author(self._clock(), by, reason)
+            author = self._author(by, reason)
             plan = plan_import(held.rows, len(held.history), contents, author)
+            changes = plan.changes
+            if not plan.report.restored:
+                changes = self._sealed(contents.space, held, changes)
             for row in plan.rows:
                 held.rows[row.model_id] = row
                 held.entries[row.content] = contents.entries[row.content]
-            held.history.extend(plan.changes)
-            if plan.changes:
+            held.history.extend(changes)
+            if changes:
                 self._spaces[contents.space] = held
                 self._changed.notify_all()
         return plan.report
@@ -172,13 +184,20 @@ class MemoryRegistry(Registry):
     ) -> Change:
         with self._changed:
             held = self._held(space)
-            done = step(held.rows, len(held.history), Author(self._clock(), by, reason))
+            done = step(held.rows, len(held.history), self._author(by, reason))
+            (change,) = self._sealed(space, held, [done.change])
             held.rows[done.row.model_id] = done.row
-            held.history.append(done.change)
+            held.history.append(change)
             held.entries.update(entries)
             self._spaces[space] = held
             self._changed.notify_all()
-        return done.change
+        return change
+
+    def _sealed(self, space: str, held: _Space, changes: Sequence[Change]) -> tuple[Change, ...]:
+        return sealed(changes, space, next_of(space, held.history), self._key)
+
+    def _login(self) -> tuple[str | None, str | None]:
+        return self._known_login, None if self._known_login else "kept in memory: nobody logs in"
 
     def _held(self, space: str) -> _Space:
         """The space as kept, or an empty one that is not kept yet."""

@@ -21,12 +21,13 @@ What a write of them does is said here, for every keeper; how it is stored, each
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from fingerprint_db.calibration import Calibration, PhotographPart, following, joined
+from fingerprint_db.calibration import Calibration, PhotographPart, following, joined, signed
 from fingerprint_db.calibration_encoding import decode_part, encode_part
 from fingerprint_db.change import Action, Change, Clock
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.lifecycle import Author
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
+from fingerprint_db.signing.keys import SigningKey
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents
 
@@ -39,10 +40,12 @@ CalibrationStep = Callable[[Calibration], Calibration]
 class Registry(Protocol):
     """Keeps the model fingerprints of any number of spaces.
 
-    Every method may raise RegistryUnavailable, RegistryForbidden and RegistryCorrupt.
+    Every method may raise RegistryUnavailable, RegistryForbidden and RegistryCorrupt. With a `_key`
+    everything that is written is signed by it.
     """
 
     _clock: Clock
+    _key: SigningKey | None
 
     def register(
         self, model: ModelFingerprint, *, by: str, reason: str, seen: int | None = None
@@ -61,6 +64,9 @@ class Registry(Protocol):
 
     def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
         """Gives a retired model its former status; raises UnknownModel, WrongStatus, NameTaken."""
+
+    def endorse(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        """Vouches for a model as it stands, and changes nothing of it; raises UnknownModel."""
 
     def get(self, space: str, model_id: str) -> ModelFingerprint:
         """One model, retired ones included; raises UnknownModel."""
@@ -122,24 +128,33 @@ class Registry(Protocol):
         """
         data = {digest_of(one): one for one in (encode_part(space, part) for part in add)}
         parts = {digest: decode_part(space, one) for digest, one in data.items()}
-        author = Author(self._clock(), by, reason)
+        author = self._author(by, reason)
 
         def step(held: Calibration) -> Calibration:
-            return following(held, parts, forget, seen, author)
+            return signed(following(held, parts, forget, seen, author), self._key)
 
         return self._write_calibration(space, step, data)
 
     def absorb_calibration(self, incoming: Calibration, *, by: str, reason: str) -> Calibration:
         """Imports an export's photographs of its space; see `calibration.joined`."""
         encoded = [encode_part(incoming.space, part) for part in incoming.parts.values()]
-        author = Author(self._clock(), by, reason)
+        author = self._author(by, reason)
 
         def step(held: Calibration) -> Calibration:
-            return joined(held, incoming, author)
+            after = joined(held, incoming, author)
+            return after if after in (held, incoming) else signed(after, self._key)
 
         return self._write_calibration(
             incoming.space, step, {digest_of(data): data for data in encoded}
         )
+
+    def _author(self, by: str, reason: str) -> Author:
+        """Who writes now: as they say, and as whoever keeps the registry sees them."""
+        login, why = self._login()
+        return Author(self._clock(), by, reason, login, why)
+
+    def _login(self) -> tuple[str | None, str | None]:
+        """Who is logged in; or None, and why that is not known."""
 
     def _write_calibration(
         self, space: str, step: CalibrationStep, data: Mapping[str, bytes]

@@ -55,7 +55,7 @@ class ImportPlan:
 def contradiction(contents: SpaceContents) -> str | None:
     """The first thing in `contents` that contradicts the rest, or None when all agrees.
 
-    Checks every digest, decodes every entry, and replays the history with all its roots.
+    Checks every digest, decodes every entry, and replays the history with its chain and roots.
     """
     for row in in_order(contents.rows.values()):
         data = contents.entries.get(row.content)
@@ -69,7 +69,7 @@ def contradiction(contents: SpaceContents) -> str | None:
             return f"the entry of {row.model_id!r} cannot be read: {error}"
         if (model.model_id, model.name, model.space) != (row.model_id, row.name, contents.space):
             return f"the entry of {row.model_id!r} belongs to {model.model_id!r} ({model.name!r})"
-    return replay(contents.history, contents.rows)
+    return replay(contents.space, contents.history, contents.rows)
 
 
 def plan_import(

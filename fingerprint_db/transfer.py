@@ -19,9 +19,9 @@ from typing import Any
 
 from fingerprint_db.calibration import (
     Calibration,
-    author_document,
-    author_from,
+    calibration_from,
     joined,
+    written_document,
 )
 from fingerprint_db.calibration_encoding import decode_part, encode_part
 from fingerprint_db.change import canonical_json, change_document, change_from_document, utc_now
@@ -93,8 +93,7 @@ def encode_export(given: Export) -> bytes:
     if calibration.written is not None:
         parts = [encode_part(contents.space, part) for part in calibration.parts.values()]
         document["photographs"] = {
-            "revision": calibration.revision,
-            **author_document(calibration.written),
+            **written_document(calibration),
             "parts": [{"content": digest_of(one), "byte_size": len(one)} for one in parts],
         }
         pieces += parts
@@ -160,10 +159,10 @@ def _photographs(space: str, stated: dict[str, Any] | None, pieces: Iterable[byt
         if digest != fields["content"]:
             raise ValueError(f"photographs have SHA-256 {digest}, not {fields['content']}")
         parts[digest] = decode_part(space, piece)
-    revision = int(stated["revision"])
-    if revision < 1:
-        raise ValueError(f"photographs of revision {revision}; the first write makes 1")
-    return Calibration(space, revision, parts, author_from(stated))
+    found = calibration_from(space, stated, parts)
+    if found.revision < 1:
+        raise ValueError(f"photographs of revision {found.revision}; the first write makes 1")
+    return found
 
 
 def _cut(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:

@@ -67,12 +67,23 @@ def model_text(model: ModelFingerprint) -> str:
 
 
 def changes_text(changes: Sequence[Change]) -> str:
-    """One line a change, oldest first."""
+    """One line a change, oldest first: `by` as they said, `login` as Redis knew them."""
     rows = [
-        (str(c.revision), f"{c.at:%Y-%m-%d %H:%M}", c.action, c.model_id, c.status, c.by, c.reason)
+        (
+            str(c.revision),
+            f"{c.at:%Y-%m-%d %H:%M}",
+            c.action,
+            c.model_id,
+            c.status,
+            c.by,
+            c.login or "-",
+            c.signature.key_id if c.signature else "-",
+            c.reason,
+        )
         for c in changes
     ]
-    return columns(("revision", "at", "action", "model", "status", "by", "reason"), rows)
+    heading = ("revision", "at", "action", "model", "status", "by", "login", "signed by", "reason")
+    return columns(heading, rows)
 
 
 def columns(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ again.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from redis.exceptions import WatchError
@@ -15,12 +16,11 @@ from redis.exceptions import WatchError
 from fingerprint_db.calibration import (
     Calibration,
     PhotographPart,
-    author_document,
-    author_from,
+    calibration_from,
     digest_of_parts,
+    encode_document,
 )
 from fingerprint_db.calibration_encoding import decode_part
-from fingerprint_db.change import canonical_json
 from fingerprint_db.entry_encoding import digest_of
 from fingerprint_db.errors import RegistryCorrupt, RegistryUnavailable
 from fingerprint_db.redis_store.address import RedisAddress
@@ -56,7 +56,7 @@ class RedisCalibrations:
                 changed = step(held)
                 if changed is held:
                     return held
-                tried = _encode_list(changed)
+                tried = encode_document(changed)
                 try:
                     pipe.watch(keys.calibration)
                     if pipe.mget([keys.calibration]) != [stored]:
@@ -106,8 +106,8 @@ class RedisCalibrations:
         key = SpaceKeys(space).calibration
         try:
             document = json.loads(stored)
-            digests, revision = list(document["parts"]), int(document["revision"])
-            author, digest = author_from(document), document["digest"]
+            digests, digest = list(document["parts"]), document["digest"]
+            written = calibration_from(space, document, {})
         except (ValueError, KeyError, TypeError) as error:
             return RegistryCorrupt(key, seen=str(error), expected="a list of parts")
         if digest != digest_of_parts(digests):
@@ -116,7 +116,10 @@ class RedisCalibrations:
             parts = self._parts(space, digests, held)
         except RegistryCorrupt as damage:
             return damage
-        return Calibration(space, revision, parts, author)
+        found = replace(written, parts=parts)
+        if encode_document(found) != stored:
+            return RegistryCorrupt(key, seen="other letters", expected="as this program writes it")
+        return found
 
     def _parts(
         self, space: str, digests: Sequence[str], held: Mapping[str, PhotographPart]
@@ -148,14 +151,3 @@ _REMEDY = (
     "delete the space's key `calibration` in Redis, and calibrate again with `latentprint registry"
     " calibrate`; until then verdicts use what was read last"
 )
-
-
-def _encode_list(calibration: Calibration) -> bytes:
-    assert calibration.written is not None
-    document = {
-        "revision": calibration.revision,
-        "digest": calibration.digest,
-        "parts": list(calibration.parts),
-        **author_document(calibration.written),
-    }
-    return canonical_json(document).encode("ascii")

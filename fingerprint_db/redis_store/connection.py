@@ -79,6 +79,16 @@ def reaching(address: RedisAddress) -> Iterator[None]:
         raise _named(error, address) from error
 
 
+def login_of(client: Any, address: RedisAddress) -> tuple[str | None, str | None]:
+    """The user that Redis has logged us in as; or None, and why Redis does not say."""
+    with reaching(address):
+        try:
+            answer = client.execute_command("ACL WHOAMI")
+        except ResponseError as error:  # no right to ask, or a server without users
+            return None, f"Redis does not say: {error}"
+    return str(answer), None
+
+
 def _named(error: RedisError, address: RedisAddress) -> RegistryError:
     """The registry's error for what Redis or the client said; narrow cases first."""
     here = f"Redis at {address.shown}"

@@ -20,6 +20,7 @@ per call, so the keys must live on one Redis node (replicas are fine, Cluster is
 
 SPACE is the bundle's SHA-256 in hexadecimal. The worker only reads. Which user needs which of the
 commands below on which keys, `rights` makes from this table.
+Without `ACL WHOAMI` all works, and changes say that the login is not known.
 """
 
 import re
@@ -52,6 +53,7 @@ WRITER_COMMANDS = {
     "SADD": "1.0",
     "XADD": "5.0",
     "DEL": "1.0",
+    "ACL WHOAMI": "6.0",
 }
 
 
@@ -71,14 +73,16 @@ class DeclaredKey:
 
 
 _SPACE = r"latentprint:registry:[0-9a-f]{64}"
-_WRITES = ("register", "promote", "retire", "restore", "import")
-_CALIBRATES = ("calibrate", "import")
+_WRITES = ("register", "promote", "retire", "restore", "import", "endorse")
+_CALIBRATES = ("calibrate", "import", "endorse")
 
 DECLARED_KEYS = (
     DeclaredKey(re.compile(re.escape(SPACES)), "set", None, (*_WRITES, "calibrate")),
     DeclaredKey(re.compile(rf"{_SPACE}:history"), "list", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:index"), "hash", None, _WRITES),
-    DeclaredKey(re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, _WRITES[::4]),
+    DeclaredKey(
+        re.compile(rf"{_SPACE}:entry:[0-9a-f]{{64}}"), "string", None, ("register", "import")
+    ),
     DeclaredKey(re.compile(rf"{_SPACE}:changes"), "stream", None, _WRITES),
     DeclaredKey(re.compile(rf"{_SPACE}:calibration"), "string", None, _CALIBRATES),
     DeclaredKey(re.compile(rf"{_SPACE}:photographs:[0-9a-f]{{64}}"), "string", None, _CALIBRATES),

@@ -5,7 +5,8 @@ Every write is an optimistic transaction:
 1. read revision, root and rows of one moment, in a MULTI
 2. let `lifecycle` or `plan_import` say what the write does, or refuse it
 3. WATCH the history, the index and the stream, and see that the last change is still the same
-4. MULTI: the entry, the index row, the change at the end of the history and of the stream; EXEC
+4. MULTI: the entry, the index row, the change at the end of the history and of the stream; EXEC.
+   The change names the history before it, and is signed where there is a key (`change.sealed`)
 5. someone else was faster: start again at 1, a bounded number of times
 6. the connection died during EXEC: start again at 1; if our change is in the history, it is done
 
@@ -20,37 +21,45 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import WatchError
 
 from fingerprint_db.calibration import Calibration
-from fingerprint_db.change import Change, Clock, encode_change, utc_now
+from fingerprint_db.change import (
+    Change,
+    Clock,
+    decode_change,
+    encode_change,
+    next_of,
+    sealed,
+    utc_now,
+)
 from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
 from fingerprint_db.errors import (
     RegistryCorrupt,
     RegistryUnavailable,
     UnknownModel,
 )
-from fingerprint_db.lifecycle import Author, Move, Row, in_order, move, register
+from fingerprint_db.lifecycle import Author, Move, Row, encode_row, in_order, move, register
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.redis_store.calibration import RedisCalibrations
-from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, reaching
+from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, login_of, reaching
 from fingerprint_db.redis_store.keys import CHANGES_KEPT, SPACES, SpaceKeys
+from fingerprint_db.redis_store.moment import of_one_moment
 from fingerprint_db.redis_store.values import (
     SpaceIndex,
     decode_index,
     decode_listed_change,
     decode_listed_changes,
     decode_streamed_changes,
-    encode_row,
 )
 from fingerprint_db.registry import CalibrationStep, Registry
+from fingerprint_db.signing.keys import SigningKey
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
@@ -60,11 +69,12 @@ _ENTRIES_PER_READ = 32  # 14 conditions of 64 dimensions take 230 KB, so a reply
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """What one EXEC stores; an empty one stores nothing."""
+    """What one EXEC stores; an empty one stores nothing. Restored changes keep their own seals."""
 
     rows: tuple[Row, ...]
     changes: tuple[Change, ...]
     entries: Mapping[str, bytes]
+    restored: bool = False
 
 
 _Plan = Callable[[SpaceIndex, Author], _Write]
@@ -83,11 +93,13 @@ class RedisRegistry(Registry):
         *,
         clock: Clock = utc_now,
         changes_kept: int = CHANGES_KEPT,
+        key: SigningKey | None = None,
     ) -> None:
         self._address = address if isinstance(address, RedisAddress) else RedisAddress(address)
         self._client: Any = connect(self._address)
         self._clock = clock
         self._changes_kept = changes_kept
+        self._key = key
         self._calibrations = RedisCalibrations(self._client, self._address)
         self._decoded: dict[str, dict[str, ModelFingerprint]] = {}  # of the last snapshot, by space
 
@@ -115,6 +127,9 @@ class RedisRegistry(Registry):
 
     def restore(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
         return self._move(space, model_id, "restore", by, reason)
+
+    def endorse(self, space: str, model_id: str, *, by: str, reason: str) -> Change:
+        return self._move(space, model_id, "endorse", by, reason)
 
     def get(self, space: str, model_id: str) -> ModelFingerprint:
         row = self._index(space).rows.get(model_id)
@@ -207,7 +222,7 @@ class RedisRegistry(Registry):
             planned = plan_import(index.rows, index.revision, contents, author)
             report = planned.report
             added = {row.content: contents.entries[row.content] for row in planned.rows}
-            return _Write(planned.rows, planned.changes, added)
+            return _Write(planned.rows, planned.changes, added, report.restored)
 
         self._write(contents.space, plan, by, reason)
         assert report is not None
@@ -231,7 +246,7 @@ class RedisRegistry(Registry):
     def _write(self, space: str, plan: _Plan, by: str, reason: str) -> _Write:
         """The optimistic transaction of the module's docstring; returns what was stored."""
         keys = SpaceKeys(space)
-        author = Author(self._clock(), by, reason)
+        author = self._author(by, reason)
         in_doubt: deque[_Write] = deque()
         try:
             with reaching(self._address), self._client.pipeline(transaction=True) as pipe:
@@ -266,6 +281,9 @@ class RedisRegistry(Registry):
         write = plan(index, author)
         if not write.changes:
             return write
+        if not write.restored:
+            head = self._head(keys, index)
+            write = replace(write, changes=sealed(write.changes, keys.space, head, self._key))
         executing = False
         try:
             pipe.watch(keys.history, keys.index, keys.changes)
@@ -281,6 +299,16 @@ class RedisRegistry(Registry):
             if lost and executing:
                 in_doubt.append(write)
             return None
+
+    def _head(self, keys: SpaceKeys, index: SpaceIndex) -> str:
+        """The head of the history up to the index's revision."""
+        last = [decode_change(index.last)] if index.last is not None else []
+        if last and last[0].previous is None:  # of a version before the chain: all must be read
+            last = list(self.history(keys.space)[: index.revision])
+        return next_of(keys.space, last)
+
+    def _login(self) -> tuple[str | None, str | None]:
+        return login_of(self._client, self._address)
 
     def _is_stored(self, keys: SpaceKeys, write: _Write) -> bool:
         last = write.changes[-1]
@@ -313,32 +341,13 @@ class RedisRegistry(Registry):
             pipe.hgetall(keys.index)
             pipe.xrevrange(keys.changes, count=1)
 
-        newest_change, revision, stored, newest_entry = self._of_one_moment(keys, ask)
+        newest_change, revision, stored, newest_entry = of_one_moment(
+            self._client, self._address, keys, ask
+        )
         return decode_index(keys, revision, newest_change, stored, newest_entry)
 
     def _of_one_moment(self, keys: SpaceKeys, ask: Callable[[Any], None]) -> tuple[Any, ...]:
-        """The replies to what `ask` queues, all of one moment: in a MULTI.
-
-        At its memory limit Redis denies even reads inside a MULTI. Then they are read without one,
-        and the history's last change before and after them shows that nothing was written between.
-        """
-        with reaching(self._address):
-            with self._client.pipeline(transaction=True) as pipe:
-                ask(pipe)
-                with suppress(OutOfMemoryError):
-                    return tuple(pipe.execute())
-            for _ in range(_ATTEMPTS):
-                with self._client.pipeline(transaction=False) as pipe:
-                    pipe.lindex(keys.history, -1)
-                    ask(pipe)
-                    pipe.lindex(keys.history, -1)
-                    before, *replies, after = pipe.execute()
-                if before == after:
-                    return tuple(replies)
-        raise RegistryUnavailable(
-            f"{_ATTEMPTS} reads of space {keys.space[:12]}… at {self._address.shown} met a writer"
-            " each time; try again later"
-        )
+        return of_one_moment(self._client, self._address, keys, ask)
 
     def _changes_after(
         self, keys: SpaceKeys, revision: int, root: str | None

@@ -19,7 +19,7 @@ ALL_KEYS = "latentprint:*"
 _READING = tuple(name for name in READER_COMMANDS if name not in ("XRANGE", "XREAD"))
 """Without following the stream of changes, which workers alone do."""
 
-_CALIBRATING = ("WATCH", "UNWATCH", "SET", "SADD", "DEL")
+_CALIBRATING = ("WATCH", "UNWATCH", "SET", "SADD", "DEL", "ACL WHOAMI")
 _REGISTERING = tuple(name for name in WRITER_COMMANDS if name != "DEL")
 
 
@@ -48,14 +48,14 @@ ROLES = (
     Role(
         "reader",
         "whoever looks on, backs up or audits: `registry list`, `show`, `history`, `export`,"
-        " `verify`",
+        " `checkpoint`, `verify`",
         _READING,
     ),
     Role(
         "registrar",
-        "`register`, `registry promote`, `retire`, `restore`, `import`",
+        "`register`, `registry promote`, `retire`, `restore`, `import`, `endorse`",
         (*_READING, *_REGISTERING),
-        _keys_of(("register", "promote", "retire", "restore", "import")),
+        _keys_of(("register", "promote", "retire", "restore", "import", "endorse")),
     ),
     Role(
         "calibrator",

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from fingerprint_db.change import Change, canonical_json, decode_change
+from fingerprint_db.change import Change, decode_change
 from fingerprint_db.errors import RegistryCorrupt, RevisionGap
-from fingerprint_db.lifecycle import Row, row_from_document, rows_root
+from fingerprint_db.lifecycle import Row, encode_row, row_from_document, rows_root
 from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.snapshot import EMPTY_ROOT
 
@@ -24,11 +24,6 @@ class SpaceIndex:
     rows: Mapping[str, Row]
 
 
-def encode_row(row: Row) -> bytes:
-    """The row as the index's field value."""
-    return canonical_json(asdict(row)).encode("ascii")
-
-
 def decode_index(
     keys: SpaceKeys,
     revision: int,
@@ -38,8 +33,9 @@ def decode_index(
 ) -> SpaceIndex:
     """The index from the history's length and last element, the hash, and the stream's last entry.
 
-    Raises RegistryCorrupt unless the rows give exactly the root that the last change carries, and
-    when the stream is further than the history, which then has lost changes.
+    Raises RegistryCorrupt unless the rows give exactly the root that the last change carries, when
+    the stream is further than the history, which then has lost changes, and when the two tell the
+    last change differently.
     """
     rows: dict[str, Row] = {}
     for model_id, data in stored.items():
@@ -55,6 +51,12 @@ def decode_index(
                 seen=f"the row of {row.model_id!r}",
                 expected="its own row",
             )
+        if encode_row(row) != data:
+            raise RegistryCorrupt(
+                f"{keys.index} field {model_id!r}",
+                seen=data.decode("utf-8", "backslashreplace"),
+                expected=f"{encode_row(row).decode()}, letter for letter",
+            )
         rows[row.model_id] = row
     if newest_entry and int(newest_entry[0][0].split(b"-")[0]) > revision:
         raise RegistryCorrupt(
@@ -64,6 +66,12 @@ def decode_index(
         )
     root = EMPTY_ROOT
     last = newest_change[0] if newest_change else None
+    if newest_entry and int(newest_entry[0][0].split(b"-")[0]) == revision:
+        streamed = newest_entry[0][1].get(b"change")
+        if streamed != last:
+            raise RegistryCorrupt(
+                keys.history, seen=f"a last change {last!r}", expected=f"the stream's, {streamed!r}"
+            )
     if last is not None:
         change = _decoded(f"{keys.history} element {revision - 1}", last)
         if change.revision != revision:

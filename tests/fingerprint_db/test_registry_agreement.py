@@ -94,7 +94,10 @@ class RegistriesAgree(RuleBasedStateMachine):
             database.client.flushdb()
         stored = [RedisRegistry(d.url, clock=TickingClock()) for d in self.databases]
         self.stored = stored
-        self.registries: list[Registry] = [MemoryRegistry(clock=TickingClock()), *stored]
+        self.registries: list[Registry] = [
+            MemoryRegistry(clock=TickingClock(), login="default"),
+            *stored,
+        ]
         self.plain = PlainModel()
         self.held: dict[str, Snapshot] = {
             space: Snapshot.empty(space) for space in (SPACE, OTHER_SPACE)

@@ -243,7 +243,7 @@ def test_the_example_lists_every_setting_with_its_default_and_reason() -> None:
         default = field.default
         if is_secret(field) and default is not None:
             default = default.get_secret_value()
-        shown = "" if default is None else str(default)
+        shown = "" if default in (None, ()) else str(default)
         expected[variable(path)] = (shown, f"# {field.description}")
     assert listed == expected
 

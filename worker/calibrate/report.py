@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from fingerprint_db.calibration import Calibration, author_document
+from fingerprint_db.calibration import Calibration
 from fingerprint_db.matching.certified import Alphas, Certified, CertifiedBin, Passed
 
 
@@ -23,7 +23,7 @@ def calibration_document(
             {"source": source, "origin": origin, "photographs": count, "trimmed": trimmed}
             for (source, origin, trimmed), count in _sources(calibration).items()
         ],
-        "written": author_document(calibration.written) if calibration.written else None,
+        "written": _written(calibration),
         "alpha_name": alphas.name,
         "alpha_unknown": alphas.unknown,
         "alpha_source": alphas.source,
@@ -94,3 +94,11 @@ def _measured(passed: Passed) -> str:
         f"{passed.flagged} of {passed.count} held back pass ({passed.flagged / passed.count:.2%}),"
         f" the rate is below {passed.bound:.2%} with a confidence of 95 %"
     )
+
+
+def _written(calibration: Calibration) -> dict[str, str | None] | None:
+    """Who wrote last, when and why."""
+    if (author := calibration.written) is None:
+        return None
+    at = author.at.isoformat()
+    return {"at": at, "by": author.by, "reason": author.reason, "login": author.login}

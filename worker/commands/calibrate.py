@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fingerprint_db.calibration import MOST_OF_A_PART, Calibration, PhotographPart
-from fingerprint_db.commands.registry import registry_app, reported
+from fingerprint_db.commands.opening import reported
+from fingerprint_db.commands.registry import registry_app
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.names import author_of, check_name, printable
@@ -97,7 +98,7 @@ def calibrate_command(
             config_file=config,
         )
         configure_logging(settings.logging)
-        with open_registry(settings.redis) as registry:
+        with open_registry(settings.redis, settings.trust.signing_key()) as registry:
             store = _Store(registry, author, reason, quiet=as_json)
             if folder is not None:
                 name = check_name(source or folder.resolve().name, "source")
@@ -230,9 +231,11 @@ def _from_stream(
 def _opened(settings: Settings) -> "tuple[Bundle, Policy]":
     """Without decoders, for what needs no pictures."""
     from worker.commands.workshop import decision_policy
-    from worker.extractor.bundle import load_bundle
+    from worker.extractor.bundle_trust import trusted_bundle
 
-    return load_bundle(settings.extract.bundle), decision_policy(settings.decision)
+    return trusted_bundle(
+        settings.extract.bundle, settings.trust, local=settings.is_local
+    ), decision_policy(settings.decision)
 
 
 def _check_usage(

@@ -29,6 +29,7 @@ from worker.errors import StopError
 from worker.outside.watch import Watched
 from worker.outside.watch_lines import line
 from worker.registry.start import emptiness, open_registry
+from worker.registry.trusted import distrust
 from worker.registry.view import RegistryView
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
@@ -157,7 +158,7 @@ def register_command(
 
     with (
         _registry_errors(),
-        open_registry(settings.redis) as registry,
+        open_registry(settings.redis, settings.trust.signing_key()) as registry,
         open_workshop(settings, registry.calibration) as workshop,
     ):
         decode, bundle = workshop.decoder.decode, workshop.bundle
@@ -228,7 +229,11 @@ def registry_view(settings: Settings, bundle: "Bundle") -> RegistryView:
                 snapshot = registry.snapshot(bundle.digest)
                 if lack := emptiness(registry, bundle.digest, snapshot.revision):
                     print(f"warning: {lack}", file=sys.stderr)
-                return RegistryView(snapshot, 0.0, registry.calibration(bundle.digest))
+                calibration = registry.calibration(bundle.digest)
+                keys = settings.trust.of_registry()
+                if unvouched := distrust(registry, snapshot, calibration, keys):
+                    raise StopError(unvouched, exit_code=2)
+                return RegistryView(snapshot, 0.0, calibration)
         memory = MemoryRegistry()
         if (bundle.path / ZOO_EXPORT).is_file():
             data = (bundle.path / ZOO_EXPORT).read_bytes()

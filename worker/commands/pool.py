@@ -61,9 +61,12 @@ def pool_command(
     """
     settings = local_settings(redis, config)
     from worker.commands.workshop import decision_policy
-    from worker.extractor.bundle import load_bundle
+    from worker.extractor.bundle_trust import trusted_bundle
 
-    bundle, policy = load_bundle(settings.extract.bundle), decision_policy(settings.decision)
+    bundle, policy = (
+        trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local),
+        decision_policy(settings.decision),
+    )
     left_out: Counter[str] = Counter()
     groups = grouped(_lines(file), by, bundle.digest, left_out)
     view = registry_view(settings, bundle)

@@ -173,6 +173,7 @@ def run_slot(
             block_s=settings.redis.poll_s,
             floor=read_floor(settings.kafka, space),
             accept=accept_registry,
+            keys=settings.trust.of_registry(),
         )
         required = settings.redis.required
         health.know("registry", looks.registry_look(follower, limit_s, required=required))

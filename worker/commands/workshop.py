@@ -16,7 +16,8 @@ from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
 from worker.enrol.whole import WHOLE, Open, whole_picture
-from worker.extractor.bundle import Bundle, load_bundle
+from worker.extractor.bundle import Bundle
+from worker.extractor.bundle_trust import trusted_bundle
 from worker.extractor.extract import BlockExtractor
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
@@ -54,9 +55,10 @@ def open_workshop(
     """Load the bundle, prove it on its golden pictures, start the sandboxed decoders, and end them.
 
     `own` gives the tenant's photographs of a space: they count where the policy is checked. Raises
-    StopError (exit code 2) for a bundle, a policy, a device or a sandbox that will not do.
+    StopError (exit code 2) for a bundle, a policy, a device or a sandbox that will not do, and for
+    a bundle that nobody vouches for.
     """
-    bundle = load_bundle(settings.extract.bundle)
+    bundle = trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local)
     extractor = BlockExtractor(bundle, settings.extract.device)
     extractor.self_test()
     policy = decision_policy(settings.decision)

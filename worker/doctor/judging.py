@@ -24,7 +24,7 @@ STEPS = ("policy", "sandbox", "bundle", "self-test")
 """In this order; one that is not told was not reached."""
 
 
-_GIVEN = {"profile", "decode", "extract", "decision"}
+_GIVEN = {"profile", "trust", "decode", "extract", "decision"}
 """Groups of settings, none of which holds a secret."""
 
 
@@ -46,7 +46,9 @@ def examine_judging(
     errors = process.stderr
     reader = threading.Thread(target=lambda: said.extend(errors), daemon=True)
     reader.start()
-    process.stdin.write(settings.model_dump_json(include=_GIVEN).encode())
+    profile = "local" if settings.is_local else "production"  # which takes the brokers to tell
+    given = settings.model_copy(update={"profile": profile})
+    process.stdin.write(given.model_dump_json(include=_GIVEN).encode())
     process.stdin.close()
     for line in process.stdout:
         yield Finding(**json.loads(line))
@@ -124,9 +126,9 @@ def _sandbox(settings: DecodeSettings) -> tuple[None, Finding]:
 
 
 def _bundle(settings: Settings) -> tuple[Any, Finding]:
-    from worker.extractor.bundle import load_bundle
+    from worker.extractor.bundle_trust import trusted_bundle
 
-    bundle = load_bundle(settings.extract.bundle)
+    bundle = trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local)
     where = "the one inside" if bundle.path == default_bundle_path() else str(bundle.path)
     return bundle, Finding("bundle", "good", f"{bundle.digest[:12]}, {where}; every digest holds")
 

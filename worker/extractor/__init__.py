@@ -1,6 +1,7 @@
 """Regions of a picture to a fingerprint: block statistics, and one map for each codec.
 
 bundle           the folder that training hands over, verified and loaded; and written
+bundle_trust     whether anybody vouches for it
 bundle_arrays    its arrays as the files hold them, the large ones in 8 bits
 document         what `bundle.json` says
 arrival          which codec an image shows, in its file or in its pixels

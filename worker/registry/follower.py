@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -13,8 +13,11 @@ from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.errors import RegistryError, RevisionGap
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.registry import Registry
+from fingerprint_db.signing.keys import PublicKey
 from fingerprint_db.snapshot import Snapshot, entry_digest, root_of
+from fingerprint_db.trust.signatures import untrusted_photographs
 from worker.registry.floor import Floor, encode_floor
+from worker.registry.trusted import distrust
 from worker.registry.view import RegistryView
 
 _SLICE_S = 1.0
@@ -43,8 +46,9 @@ class RegistryFollower:
     reach the last verified snapshot stays and its age grows; what is too old is decided where
     verdicts are made. A registry that
     falls behind what was already seen (emptied, rolled back), by this process or before it by its
-    group (`floor`), whose history does not lead over it (emptied and filled again), or whose
-    content does not give its root, is not taken over.
+    group (`floor`), whose history does not lead over it (emptied and filled again), whose
+    content does not give its root, or which holds what no trusted key vouches for, is not taken
+    over.
     """
 
     def __init__(
@@ -56,9 +60,14 @@ class RegistryFollower:
         retry_s: float = 0.5,
         floor: Floor | None = None,
         accept: bool = False,
+        keys: Collection[PublicKey] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`accept` takes the registry as it is, whatever `floor` says, in a new lineage."""
+        """`accept` takes the registry as it is, whatever `floor` says, in a new lineage.
+
+        With `keys` one of them must vouch for every entry, and for the tenant's photographs.
+        """
+        self._keys = keys
         self._lineage = (floor.lineage if floor else 0) + accept
         self._seen = floor
         self._floor = None if accept else floor
@@ -157,7 +166,10 @@ class RegistryFollower:
         held = self._held.snapshot
         if (refusal := self._refusal(fresh, held)) is not None:
             raise SnapshotRefused(refusal)
-        self._held = _Held(fresh, started, self._calibration())
+        calibration = self._calibration()
+        if unvouched := distrust(self._registry, fresh, calibration, self._keys):
+            raise SnapshotRefused(unvouched)
+        self._held = _Held(fresh, started, calibration)
         self._trouble = None
         if held is None or fresh.revision != held.revision:
             self._log.info(
@@ -170,6 +182,10 @@ class RegistryFollower:
     def _calibration(self) -> Calibration:
         """The tenant's photographs as they are now; whoever takes them away is told in the log."""
         fresh, held = self._registry.calibration(self._space), self._held.calibration
+        if fresh is held:
+            return fresh
+        if self._keys and (unvouched := untrusted_photographs(fresh, self._keys)) is not None:
+            raise SnapshotRefused(unvouched)
         if fresh.digest != (held.digest if held else None):
             self._log.info(
                 "calibration_loaded",

@@ -14,6 +14,7 @@ import structlog
 from fingerprint_db.errors import RegistryError, RegistryUnavailable
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
+from fingerprint_db.signing.keys import SigningKey
 from worker.errors import StopError
 from worker.registry.follower import RegistryFollower
 from worker.settings.redis import RedisSettings
@@ -24,9 +25,11 @@ _LOOK_S = 0.1
 
 
 @contextmanager
-def open_registry(settings: RedisSettings) -> Iterator[RedisRegistry]:
-    """The registry in Redis; no connection is made before the first call."""
-    registry = RedisRegistry(settings.address())
+def open_registry(
+    settings: RedisSettings, key: SigningKey | None = None
+) -> Iterator[RedisRegistry]:
+    """The registry in Redis, what is written signed by `key`; connected at the first call."""
+    registry = RedisRegistry(settings.address(), key=key)
     try:
         yield registry
     finally:

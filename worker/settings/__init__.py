@@ -8,6 +8,7 @@ processes of its slots, and a failpoint of the scenario tests. `deploy/.env.exam
     group      what every group is made of
     kafka      how the worker reaches Kafka and who it is there
     redis      where the registry is
+    trust      whose signatures count, and which key signs
     images     what an image may cost, how it is extracted, how it is decided
     delivery   how much is in flight, when it is committed, and when too much is rejected
     seen       what is written to stderr, and where the figures are scraped

@@ -11,6 +11,7 @@ from worker.settings.kafka import KafkaSettings
 from worker.settings.notify import NotifySettings
 from worker.settings.redis import RedisSettings
 from worker.settings.seen import LoggingSettings, MetricsSettings
+from worker.settings.trust import TrustSettings
 
 
 class Settings(Group):
@@ -22,6 +23,7 @@ class Settings(Group):
     )
     kafka: KafkaSettings = KafkaSettings()
     redis: RedisSettings = RedisSettings()
+    trust: TrustSettings = TrustSettings()
     decode: DecodeSettings = DecodeSettings()
     extract: ExtractSettings = ExtractSettings()
     decision: DecisionSettings = DecisionSettings()

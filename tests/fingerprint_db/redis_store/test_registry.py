@@ -118,8 +118,9 @@ def test_only_commands_and_options_of_redis_6_2_are_sent(
     registry.close()
     rival.close()
     versions = {**READER_COMMANDS, **WRITER_COMMANDS}
+    lines = [line for line in lines if line[0] != "ACL"]  # 6.2 does not show it
     sent = {line[0].upper() for line in lines}
-    assert sent == set(versions), "keys.py lists exactly what is sent"
+    assert sent == set(versions) - {"ACL WHOAMI"}, "keys.py lists exactly what is sent"
     assert max(tuple(map(int, v.split("."))) for v in versions.values()) <= (6, 2)
     options = {(line[0].upper(), word) for line in lines for word in line[1:] if word.isupper()}
     options |= {(line[0].upper(), "=") for line in lines if "=" in line}
@@ -136,7 +137,8 @@ def test_the_server_saw_no_command_that_the_monitor_does_not_show(
     stats = redis_62_database.client.info("commandstats")
     counted = {name.removeprefix("cmdstat_").upper() for name in stats}
     ours = {"CONFIG", "INFO"}  # this test's own
-    assert counted - ours <= set(READER_COMMANDS) | set(WRITER_COMMANDS)
+    known = {*READER_COMMANDS, *WRITER_COMMANDS, "ACL"}  # 6.2 counts ACL WHOAMI as ACL
+    assert counted - ours <= known
 
 
 def test_a_user_with_the_reader_commands_can_read_and_follow_but_not_write(
