@@ -8,7 +8,7 @@ import typer
 
 from worker.commands.options import Config, Json
 from worker.errors import StopError
-from worker.settings_sources import load_settings
+from worker.settings_sources import load_settings, variable
 
 
 def contribute(app: typer.Typer) -> None:
@@ -24,13 +24,16 @@ def health_command(
         bool, typer.Option("--ready", help="Does it judge as it should, now? The default.")
     ] = False,
     startup: Annotated[bool, typer.Option("--startup", help="Has it started?")] = False,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Ask `latentprint notify`, at notify.listen.")
+    ] = False,
     slot: Annotated[
         int | None, typer.Option("--slot", min=0, help="As given to `run`; default: settings.")
     ] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the worker at metrics.listen how it is, and say what is missing.
+    """Ask the worker at metrics.listen, or notify, how it is, and say what is missing.
 
     Where it can be asked over HTTP (/livez, /readyz, /startupz), that is the cheaper way.
 
@@ -42,11 +45,12 @@ def health_command(
     if live + ready + startup > 1:
         raise StopError("--live, --ready and --startup: ask one thing at a time", exit_code=2)
     settings = load_settings(environment=os.environ, flags={"kafka.slot": slot}, config_file=config)
-    address = settings.metrics.address(settings.kafka.slot)
+    who, group = ("notify", "notify") if notify else ("worker", "metrics")
+    address = (settings.notify if notify else settings.metrics).address(settings.kafka.slot)
     if address is None:
         raise StopError(
-            "no worker can be asked: metrics.listen is empty; set"
-            " LATENTPRINT_METRICS__LISTEN=HOST:PORT, for the worker too",
+            f"no {who} can be asked: {group}.listen is empty; set"
+            f" {variable((group, 'listen'))}=HOST:PORT, for the {who} too",
             exit_code=2,
         )
     told = ask(*address, LIVE if live else STARTED if startup else READY)

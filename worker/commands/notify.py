@@ -5,6 +5,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,9 @@ from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 
 if TYPE_CHECKING:
+    from worker.metrics import Figures
     from worker.notify.receivers import Plan
+    from worker.seen.health import Health
 
 Receivers = Annotated[
     Path | None, typer.Option("--receivers", help="TOML file of the receivers; default: settings.")
@@ -70,16 +74,22 @@ def notify_command(
     if dry_run:
         _preview(settings, plan, as_json)
         return
-    from worker.notify.run import run
+    from worker.metrics import Figures
+    from worker.notify.run import CHECKS, COUNTED, run
+    from worker.seen.health import Health
 
     configure_logging(settings.logging)
-    with stopping_on_signals() as (stop, leaving):
+    number = settings.kafka.slot
+    figures, health = Figures(COUNTED, slot=number), Health(CHECKS)
+    with _served(settings, figures, health), stopping_on_signals() as (stop, leaving):
         run(
             settings,
             plan,
             stop=stop,
             leaving=leaving.is_set,
             once=once,
+            figures=figures,
+            health=health,
             failpoint=from_environment(os.environ, allowed=settings.is_local),
             on_ready=lambda: _announce("ready", settings, as_json),
         )
@@ -204,6 +214,35 @@ def _settings(
         "notify.file": None if receivers is None else str(receivers),
     }
     return load_settings(environment=os.environ, flags=flags, config_file=config)
+
+
+@contextmanager
+def _served(settings: Settings, figures: "Figures", health: "Health") -> Iterator[None]:
+    """Figures and health over HTTP, where `notify.listen` names an address."""
+    from worker.seen import pages
+    from worker.seen.server import PageServer, listening
+
+    slot = settings.kafka.slot
+    address = settings.notify.address(slot)
+    if address is None:
+        yield
+        return
+    listener = listening(
+        *address, what=f"notify, slot {slot},", setting="LATENTPRINT_NOTIFY__LISTEN"
+    )
+    server = PageServer(
+        listener,
+        {
+            pages.METRICS: lambda accept: pages.figures_page(figures, accept),
+            pages.LIVE: pages.state_page(health.live),
+            pages.READY: pages.state_page(health.ready),
+            pages.STARTED: pages.state_page(health.startup),
+        },
+    )
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def _preview(settings: Settings, plan: "Plan", as_json: bool) -> None:

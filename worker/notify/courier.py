@@ -89,6 +89,7 @@ class Courier:
         self._figures = figures
         self._draining = draining
         self._fail = fail
+        self._closed = threading.Event()
         self._wait_first_s = wait_first_s
         self._wait_jitter_s = wait_jitter_s
         self._jobs: queue.Queue[Job] = queue.Queue(queue_messages)
@@ -106,6 +107,12 @@ class Courier:
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Deliver nothing more; a try that is under way, or a pause, may last longer than this."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
 
     def offer(self, job: Job) -> None:
         """Take a message on; never waits: where the queue is full it becomes a dead letter."""
@@ -129,7 +136,7 @@ class Courier:
             self._fail(error)
 
     def _deliver_all(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 job = self._jobs.get(timeout=_TICK_S)
             except queue.Empty:
@@ -169,7 +176,7 @@ class Courier:
                     self._state = "trying"
                     self._try(job.message)
         except NotTaken as failed:
-            if self._draining.is_set() and not failed.for_good:
+            if (self._draining.is_set() or self._closed.is_set()) and not failed.for_good:
                 return  # not committed: it is read and tried again by the next start
             self._give_up(job, failed.reason, str(failed), attempts=tries)
             return
@@ -216,7 +223,7 @@ class Courier:
         left = until - time.monotonic()
         if not isinstance(error, NotTaken) or error.for_good or left <= 0:
             return False
-        if self._draining.is_set():
+        if self._draining.is_set() or self._closed.is_set():
             return False
         self._state = "waiting"
         if error.retry_after_s is not None:

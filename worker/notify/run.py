@@ -35,6 +35,7 @@ from worker.notify.commits import Commits, letters_to
 from worker.notify.courier import Courier
 from worker.notify.receivers import Plan
 from worker.notify.router import Router, Settled
+from worker.seen.health import Health
 from worker.settings.group import MEBIBYTE
 from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
@@ -50,6 +51,9 @@ MOST_IN_FLIGHT, MOST_IN_FLIGHT_BYTES = 50_000, 128 * MEBIBYTE
 An alert takes about a kilobyte."""
 
 _OF_THE_POLLER = ("events_admitted", "rebalances", "revocations_cut", "records_lost")
+CHECKS = ("group", "receivers")
+"""What `/readyz` rests on."""
+
 COUNTED = (*NOTIFY, *(metric for metric in WORKER if metric.name in _OF_THE_POLLER))
 
 REVOKE_DEADLINE_S = 2.0
@@ -100,6 +104,7 @@ def run(
     leaving: Callable[[], bool] = lambda: False,
     once: bool = False,
     figures: Figures | None = None,
+    health: Health | None = None,
     failpoint: Failpoint = lambda name: None,
     on_ready: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.time,
@@ -113,6 +118,7 @@ def run(
     stamina.instrumentation.set_on_retry_hooks([])  # the courier says what failed
     log: Log = structlog.get_logger("worker")
     figures = figures or Figures(COUNTED, slot=settings.kafka.slot)
+    health = health or Health()
     kafka, notify = kafka_of(settings), settings.notify
     topics = check_topics(settings)
     refusal = partial(refusal_of, who=Who.of(kafka))
@@ -159,6 +165,8 @@ def run(
         for receiver in plan.receivers
     ]
     router = Router(plan, couriers, ownership, figures, clock)
+    health.know("group", poller.standing)
+    health.know("receivers", partial(_receivers_look, couriers))
     commits = Commits(publisher, ownership, figures, failures.append)
     with ExitStack() as ending:
         ending.callback(lambda: log.info("stopped", **figures.read()))
@@ -169,6 +177,8 @@ def run(
         ending.callback(ownership.discard)
         ending.callback(lambda: commits.close(kafka.commit_deadline_s))
         ending.callback(poller.refuse_calls)
+        for courier in couriers:
+            ending.callback(courier.close, timeout_s=0.0)  # they end by themselves
         watchdog.start()
         try:
             publisher.open()
@@ -182,9 +192,26 @@ def run(
         for courier in couriers:
             courier.start()
         commits.start()
-        _Loop(settings, poller, router, couriers, ownership, watchdog, figures, draining, log).run(
-            stop=stop, once=once, failures=failures, on_ready=on_ready
+        loop = _Loop(
+            settings=settings,
+            poller=poller,
+            router=router,
+            couriers=couriers,
+            ownership=ownership,
+            watchdog=watchdog,
+            figures=figures,
+            health=health,
+            draining=draining,
+            log=log,
         )
+        loop.run(stop=stop, once=once, failures=failures, on_ready=on_ready)
+
+
+def _receivers_look(couriers: Sequence[Courier]) -> tuple[bool, str]:
+    """Ready while anybody may be told; one that is down is for its own figures to say."""
+    gone = [courier.receiver.name for courier in couriers if courier.gone]
+    seen = f"{len(couriers) - len(gone)} of {len(couriers)} want to be told"
+    return len(gone) < len(couriers), seen + (f"; gone: {', '.join(gone)}" if gone else "")
 
 
 @dataclass(slots=True)
@@ -198,6 +225,7 @@ class _Loop:
     ownership: Ownership[Settled]
     watchdog: Watchdog
     figures: Figures
+    health: Health
     draining: threading.Event
     log: Log
     fenced_at: float = -math.inf
@@ -220,9 +248,11 @@ class _Loop:
         while True:
             if failures:
                 raise failures[0]
+            self.health.came_round()
             if drain_by is None and stop.is_set():
                 drain_by = time.monotonic() + self.settings.delivery.drain_deadline_s
                 self.log.info("draining", in_flight=self.ownership.in_flight[0])
+                self.health.drains()
                 self.router.close_windows(every=True)
                 self.draining.set()
                 self.rest_since = time.monotonic()
@@ -240,6 +270,7 @@ class _Loop:
                 return
             if not ready and self.poller.joined:
                 ready = True
+                self.health.started()
                 self.log.info("ready", pid=os.getpid())
                 on_ready()
             if not ready and time.monotonic() > join_by:

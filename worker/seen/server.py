@@ -62,7 +62,9 @@ class PageServer:
         self._server.server_close()
 
 
-def listening(host: str, port: int, what: str) -> socket.socket:
+def listening(
+    host: str, port: int, what: str, setting: str = "LATENTPRINT_METRICS__LISTEN"
+) -> socket.socket:
     """A socket that listens. StopError (exit code 2), naming `what` wants it, where it cannot."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -70,7 +72,7 @@ def listening(host: str, port: int, what: str) -> socket.socket:
     except OSError as error:
         raise StopError(
             f"{what} cannot serve its figures at {host}:{port}"
-            f" ({error.strerror or error}); free the port, or change LATENTPRINT_METRICS__LISTEN",
+            f" ({error.strerror or error}); free the port, or change {setting}",
             exit_code=2,
         ) from error
 

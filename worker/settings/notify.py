@@ -31,8 +31,8 @@ class NotifySettings(Group):
     )
     listen: str | None = Field(
         default=None,
-        description="HOST:PORT of figures and health, such as 127.0.0.1:9474; empty: nobody"
-        " listens",
+        description="HOST:PORT of figures and health, such as 127.0.0.1:9474; slot N listens N"
+        " ports above; empty: nobody listens",
     )
 
     @field_validator("group")
@@ -50,3 +50,10 @@ class NotifySettings(Group):
             if not host or not port.isdecimal() or not 0 < int(port) < 65536:
                 raise ValueError("expected HOST:PORT, such as 127.0.0.1:9474")
         return value
+
+    def address(self, slot: int) -> tuple[str, int] | None:
+        """Host and port where the process with this slot listens."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port) + slot

@@ -159,17 +159,10 @@ class Poller:
 
     def unread(self) -> int | None:
         """Records of the owned partitions that lie ahead; None until all of that is known."""
-        ahead = 0
-        for partition in self._consumer.assignment():
-            end = self._consumer.highwater(partition)
-            if end is None:
-                return None
-            try:
-                position = self._consumer.position(partition, timeout_ms=OFFSETS_DEADLINE_MS)
-            except KafkaError:
-                return None
-            ahead += max(0, end - position)
-        return ahead
+        ends = self._positions.ends()
+        if any((p.topic, p.partition) not in ends for p in self._consumer.assignment()):
+            return None
+        return sum(max(0, end - position) for position, end in ends.values())
 
     def poll(self, *, admitting: bool) -> list[Admitted]:
         """One round: calls of others, pause or resume, poll, admit."""

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.services.kafka import RunningKafka
+from deploy.services.ports import free_port
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 from tests.worker.notify.alerting import alert, raw, record
@@ -21,9 +24,11 @@ from tests.worker.notify.receiving import OTHER_SECRET, SECRET, receiving
 from tests.worker.notify.test_run import committed, publish, settings_for
 from worker.commands import notify as cli_notify
 from worker.notify.courier import signed_headers
-from worker.notify.http_post import post
+from worker.notify.http_post import NoAnswer, post
 from worker.notify.messages import alert_message, read_alert
 from worker.notify.receivers import parse_address
+from worker.seen import pages
+from worker.seen.probe import Told, ask
 
 STATE = {"LATENTPRINT_STATE": "/nonexistent/services.json"}
 
@@ -80,9 +85,16 @@ def test_killed_between_delivery_and_commit_it_tells_the_alert_again_under_the_s
             assert first.wait(60) == -signal.SIGKILL
         assert len(pager.requests) == 1, "delivered before the kill"
         assert committed(kafka, settings, topics) is None
+        port = free_port()
+        common["LATENTPRINT_NOTIFY__LISTEN"] = f"127.0.0.1:{port}"
         with program(["--receivers", file, "--json"], **common) as second:
             wait_for(lambda: len(pager.requests) == 2, "the second delivery", 60)
             wait_for(lambda: committed(kafka, settings, topics) == 1, "the commit")
+            ready = wait_for(lambda: asked(port, pages.READY), "it to be ready")
+            assert ready is not None
+            assert "receivers: 1 of 1 want to be told" in " ".join(ready.words)
+            assert asked(port, pages.LIVE)
+            wait_for(lambda: delivered(port) == 1, "the figure")
             publish(kafka, topics.alerts, [record() for _ in range(5)])
             wait_for(lambda: len(pager.requests) == 3, "what the quota still allows")
             second.send_signal(signal.SIGTERM)
@@ -94,6 +106,18 @@ def test_killed_between_delivery_and_commit_it_tells_the_alert_again_under_the_s
     assert [json.loads(line)["event"] for line in out.splitlines()] == ["ready", "drained"]
     assert digest.verified()["data"]["count"] == 4
     assert committed(kafka, settings, topics) == 6
+
+
+def asked(port: int, path: str) -> Told | None:
+    told = ask("127.0.0.1", port, path)
+    return told if told.holds else None
+
+
+def delivered(port: int) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{pages.METRICS}") as answer:
+        text = answer.read().decode()
+    name = "latentprint_notify_delivered_total"
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
 def test_a_dry_run_says_what_would_be_sent_and_sends_and_commits_nothing(
@@ -119,19 +143,26 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_and_commits_nothing(
 
 def test_verify_answers_what_is_signed_and_prints_it(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET)
-    arguments = ["verify", "--secret-file", f"{tmp_path}/secret", "--port", "0", "--count", "1"]
-    with program([*arguments, "--json"]) as listening:
-        assert listening.stderr is not None
-        address = parse_address(listening.stderr.readline().split()[-1])
-        read, document = read_alert(raw(alert()))
-        message = alert_message(raw(read), read, document, "warning")
-        for secret, status in ((OTHER_SECRET, 401), (SECRET, 200)):
-            now = datetime.now(UTC)
-            headers = signed_headers(message, message.standard, (secret,), now)
-            answer = post(address, headers, message.standard, timeout_s=5, tls=None)
-            assert answer.status == status
-        out, _ = listening.communicate(timeout=20)
-        assert listening.returncode == 0
+    port = free_port()
+    arguments = ["verify", "--secret-file", f"{tmp_path}/secret", "--port", str(port)]
+    read, document = read_alert(raw(alert()))
+    message = alert_message(raw(read), read, document, "warning")
+
+    def answered(secret: str) -> int:
+        headers = signed_headers(message, message.standard, (secret,), datetime.now(UTC))
+        address = parse_address(f"http://127.0.0.1:{port}/")
+        try:
+            return post(address, headers, message.standard, timeout_s=5, tls=None).status
+        except NoAnswer:
+            return 0  # it does not listen yet
+
+    with ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(invoke, *arguments, "--count", "1", "--json")
+        assert wait_for(lambda: answered(OTHER_SECRET), "it to listen") == 401
+        assert answered(SECRET) == 200
+        result = listening.result(20)
+    assert result.exit_code == 0
+    out = result.stdout
     refused, verified = (json.loads(line) for line in out.splitlines())
     assert (refused["verified"], refused["body"]) == (False, None)
     assert verified["body"]["data"]["alert"]["alert_id"] == str(message.message_id)

@@ -66,7 +66,10 @@ def desk(folder: Path, *answers: Answer, **options: Any) -> Iterator[tuple[Desk,
     with receiving(*answers) as receiver:
         one = Desk(folder, receiver.url, **options)
         one.courier.start()
-        yield one, receiver
+        try:
+            yield one, receiver
+        finally:
+            one.courier.close(timeout_s=5.0)
 
 
 def test_a_503_is_tried_again_under_the_same_id_with_the_time_of_the_try(tmp_path: Path) -> None:
@@ -166,6 +169,7 @@ def test_what_finds_the_queue_full_is_a_dead_letter_and_waits_for_nobody(tmp_pat
         assert (letter.reason, letter.attempts) == ("queue_full", 0)
         one.courier.start()
         assert one.outcome(3)[1:] == [None, None]
+        one.courier.close()
 
 
 def test_a_drain_ends_the_tries_and_settles_nothing_that_may_still_succeed(tmp_path: Path) -> None:
