@@ -24,18 +24,21 @@ NEARLY_FULL = 0.9
 
 def examine_redis(
     settings: RedisSettings,
-    space: str,
+    space: str | None,
     held: list[Snapshot],
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Finding]:
     """Redis first, then the registry of this space; the snapshot is put into `held`."""
     try:
-        posture = look(settings.address(), space, clock=clock)
+        posture = look(settings.address(), space or "0" * 64, clock=clock)
         yield _reached(settings, posture)
         yield from _rights(settings, posture)
         yield _clock(posture)
         yield from _memory(posture)
-        if not posture.denied:
+        if space is None:
+            text = "without a bundle it is not known which of the registry's spaces counts"
+            yield Finding("registry", "unchecked", text)
+        elif not posture.denied:
             with open_registry(settings) as registry:
                 yield from _registry(registry, space, held)
     except RegistryError as error:
