@@ -67,6 +67,7 @@ def doctor_command(
     parts = _known("--only", only, PARTS) if only else None
     if not as_json:
         _print_settings(settings, given)
+    loading_s = time.monotonic() - began
     findings = []
     for finding in examine(settings, roles, parts, began=began, within_s=within):
         findings.append(finding)
@@ -82,6 +83,7 @@ def doctor_command(
             "findings": [asdict(one) for one in findings],
             "faults": len(wrong),
             "seconds": round(seconds, 2),
+            "loading_seconds": round(loading_s, 2),
         }
         typer.echo(json.dumps(document, ensure_ascii=False))
     elif wrong:

@@ -45,11 +45,11 @@ def examine(
     lines: dict[str, Callable[[], Iterator[Finding]]] = {}
     if "worker" in roles:
         lines["judging"] = lambda: examine_judging(settings, running)  # first: it takes longest
-        lines["redis"] = lambda: examine_redis(settings.redis, space, held, clock)
+        lines["redis"] = lambda: examine_redis(settings, space, held, clock)
     lines |= {
         "machine": lambda: examine_machine(os.environ),
         "certificates": lambda: examine_certificates(settings, clock),
-        "kafka": lambda: examine_kafka(settings, roles, traffic, clock),
+        "kafka": lambda: examine_kafka(settings, roles, traffic, clock, until),
     }
     for part in parts or ():
         if part not in lines:
