@@ -7,6 +7,7 @@ from worker.settings.settings import Settings
 def contradictions(settings: Settings) -> list[str]:
     """The inequalities between settings that do not hold, each with what follows from it."""
     kafka, delivery, extract = settings.kafka, settings.delivery, settings.extract
+    references, largest = settings.references, settings.decode.max_image_bytes
     max_age_s = settings.decision.max_registry_age_s
     rules = [
         (
@@ -77,6 +78,27 @@ def contradictions(settings: Settings) -> list[str]:
             max_age_s is None or max_age_s >= 2 * settings.redis.poll_s,
             f"decision.max_registry_age_s={max_age_s} must be at least twice redis.poll_s="
             f"{settings.redis.poll_s:g}, or a registry in good order counts as stale",
+        ),
+        (
+            references.timeout_s <= references.budget_s,
+            f"references.timeout_s={references.timeout_s:g} must not exceed references.budget_s="
+            f"{references.budget_s:g}, or not even one try fits into an event's budget",
+        ),
+        (
+            references.max_fetched_mib * MEBIBYTE >= largest,
+            f"references.max_fetched_mib={references.max_fetched_mib} must hold an image of"
+            f" decode.max_image_bytes={largest}",
+        ),
+        (
+            references.private_networks is None or references.allowed_hosts is not None,
+            "references.private_networks is set but references.allowed_hosts is empty, so that"
+            " nothing is fetched by https; list the hosts, or unset the networks",
+        ),
+        (
+            references.s3_endpoint is None
+            or any(rule.scheme == "s3" for rule in references.buckets()),
+            "references.s3_endpoint is set but references.allowed_buckets lists no s3://BUCKET;"
+            " list it, or unset the endpoint",
         ),
     ]
     return [text for holds, text in rules if not holds] + settings.redis.address().problems()

@@ -6,6 +6,7 @@ The threads of a worker, in the order in which the data meets them:
 |-----------|---------------|-------------------------------------------------|------------------|
 | main      | `poller`      | polls, admits, pauses, seeks                    | waits for others |
 | decode-N  | `threads`     | reads events, has them decoded in a child       | touches torch    |
+| fetch-N   | `fetching`    | has images fetched that events only refer to    | decodes          |
 | inference | `threads`     | gathers a micro-batch, judges it with one view  | touches Kafka    |
 | committer | `committer`   | publishes and commits contiguous prefixes       | reads Kafka      |
 | watchdog  | `watchdog`    | ends the process when a call does not return    |                  |
@@ -126,6 +127,7 @@ def run(
         watchdog=watchdog,
         figures=figures,
         fail=failures.append,
+        references=settings.references,
     )
     publisher = Publisher(
         new_producer=lambda: new_producer(
