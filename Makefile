@@ -14,10 +14,10 @@ LOCKED := --universal --python-version 3.11 --no-emit-index-url --no-annotate --
   --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types scenarios soak bench lock schemas clean
+.PHONY: help setup demo test check lint types scenarios soak bench lock schemas chart deploy-check clean
 
 help: ## explain each target
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install the pinned dependencies and the program into .venv/bin/latentprint
 
@@ -62,7 +62,13 @@ lock: ## compile the requirements*.lock anew: all, what a worker needs of it, wh
 	  -o requirements-build.lock
 
 schemas: setup ## write what is made of the code anew: schemas, docs/commands.md, tables of figures and rights
-	@for page in schemas commands figures rights; do $(BIN)/python -m worker.documents.write_$$page || exit 1; done
+	@for page in schemas commands figures rights chart; do $(BIN)/python -m worker.documents.write_$$page || exit 1; done
+
+chart: schemas ## render the chart's examples anew into tests/deploy/chart (needs Helm, or Go)
+	@$(BIN)/python -m deploy.tools.chart
+
+deploy-check: setup ## validate image, compose, chart and rules with what runs here; writes dist/sbom.json
+	@$(BIN)/python -m deploy.tools.check
 
 clean: ## remove the environment and everything generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

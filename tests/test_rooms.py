@@ -39,7 +39,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker/registry"},
         {"worker/events", "worker/decoder"},
         {"worker/extractor/blocks"},
-        {"worker/extractor", "worker/broker", "worker/references", "worker/seen"},
+        {"worker/extractor", "worker/broker", "worker/seen"},
         {"worker/judge", "worker/enrol"},
         {"worker/stream", "worker/explain", "worker/calibrate", "worker/outside"},
         {"worker/notify", "worker/doctor"},
@@ -63,7 +63,11 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/evaluation/pages"},
         {"training/commands"},
     ],
-    "deploy": [{"deploy"}, {"deploy/tools", "deploy/watching"}, {"deploy/services"}],
+    "deploy": [
+        {"deploy", "deploy/helm/latentprint/files"},  # the second is mounted into pods, alone
+        {"deploy/tools", "deploy/watching"},
+        {"deploy/services"},
+    ],
 }
 # Who may know a service or a heavy library; rooms of training may compute and draw as they like.
 TRAINING = {room for floor in FLOORS["training"] for room in floor}

@@ -62,7 +62,7 @@ def find_tool(program: str) -> Tool:
     # The wheel's own Redis, beside `python`, has no TLS: whoever asks here wants Debian's.
     if program != "redis-server" and (found := shutil.which(program)):
         return Tool(Path(found), {})
-    folder = _cache() / "debian" / packages[-1 if len(packages) == 1 else 1]
+    folder = cache_folder() / "debian" / packages[-1 if len(packages) == 1 else 1]
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")
     try:
@@ -98,7 +98,8 @@ def _looking_beside(program: Path) -> Path:
     return copy
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where unpacked and built programs are kept, of this user alone."""
     named = os.environ.get("LATENTPRINT_CACHE")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "latentprint"
 

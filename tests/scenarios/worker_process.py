@@ -29,7 +29,6 @@ from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged
-from worker.references.pool import FetcherPool
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
 from worker.settings_sources import load_settings
@@ -224,7 +223,7 @@ def main() -> None:
     device = _Device(int(os.environ.get(DEVICE_DIES_AT, sys.maxsize)))
     _starve_on_demand(os.environ)
     decoder = _KillableDecoder(DecoderPool(DecodeLimits(), settings.decode.processes))
-    with decoder.pool, FetcherPool(settings.references, settings.decode.max_image_bytes) as fetcher:
+    with decoder.pool:
         worker_stream.run(
             settings,
             Work(
@@ -233,7 +232,6 @@ def main() -> None:
                 follower.view,
                 device.self_test,
                 follower.metadata,
-                fetcher,
             ),
             stop=stop,
             leaving=leaving.is_set,

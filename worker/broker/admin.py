@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, RetriableError, for_code
 
-from worker.broker.refusals import TopicRight, Who, denied, refusal_of
-from worker.broker.trouble import trouble_kept
+from worker.broker.refusals import Who, denied, refusal_of, trouble_kept
 from worker.errors import StopError
 
 Answer = TypeVar("Answer")
@@ -17,9 +16,8 @@ Answer = TypeVar("Answer")
 CONNECT_TIMEOUT_S = 10.0
 """A broker in the same data centre answers in milliseconds; a person waits ten seconds at most."""
 
-TRIES_S = (1.0, 3.0)
-"""Long enough to hear why a broker refuses, of one that is quick and of one that is slow; then the
-rest of the time."""
+FIRST_TRY_S = 3.0
+"""Long enough to hear why a broker refuses."""
 
 RETRY_S = 0.2
 
@@ -69,11 +67,11 @@ def admin(
 
 
 def _connect(brokers: str, client: Mapping[str, Any] | None, timeout_s: float) -> KafkaAdminClient:
-    """Connect in tries: the client would go on with a wrong password until the time is over."""
+    """Connect in two tries: the client would go on with a wrong password until the time is over."""
     who = Who.by(brokers, client)
-    tries_s = [try_s for try_s in TRIES_S if sum(TRIES_S) < timeout_s]
+    first_s = min(FIRST_TRY_S, timeout_s)
     with trouble_kept() as trouble:
-        for try_s in (*tries_s, timeout_s - sum(tries_s)):
+        for try_s in (first_s, timeout_s - first_s):
             try:
                 return _Admin(
                     bootstrap_servers=addresses(brokers),
@@ -117,16 +115,10 @@ def until_answered(call: Callable[[], Answer], timeout_s: float = CONNECT_TIMEOU
 
 
 def unreachable(
-    brokers: str,
-    error: BaseException,
-    client: Mapping[str, Any] | None = None,
-    topic_right: TopicRight = "READ or WRITE",
-    transactional_id: str = "",
+    brokers: str, error: BaseException, client: Mapping[str, Any] | None = None
 ) -> StopError:
-    """What to say when the brokers do not answer (3), or refuse (2) what was tried on topics."""
-    who = Who.by(brokers, client, transactional_id=transactional_id)
-    refusal = refusal_of(error, who, topic_right)
-    return refusal or _away(brokers, str(error))
+    """What to say when the brokers do not answer (3), or refuse (2)."""
+    return refusal_of(error, Who.by(brokers, client)) or _away(brokers, str(error))
 
 
 def _away(brokers: str, reason: str) -> StopError:
