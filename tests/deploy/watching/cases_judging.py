@@ -170,6 +170,19 @@ JUDGING: list[Fires | Silent] = [
     ),
     Silent("LatentprintCalibrationDrift", "3m", {of("calibration_drifted"): "1 1 0x5"}, "again"),
     Fires(
+        "LatentprintNotifyDown",
+        "7m",
+        {'up{job="latentprint-notify", instance="a:9474"}': "1 0x10"},
+        "Notify has not answered at a:9474 for five minutes.",
+        {"instance": "a:9474", "job": "latentprint-notify"},
+    ),
+    Silent(
+        "LatentprintNotifyDown",
+        "9m",
+        {'up{job="latentprint-notify", instance="a:9474"}': "1 0 0 0 1x10"},
+        "it was restarted",
+    ),
+    Fires(
         "LatentprintNotifyBehind",
         "25m",
         {
@@ -186,6 +199,18 @@ JUDGING: list[Fires | Silent] = [
             "latentprint_notify_delivered_total": "0+1x30",
         },
         "they go out one by one",
+    ),
+    Fires(
+        "LatentprintNotifyReceiverGone",
+        "2m",
+        {"latentprint_notify_receivers_gone": "0 0 1 1"},
+        "1 receivers answered 410 and are asked no more; their alerts become dead letters.",
+    ),
+    Silent(
+        "LatentprintNotifyReceiverGone",
+        "3m",
+        {"latentprint_notify_receivers_gone": "1 1 0 0"},
+        "notify was restarted with another address",
     ),
     Fires(
         "LatentprintNotifyDeadLetters",
