@@ -4,15 +4,21 @@ The one reader of the program: the registry's commands read the `redis` group wi
 reads everything. Every mistake of every source is reported at once, with the variable, where it
 came from and what was expected. Unknown names are mistakes too: a misspelt setting that is silently
 ignored is the most expensive kind. Only what the reader does not own is left to who does.
+
+Every secret has a twin whose name ends with `_file`: the path of a file that holds it, such as
+LATENTPRINT_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka. It is read each time the secret is needed.
 """
 
 import difflib
 import json
+import stat
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
 
 PREFIX = "LATENTPRINT_"
 NOT_SETTINGS = frozenset({"CACHE", "STATE", "CONFIG", "FAILPOINT"})
@@ -20,6 +26,9 @@ NOT_SETTINGS = frozenset({"CACHE", "STATE", "CONFIG", "FAILPOINT"})
 
 STATE_FILE = Path(".local", "state", "latentprint", "services.json")
 """Below the home folder: where `latentprint services up` notes what it started."""
+
+MAX_SECRET_BYTES = 64 * 1024
+"""A token of a large directory has some 10 KB; a file of more is not what was meant."""
 
 _FROM_SERVICES = (("kafka", "brokers"), ("redis", "url"))
 
@@ -42,6 +51,27 @@ class Sources:
     mistakes: tuple[str, ...]
 
 
+class SecretFile(SecretStr):
+    """What the file at `path` holds, read again each time it is asked for: it may turn.
+
+    One newline at its end does not count. Where it cannot be read for a moment, as while it is
+    replaced, what was read last stands. The first reading raises ValueError with what is wrong,
+    without the secret.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(_secret_in(path))
+
+    def get_secret_value(self) -> str:
+        """The secret as it stands now."""
+        try:
+            self._secret_value = _secret_in(self.path)
+        except ValueError:
+            return self._secret_value
+        return self._secret_value
+
+
 def read_sources(
     known: Collection[SettingPath],
     environment: Mapping[str, str],
@@ -49,14 +79,16 @@ def read_sources(
     flags: Mapping[str, object] | None = None,
     config_file: Path | None = None,
     all_known: bool = True,
+    secrets: Collection[SettingPath] = (),
 ) -> Sources:
     """What flags, environment, file and services say of the `known` settings; raises nothing.
 
     `flags` maps dotted names ("redis.url") to values; None means not given. The file is
     `config_file` or LATENTPRINT_CONFIG. Without `all_known` there are other groups of settings,
-    which are not looked at.
+    which are not looked at. Those of `secrets` may stand in files; their value is a SecretFile.
     """
     mistakes: list[str] = []
+    known = [*known, *map(file_twin, secrets)]
     values: dict[SettingPath, Found] = {}
     groups = {path[0] for path in known}
     ours: Callable[[str], bool] = (
@@ -66,7 +98,10 @@ def read_sources(
     _read_environment(environment, known, groups, all_known, values, mistakes)
     for dotted, value in (flags or {}).items():
         if value is not None:
-            values[tuple(dotted.split("."))] = Found(value, f"flag for {dotted}")
+            given = tuple(dotted.split("."))
+            values[given] = Found(value, f"flag for {dotted}")
+            values.pop(file_twin(given), None)
+    _read_secret_files(secrets, values, mistakes)
     wanted = [path for path in _FROM_SERVICES if path in known and path not in values]
     if wanted:
         _read_services(services_state_file(environment), wanted, values, mistakes)
@@ -76,6 +111,22 @@ def read_sources(
 def variable(path: SettingPath) -> str:
     """The environment variable of a setting."""
     return PREFIX + "__".join(path).upper()
+
+
+def file_twin(path: SettingPath) -> SettingPath:
+    """The setting that names the file which holds this secret."""
+    return (*path[:-1], f"{path[-1]}_file")
+
+
+def exposure(path: Path) -> str | None:
+    """Who else on this machine may read the file, with the remedy; None where nobody may."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    if mode & stat.S_IROTH:
+        return f"{path} can be read by every user of this machine; chmod o-r {path}"
+    return None
 
 
 def services_state_file(environment: Mapping[str, str]) -> Path:
@@ -173,6 +224,57 @@ def _read_environment(
             mistakes.append(
                 f"{name}: no such setting{suggestion(name, names)}; unset or correct it"
             )
+
+
+def _read_secret_files(
+    secrets: Collection[SettingPath], values: dict[SettingPath, Found], mistakes: list[str]
+) -> None:
+    """Put what the files hold in the place of their paths."""
+    for path in secrets:
+        named = values.pop(file_twin(path), None)
+        if named is None:
+            continue
+        shown = f"{variable(file_twin(path))}={named.value!r} ({named.source})"
+        if path in values:
+            mistakes.append(
+                f"{shown}: {variable(path)} is given too ({values[path].source}); give one of them"
+            )
+        elif not isinstance(named.value, str):
+            mistakes.append(f"{shown}: expected the path of a file")
+        else:
+            try:
+                secret = SecretFile(Path(named.value))
+            except ValueError as error:
+                mistakes.append(f"{shown}: {error}")
+            else:
+                values[path] = Found(secret, f"file {named.value}")
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ValueError(f"{path} is no file; expected a file that holds the secret alone")
+        if mode & stat.S_IWOTH:
+            raise ValueError(f"{path} can be written by every user of this machine; chmod o-w it")
+        with path.open("rb") as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read ({reason}); expected a file that this user may read"
+        ) from None
+    if len(data) > MAX_SECRET_BYTES:
+        raise ValueError(
+            f"{path} is larger than {MAX_SECRET_BYTES} bytes; expected the secret alone"
+        )
+    text = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not text:
+        raise ValueError(f"{path} is empty; expected the secret")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8; expected the secret alone") from None
 
 
 def _read_services(

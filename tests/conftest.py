@@ -16,6 +16,7 @@ from deploy.services.kafka import RunningKafka, start_kafka
 from deploy.services.redis import RunningRedis, start_redis
 from tests import topic_names
 from tests.topic_names import TopicNames
+from tests.worker.broker.secured import SecuredKafka, secured_kafka
 
 if TYPE_CHECKING:  # it imports torch, which most tests do without
     from tests.worker.extractor.tiny_bundle import TinyBundle
@@ -29,6 +30,13 @@ hypothesis.settings.load_profile("untimed")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
     """The run's broker. Shared: name your topics through `topics`, your groups uniquely."""
     with start_kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secured_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """The run's broker that asks who one is. Shared: take a topic prefix and users of your own."""
+    with secured_kafka(tmp_path_factory.mktemp("secured-kafka")) as broker:
         yield broker
 
 

@@ -39,7 +39,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker/registry"},
         {"worker/events", "worker/decoder"},
         {"worker/extractor/blocks"},
-        {"worker/extractor", "worker/broker", "worker/seen"},
+        {"worker/extractor", "worker/broker", "worker/references", "worker/seen"},
         {"worker/judge", "worker/enrol"},
         {"worker/stream", "worker/explain", "worker/calibrate", "worker/outside"},
         {"worker/notify", "worker/doctor"},

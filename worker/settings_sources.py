@@ -18,6 +18,7 @@ from fingerprint_db.settings_sources import (
     PREFIX,
     Found,
     SettingPath,
+    file_twin,
     mistakes_text,
     read_sources,
     variable,
@@ -32,6 +33,7 @@ __all__ = [
     "PREFIX",
     "Given",
     "SettingsError",
+    "file_twin",
     "is_secret",
     "load_settings",
     "load_with_sources",
@@ -83,7 +85,10 @@ def load_with_sources(
 ) -> tuple[Settings, tuple[Given, ...]]:
     """As `load_settings`, and what is no default with its source, secrets masked."""
     fields = dict(setting_fields())
-    sources = read_sources(fields, environment, flags=flags, config_file=config_file)
+    secrets = [path for path, field in fields.items() if is_secret(field)]
+    sources = read_sources(
+        fields, environment, flags=flags, config_file=config_file, secrets=secrets
+    )
     mistakes = list(sources.mistakes)
     settings, wrong = _validate(sources.values, mistakes)
     mistakes.extend(_contradictions(settings, sources.values, wrong))

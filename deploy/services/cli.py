@@ -168,8 +168,12 @@ def watch_command(
         list[str] | None,
         typer.Argument(
             metavar="HOST:PORT...",
-            help="Where figures are served: one a slot, notify's too; default: 127.0.0.1:9464.",
+            help="Where workers serve their figures; default: 127.0.0.1:9464.",
         ),
+    ] = None,
+    notify: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where `latentprint notify` serves its figures."),
     ] = None,
     webhook: Annotated[
         str | None, typer.Option(help="Address that Alertmanager posts alarms to; default: none.")
@@ -190,7 +194,7 @@ def watch_command(
     """
     file = state_file()
     wishes = WatchingWishes(
-        tuple(targets or [_DEFAULT_TARGET]), webhook, prometheus_port, alertmanager_port
+        tuple(targets or [_DEFAULT_TARGET]), notify, webhook, prometheus_port, alertmanager_port
     )
     try:
         state = watch(file, wishes)
@@ -199,10 +203,11 @@ def watch_command(
     if as_json:
         typer.echo(json.dumps(_watchers_shown(state)))
         return
+    scraped = [*state.targets, *([state.notify] if state.notify else [])]
     typer.echo(
         f"Prometheus    {state.prometheus.address}  (process {state.prometheus.pid})\n"
         f"Alertmanager  {state.alertmanager.address}  (process {state.alertmanager.pid})\n"
-        f"Scraped: {', '.join(state.targets)}. Settings, data and logs: {state.directory}\n"
+        f"Scraped: {', '.join(scraped)}. Settings, data and logs: {state.directory}\n"
         f"\n"
         f"Open the first for the graphs, the rules and the targets. Next:\n"
         f"  latentprint services alarms\n"
@@ -246,6 +251,7 @@ def _watchers_shown(state: WatchingState) -> dict[str, object]:
             for name, one in both.items()
         },
         "targets": list(state.targets),
+        "notify": state.notify,
         "directory": state.directory,
     }
 

@@ -22,6 +22,9 @@ WATCHING: Final = Path(__file__).parents[1] / "watching"
 EXAMPLE_WEBHOOK: Final = "http://127.0.0.1:9095/alarms"
 """What stands in `alertmanager.yaml` where its reader puts a receiver of their own."""
 
+NOTIFY_JOB: Final = "latentprint-notify"
+"""What the rules call `latentprint notify` by; the workers' name stands in `prometheus.yaml`."""
+
 _START_DEADLINE_S = 60.0  # usually below 1 s; reading back a long write-ahead log takes longer
 _STOP_GRACE_S = 10.0
 _ANSWER_S = 5.0
@@ -90,25 +93,27 @@ def start_prometheus(
     directory: Path,
     *,
     targets: Sequence[str],
+    notify: str | None = None,
     alertmanager: RunningWatcher,
     port: int = 0,
     settings: Path = WATCHING,
 ) -> RunningWatcher:
     """Start Prometheus on `targets` (HOST:PORT each), and wait until it is ready.
 
-    Its rules are `settings`/alerts.yaml; what fires goes to `alertmanager`. Data, settings and log
-    lie in `directory`. It ends with this process, however that ends.
+    `notify` is where `latentprint notify` listens, if it runs. The rules are
+    `settings`/alerts.yaml; what fires goes to `alertmanager`. Data, settings and log lie in
+    `directory`. It ends with this process, however that ends.
 
     Raises:
         WrongUse: a target is not HOST:PORT.
         WatcherUnavailable, PortTaken, StartFailed: as `start_alertmanager`.
     """
-    check_targets(targets)
+    check_targets([*targets, *([notify] if notify else [])])
     program = _find("prometheus")
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("prometheus.yaml", "alerts.yaml"):
         shutil.copyfile(settings / name, directory / name)
-    write_targets(directory / "workers.json", targets)
+    write_targets(directory / "workers.json", targets, notify)
     write_targets(directory / "alertmanagers.json", [f"{LOOPBACK}:{alertmanager.port}"])
     command = [
         str(program.path),
@@ -138,14 +143,17 @@ def check_targets(targets: Sequence[str]) -> None:
         if found is None or not 0 < int(found[2]) <= 65_535:
             raise WrongUse(
                 f"{target!r} is not HOST:PORT. Nothing was started. Give what the worker listens"
-                " on, LATENTPRINT_METRICS__LISTEN and as many ports above as it has further slots,"
-                " such as 127.0.0.1:9464"
+                " on, LATENTPRINT_METRICS__LISTEN, such as 127.0.0.1:9464; `run --slot N` listens N"
+                " ports above it"
             )
 
 
-def write_targets(file: Path, targets: Sequence[str]) -> None:
+def write_targets(file: Path, targets: Sequence[str], notify: str | None = None) -> None:
     """Say where to scrape; Prometheus reads the file whenever it changes."""
-    write_in_one_step(file, json.dumps([{"targets": list(targets)}], indent=1) + "\n")
+    groups: list[dict[str, object]] = [{"targets": list(targets)}]
+    if notify is not None:
+        groups.append({"targets": [notify], "labels": {"job": NOTIFY_JOB}})
+    write_in_one_step(file, json.dumps(groups, indent=1) + "\n")
 
 
 def answers(port: int) -> bool:

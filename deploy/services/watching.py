@@ -7,7 +7,7 @@ Kafka can be watched as well.
 import json
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from deploy.services.errors import PortTaken, StartFailed, WrongUse
@@ -56,6 +56,7 @@ class WatchingState:
     prometheus: WatcherRecord
     alertmanager: WatcherRecord
     targets: tuple[str, ...]
+    notify: str | None
     directory: str
 
 
@@ -64,6 +65,7 @@ class WatchingWishes:
     """What the caller asked for; 0 takes the port it had, else a free one."""
 
     targets: tuple[str, ...]
+    notify: str | None = None
     webhook: str | None = None
     prometheus_port: int = 0
     alertmanager_port: int = 0
@@ -97,7 +99,7 @@ def watch(file: Path, wishes: WatchingWishes) -> WatchingState:
     Raises:
         ServiceError: any of its kinds; what this call had started is stopped again.
     """
-    check_targets(wishes.targets)
+    check_targets([*wishes.targets, *([wishes.notify] if wishes.notify else [])])
     with locked(file):
         before = read_watching(file)
         if before is not None and _alive(before):
@@ -119,6 +121,7 @@ def watch(file: Path, wishes: WatchingWishes) -> WatchingState:
                 lambda port: start_prometheus(
                     directory / "prometheus",
                     targets=wishes.targets,
+                    notify=wishes.notify,
                     alertmanager=alertmanager,
                     port=port,
                 ),
@@ -130,6 +133,7 @@ def watch(file: Path, wishes: WatchingWishes) -> WatchingState:
                 _record(prometheus),
                 _record(alertmanager),
                 wishes.targets,
+                wishes.notify,
                 str(directory),
             )
             _write(file, state)
@@ -169,6 +173,7 @@ def read_watching(file: Path) -> WatchingState | None:
             WatcherRecord(**content["prometheus"]),
             WatcherRecord(**content["alertmanager"]),
             tuple(content["targets"]),
+            content["notify"],
             content["directory"],
         )
     except FileNotFoundError:
@@ -240,8 +245,10 @@ def _again(file: Path, before: WatchingState, wishes: WatchingWishes) -> Watchin
                 f"{server.log}. Nothing was changed. Stop it and start again: latentprint services "
                 f"down && latentprint services watch"
             )
-    state = WatchingState(before.prometheus, before.alertmanager, wishes.targets, before.directory)
-    write_targets(Path(before.directory) / "prometheus" / "workers.json", wishes.targets)
+    state = replace(before, targets=wishes.targets, notify=wishes.notify)
+    write_targets(
+        Path(before.directory) / "prometheus" / "workers.json", wishes.targets, wishes.notify
+    )
     _write(file, state)
     return state
 

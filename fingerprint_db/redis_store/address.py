@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from pydantic import SecretStr
+from redis.credentials import CredentialProvider
+
 from fingerprint_db.errors import WrongSettings
 
 SCHEMES = ("redis", "rediss", "unix")
@@ -26,15 +29,29 @@ _MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
+class _Login(CredentialProvider):
+    """Who we are, asked for at every connection."""
+
+    user: str
+    password: SecretStr
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """As AUTH takes them."""
+        password = self.password.get_secret_value()
+        return (self.user, password) if self.user else (password,)
+
+
+@dataclass(frozen=True, slots=True)
 class RedisAddress:
     """One Redis: its address and, where the address does not hold them, credentials and TLS files.
 
-    `repr` and `shown` hold no secret.
+    `repr` and `shown` hold no secret. A password and the TLS files are read anew for every
+    connection, so they may turn while a client lives; what the address itself holds may not.
     """
 
     url: str
     username: str | None = None
-    password: str | None = None
+    password: SecretStr | None = None
     tls_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
@@ -58,14 +75,40 @@ class RedisAddress:
         """What redis-py is given beside the address; raises WrongSettings for every problem."""
         if problems := self.problems():
             raise WrongSettings(f"the Redis address {self.shown!r}: {'; '.join(problems)}")
-        options = {
-            "username": self.username,
-            "password": self.password,
+        options: dict[str, Any] = {
             "ssl_ca_certs": self.tls_ca_file and str(self.tls_ca_file),
             "ssl_certfile": self.tls_cert_file and str(self.tls_cert_file),
             "ssl_keyfile": self.tls_key_file and str(self.tls_key_file),
         }
+        if self.password is not None:
+            options["credential_provider"] = _Login(self.user or "", self.password)
+        elif self.username is not None:
+            options["username"] = self.username
         return {name: value for name, value in options.items() if value is not None}
+
+    @property
+    def user(self) -> str | None:
+        """Who we are for Redis; None for its user `default`."""
+        parts = urlsplit(self.url)
+        named = unquote(parts.username or "") or dict(parse_qsl(parts.query)).get("username")
+        return self.username or named or None
+
+    @property
+    def tls_files(self) -> dict[str, Path | None]:
+        """The files for TLS by the names of their settings, wherever they were given."""
+        options = dict(parse_qsl(urlsplit(self.url).query))
+        in_url = {name: Path(options[key]) for key, name in _TLS_OPTIONS.items() if key in options}
+        return {name: getattr(self, name) or in_url.get(name) for name in _TLS_OPTIONS.values()}
+
+    @property
+    def client_url(self) -> str:
+        """The address for redis-py, which takes a user there or our own login, not both."""
+        if self.password is None:
+            return self.url
+        scheme, separator, rest = self.url.partition("://")
+        place, question, query = rest.rpartition("@")[2].partition("?")
+        kept = [one for one in query.split("&") if not one.startswith("username=")]
+        return f"{scheme}{separator}{place}{question}{'&'.join(kept)}"
 
     def _contradictions(self) -> list[str]:
         parts = urlsplit(self.url)
@@ -100,11 +143,7 @@ class RedisAddress:
         parts = urlsplit(self.url)
         if parts.scheme != "rediss":
             return []
-        options = dict(parse_qsl(parts.query))
-        in_url = {name: Path(options[key]) for key, name in _TLS_OPTIONS.items() if key in options}
-        files: dict[str, Path | None] = {
-            name: getattr(self, name) or in_url.get(name) for name in _TLS_OPTIONS.values()
-        }
+        files = self.tls_files
         found = [
             f"redis.{name}={file} is no file; expected a PEM file"
             for name, file in files.items()

@@ -45,6 +45,18 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TLS_FAULTS_OF_SETTINGS = ("CERT", "ALERT", "WRONG_VERSION", "UNSUPPORTED", "UNKNOWN_CA")
 
 
+class _Client(redis.Redis):
+    """redis-py's, which says of a denied key neither the command nor the key."""
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """As redis-py's; a denial names what was tried."""
+        try:
+            return super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+        except NoPermissionError as error:
+            tried = " ".join(map(str, arguments[:2]))
+            raise NoPermissionError(f"{error} ({tried})") from error
+
+
 def connect(address: str | RedisAddress) -> Any:
     """A client that opens its connections at first use and sends nothing that 6.2 lacks.
 
@@ -55,8 +67,8 @@ def connect(address: str | RedisAddress) -> Any:
     Typed Any: redis-py types every reply as bytes or str, whatever the client was told.
     """
     place = address if isinstance(address, RedisAddress) else RedisAddress(address)
-    return redis.Redis.from_url(
-        place.url,
+    return _Client.from_url(
+        place.client_url,
         **place.client_options(),
         protocol=2,
         driver_info=None,
@@ -101,9 +113,10 @@ def _named(error: RedisError, address: RedisAddress) -> RegistryError:
             | NoPermissionError()
         ):
             return RegistryForbidden(
-                f"{here} refuses: {said}; give a user and password with the rights that"
-                " `latentprint registry rights` prints, by redis.username and redis.password"
-                " or in the URL: redis://USER:PASSWORD@HOST:PORT/DATABASE"
+                f"{here} refuses user {address.user or 'default'!r}: {said}; give a user and"
+                " password with the rights that `latentprint registry rights` prints, by"
+                " redis.username and redis.password or in the URL:"
+                " redis://USER:PASSWORD@HOST:PORT/DATABASE"
             )
         case MasterDownError():
             return RegistryUnavailable(
@@ -148,8 +161,8 @@ def _refused(here: str, said: str) -> RegistryError:
     if "unknown command" in said.lower():
         return WrongSettings(
             f"{here} does not know a command that the registry needs ({said.splitlines()[0]});"
-            " expected Redis 6.2 or newer, not a Sentinel, with the commands that"
-            " fingerprint_db/redis_store/keys.py lists"
+            " expected Redis 6.2 or newer, not a Sentinel, with the commands that `latentprint"
+            " registry rights` prints"
         )
     return RegistryUnavailable(f"{here} could not do it: {said}; nothing was changed")
 
@@ -168,14 +181,12 @@ def _no_redis(here: str, seen: str) -> WrongSettings:
 def _connection_failure(error: RedisError, address: RedisAddress) -> RegistryError:
     here = f"Redis at {address.shown}"
     if (fault := _tls_fault(error)) is not None:
-        return WrongSettings(
-            f"{here}: no TLS connection ({fault}); look at redis.tls_ca_file (who signed the"
-            " server's certificate), at redis.tls_cert_file (who we are), at the host's name, and"
-            " that the port speaks TLS; without TLS the address begins with redis://"
-        )
+        return WrongSettings(f"{here}: {_tls_sentence(fault, address)}")
     if "not ready" in str(error):  # the client had sent nothing, and bytes were there
         return _no_redis(here, "it spoke first")
-    hung_up = any(word in str(error) for word in ("closed", "reset", "Broken pipe"))
+    hung_up = any(word in str(error) for word in ("closed", "reset", "Broken pipe", "EOF"))
+    if hung_up and (alert := _alert_on_greeting(address)) is not None:
+        return WrongSettings(f"{here}: {_tls_sentence(alert, address)}")
     # Kafka and TLS hang up on plain Redis; silence is an outage, to be told without more waiting.
     silent_tls = "Timeout" in str(error) and address.url.startswith("rediss:")
     if (hung_up or silent_tls) and (other := _other_protocol(address)) is not None:
@@ -200,6 +211,37 @@ def _tls_fault(error: BaseException) -> str | None:
     return None
 
 
+def _tls_sentence(fault: str, address: RedisAddress) -> str:
+    """What TLS found wrong, and the setting to look at."""
+    certificate = address.tls_files["tls_cert_file"]
+    if "ALERT" in fault and certificate is None:
+        return (
+            f"it wants a certificate of ours ({fault}): give redis.tls_cert_file and"
+            " redis.tls_key_file, signed by an authority that it trusts"
+        )
+    if "ALERT" in fault:
+        return (
+            f"it does not take our certificate {certificate} ({fault}): give one in"
+            " redis.tls_cert_file that is valid now, and signed by an authority that it trusts"
+        )
+    if "mismatch" in fault:
+        return f"its certificate is for another host name ({fault}); check redis.url"
+    if "expired" in fault or "not yet valid" in fault:
+        return f"its certificate is not valid now ({fault}); renew it, or check the clock"
+    if "certificate" in fault:
+        trusted = (
+            "the authority in redis.tls_ca_file"
+            if address.tls_files["tls_ca_file"]
+            else "an authority that this machine trusts; give yours as redis.tls_ca_file"
+        )
+        return f"its certificate is not signed by {trusted} ({fault})"
+    return (
+        f"no TLS connection ({fault}); look at redis.tls_ca_file (who signed the server's"
+        " certificate), at redis.tls_cert_file (who we are), and that the port speaks TLS; without"
+        " TLS the address begins with redis://"
+    )
+
+
 def _other_protocol(address: RedisAddress) -> str | None:
     """What stands at the address, if it is Kafka, or one of TLS and plain where we spoke the other.
 
@@ -218,6 +260,27 @@ def _other_protocol(address: RedisAddress) -> str | None:
             return "it is a Kafka broker"
         if _speaks_tls(place):
             return "it speaks TLS; the address must begin with rediss://"
+    return None
+
+
+def _alert_on_greeting(address: RedisAddress) -> str | None:
+    """The alert with which Redis ends TLS, which the client loses where it writes too early."""
+    parts = urlsplit(address.url)
+    if parts.scheme != "rediss":
+        return None
+    files, place = address.tls_files, (parts.hostname or "localhost", parts.port or 6379)
+    try:
+        context = ssl.create_default_context(cafile=files["tls_ca_file"])
+        if (certificate := files["tls_cert_file"]) is not None:
+            context.load_cert_chain(certificate, files["tls_key_file"])
+        with (
+            socket.create_connection(place, timeout=_ASK_S) as plain,
+            context.wrap_socket(plain, server_hostname=place[0]) as secured,
+        ):
+            secured.recv(1)
+    except OSError as error:  # an SSLError is one
+        reason = getattr(error, "reason", None) or ""
+        return reason if "ALERT" in reason else None
     return None
 
 

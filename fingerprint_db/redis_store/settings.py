@@ -8,10 +8,13 @@ read by `settings_sources`, as the worker's are.
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.settings_sources import (
     Found,
+    SecretFile,
     SettingPath,
     mistakes_text,
     read_sources,
@@ -28,6 +31,7 @@ ADDRESS_SETTINGS = (
     "tls_cert_file",
     "tls_key_file",
 )
+SECRETS = (("redis", "url"), ("redis", "password"))
 FOLLOWER_SETTINGS = ("poll_s", "start_wait_s", "required")
 """Of the same group, and read by the worker alone."""
 
@@ -38,13 +42,22 @@ def read_redis_settings(
     """The Redis to use; raises WrongSettings with every mistake of every source."""
     known = [("redis", name) for name in (*ADDRESS_SETTINGS, *FOLLOWER_SETTINGS)]
     sources = read_sources(
-        known, environment, flags={"redis.url": flag}, config_file=config, all_known=False
+        known,
+        environment,
+        flags={"redis.url": flag},
+        config_file=config,
+        all_known=False,
+        secrets=SECRETS,
     )
     mistakes = list(sources.mistakes)
     texts = {name: _text(("redis", name), sources.values, mistakes) for name in ADDRESS_SETTINGS}
     files = {name: Path(text) for name, text in texts.items() if name.startswith("tls_") and text}
+    password = sources.values.get(("redis", "password"), Found(None, "")).value
     address = RedisAddress(
-        texts["url"] or DEFAULT_REDIS_URL, texts["username"], texts["password"], **files
+        texts["url"] or DEFAULT_REDIS_URL,
+        texts["username"],
+        password if isinstance(password, SecretFile) else _secret(texts["password"]),
+        **files,
     )
     named = sources.values.get(("redis", "url"), Found(None, "the default")).source
     mistakes += [
@@ -62,7 +75,13 @@ def _text(
     found = values.get(path)
     if found is None:
         return None
+    if isinstance(found.value, SecretFile):
+        return found.value.get_secret_value()
     if not isinstance(found.value, str):
         mistakes.append(f"{variable(path)} ({found.source}): expected a text")
         return None
     return found.value
+
+
+def _secret(text: str | None) -> SecretStr | None:
+    return None if text is None else SecretStr(text)

@@ -29,6 +29,7 @@ from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
 from worker.judge.judged import Judged
+from worker.references.pool import FetcherPool
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
 from worker.settings_sources import load_settings
@@ -223,7 +224,7 @@ def main() -> None:
     device = _Device(int(os.environ.get(DEVICE_DIES_AT, sys.maxsize)))
     _starve_on_demand(os.environ)
     decoder = _KillableDecoder(DecoderPool(DecodeLimits(), settings.decode.processes))
-    with decoder.pool:
+    with decoder.pool, FetcherPool(settings.references, settings.decode.max_image_bytes) as fetcher:
         worker_stream.run(
             settings,
             Work(
@@ -232,6 +233,7 @@ def main() -> None:
                 follower.view,
                 device.self_test,
                 follower.metadata,
+                fetcher,
             ),
             stop=stop,
             leaving=leaving.is_set,

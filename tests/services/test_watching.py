@@ -157,15 +157,21 @@ def test_who_watches_stays_up_after_the_command_and_goes_down_with_another(
         assert up["prometheus"]["answers"] is up["alertmanager"]["answers"] is True
         assert up["targets"] == ["127.0.0.1:9464"]
 
-        again = json.loads(services(file, "watch", "127.0.0.1:9465", "--json").stdout)
+        wider = ("watch", "127.0.0.1:9465", "--notify", "127.0.0.1:9474", "--json")
+        again = json.loads(services(file, *wider).stdout)
         assert again["prometheus"] == up["prometheus"]
         address = f"{up['prometheus']['address']}/api/v1/targets"
 
         def watched() -> bool:
             with urllib.request.urlopen(address, timeout=10) as answer:
-                return "127.0.0.1:9465" in answer.read().decode()
+                active = json.load(answer)["data"]["activeTargets"]
+            jobs = {target["labels"]["instance"]: target["labels"]["job"] for target in active}
+            return jobs == {
+                "127.0.0.1:9465": "latentprint",
+                "127.0.0.1:9474": "latentprint-notify",
+            }
 
-        assert wait_for(watched, "the new address")
+        assert wait_for(watched, "the new addresses")
 
         refused = services(file, "watch", "--webhook", "http://127.0.0.1:9/secret")
         assert refused.returncode == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.certificates import Certificates, encrypted_key
 from worker.settings.settings import Settings
 from worker.settings_sources import (
     NOT_SETTINGS,
@@ -19,6 +20,9 @@ from worker.settings_sources import (
 )
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy" / ".env.example"
+
+
+BEARER = {"KAFKA__SECURITY": "SASL_SSL", "KAFKA__SASL_MECHANISM": "OAUTHBEARER"}
 
 
 def environment(tmp_path: Path, **values: str) -> dict[str, str]:
@@ -135,7 +139,9 @@ def test_credentials_and_files_reach_the_client(tmp_path: Path) -> None:
         tmp_path, REDIS__URL="redis://h:1/2", REDIS__USERNAME="ada", REDIS__PASSWORD="hunter2"
     )
     address = load_settings(environment=env).redis.address()
-    assert (address.username, address.password) == ("ada", "hunter2")
+    assert address.username == "ada"
+    assert address.password is not None
+    assert address.password.get_secret_value() == "hunter2"
     assert "hunter2" not in repr(address)
 
 
@@ -167,6 +173,20 @@ def test_secrets_are_masked_in_messages_and_in_repr(tmp_path: Path) -> None:
         ({"KAFKA__SECURITY": "SASL_SSL"}, "needs kafka.sasl_username"),
         ({"KAFKA__SASL_USERNAME": "me"}, "kafka.security=PLAINTEXT sends no name"),
         ({"KAFKA__SECURITY": "SSL", "KAFKA__SASL_USERNAME": "me"}, "kafka.security=SSL sends no"),
+        ({"KAFKA__SASL_OAUTH_TOKEN": "t"}, "kafka.security=PLAINTEXT sends no name"),
+        ({**BEARER}, "OAUTHBEARER needs kafka.sasl_oauth_token, best as LATENTPRINT_KAFKA__SASL_O"),
+        (
+            {**BEARER, "KAFKA__SASL_OAUTH_TOKEN": "t", "KAFKA__SASL_USERNAME": "me"},
+            "sends a token alone",
+        ),
+        (
+            {"KAFKA__SECURITY": "SASL_SSL", "KAFKA__SASL_OAUTH_TOKEN": "t"},
+            "kafka.sasl_mechanism=SCRAM-SHA-512 sends no token",
+        ),
+        (
+            {"KAFKA__SECURITY": "SSL", "KAFKA__TLS_KEY_PASSWORD": "x"},
+            "kafka.tls_key_password is set without kafka.tls_cert_file",
+        ),
         ({"DECISION__MAX_REGISTRY_AGE_S": "1.9"}, "at least twice redis.poll_s=1"),
     ],
 )
@@ -181,6 +201,41 @@ def test_an_authority_without_encryption_is_a_contradiction(tmp_path: Path) -> N
     trustme.CA().cert_pem.write_to_path(authority)
     found = mistakes(environment(tmp_path, KAFKA__TLS_CA_FILE=str(authority)))
     assert any("kafka.security=PLAINTEXT does not encrypt" in mistake for mistake in found)
+
+
+def test_a_certificate_and_its_key_are_tried_together_when_settings_are_loaded(
+    tmp_path: Path,
+) -> None:
+    made = Certificates.in_folder(tmp_path)
+    mine, other = made.client("worker"), made.client("other")
+    key = encrypted_key(mine, "hunter2")
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+
+    def said(**values: Path | str) -> str:
+        given = {f"KAFKA__{name}": str(value) for name, value in values.items()}
+        found = mistakes(environment(tmp_path, KAFKA__SECURITY="SSL", **given))
+        assert len(found) == 1, found
+        return found[0]
+
+    assert "the key belongs to another certificate" in said(TLS_CERT_FILE=mine, TLS_KEY_FILE=other)
+    assert "no certificate or no key" in said(TLS_CERT_FILE=junk)
+    assert "(the key is encrypted)" in said(TLS_CERT_FILE=mine, TLS_KEY_FILE=key)
+    wrong = said(TLS_CERT_FILE=mine, TLS_KEY_FILE=key, TLS_KEY_PASSWORD="hunter3")
+    assert "(the password does not open it)" in wrong
+    assert "hunter" not in wrong
+    assert "without kafka.tls_cert_file" in said(TLS_KEY_FILE=key)
+    assert "expected a PEM file (No such file" in said(TLS_CERT_FILE=tmp_path / "none.pem")
+    right = environment(
+        tmp_path,
+        KAFKA__SECURITY="SSL",
+        KAFKA__TLS_CERT_FILE=str(mine),
+        KAFKA__TLS_KEY_FILE=str(key),
+        KAFKA__TLS_KEY_PASSWORD="hunter2",
+    )
+    assert load_settings(environment=right).kafka.tls_key_file == key
+    plain = right | {"LATENTPRINT_KAFKA__SECURITY": "PLAINTEXT"}
+    assert "kafka.tls_cert_file is set but kafka.security=PLAINTEXT" in mistakes(plain)[0]
 
 
 @pytest.mark.parametrize(

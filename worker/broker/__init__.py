@@ -1,10 +1,12 @@
 """How Kafka is reached.
 
+login        who we are: TLS and SASL, read anew at every connection
 clients      consumers and producers, with the library's traps disarmed
 batches      stands in the place of the client's own: a batch costs no more memory than it may
 acls         one right on Kafka, and how it is said
 rights       who needs which: one table
 refusals     what Kafka refuses: settings told from outages
+trouble      why it cannot be reached
 admin        questions to the cluster, with a deadline and an answer in words
 topics       their names, and how they are made
 read_back    what a topic holds now, read once

@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeVar
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, RetriableError, for_code
 
-from worker.broker.refusals import Who, denied, refusal_of, trouble_kept
+from worker.broker.refusals import TopicRight, Who, denied, refusal_of
+from worker.broker.trouble import trouble_kept
 from worker.errors import StopError
 
 Answer = TypeVar("Answer")
@@ -16,8 +17,9 @@ Answer = TypeVar("Answer")
 CONNECT_TIMEOUT_S = 10.0
 """A broker in the same data centre answers in milliseconds; a person waits ten seconds at most."""
 
-FIRST_TRY_S = 3.0
-"""Long enough to hear why a broker refuses."""
+TRIES_S = (1.0, 3.0)
+"""Long enough to hear why a broker refuses, of one that is quick and of one that is slow; then the
+rest of the time."""
 
 RETRY_S = 0.2
 
@@ -67,11 +69,11 @@ def admin(
 
 
 def _connect(brokers: str, client: Mapping[str, Any] | None, timeout_s: float) -> KafkaAdminClient:
-    """Connect in two tries: the client would go on with a wrong password until the time is over."""
+    """Connect in tries: the client would go on with a wrong password until the time is over."""
     who = Who.by(brokers, client)
-    first_s = min(FIRST_TRY_S, timeout_s)
+    tries_s = [try_s for try_s in TRIES_S if sum(TRIES_S) < timeout_s]
     with trouble_kept() as trouble:
-        for try_s in (first_s, timeout_s - first_s):
+        for try_s in (*tries_s, timeout_s - sum(tries_s)):
             try:
                 return _Admin(
                     bootstrap_servers=addresses(brokers),
@@ -115,10 +117,16 @@ def until_answered(call: Callable[[], Answer], timeout_s: float = CONNECT_TIMEOU
 
 
 def unreachable(
-    brokers: str, error: BaseException, client: Mapping[str, Any] | None = None
+    brokers: str,
+    error: BaseException,
+    client: Mapping[str, Any] | None = None,
+    topic_right: TopicRight = "READ or WRITE",
+    transactional_id: str = "",
 ) -> StopError:
-    """What to say when the brokers do not answer (3), or refuse (2)."""
-    return refusal_of(error, Who.by(brokers, client)) or _away(brokers, str(error))
+    """What to say when the brokers do not answer (3), or refuse (2) what was tried on topics."""
+    who = Who.by(brokers, client, transactional_id=transactional_id)
+    refusal = refusal_of(error, who, topic_right)
+    return refusal or _away(brokers, str(error))
 
 
 def _away(brokers: str, reason: str) -> StopError:

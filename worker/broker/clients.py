@@ -15,6 +15,7 @@ from kafka.metrics.stats import Total
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
 from worker.broker.batches import bound_batches
+from worker.broker.login import login, tls
 from worker.broker.topics import dead_letters_max_message_bytes
 from worker.errors import StopError
 from worker.settings.kafka import KafkaSettings
@@ -30,22 +31,16 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """The arguments that every client of the cluster shares."""
+    """The arguments that every client of the cluster shares.
+
+    What is secret in them is read at each login, so that it may turn while the client lives.
+    """
     arguments: dict[str, Any] = {
         "bootstrap_servers": addresses(settings.brokers),
         "security_protocol": settings.security,
         "reconnect_backoff_max_ms": 1000,
     }
-    if settings.tls_ca_file is not None:
-        arguments["ssl_cafile"] = str(settings.tls_ca_file)
-    if settings.security.startswith("SASL"):
-        password = settings.sasl_password
-        arguments |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": settings.sasl_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
-        }
-    return arguments
+    return arguments | tls(settings) | login(settings)
 
 
 def slot_name(settings: KafkaSettings) -> str:

@@ -52,7 +52,7 @@ def read_back(
         for partition, start, end in spans:
             yield from _span(consumer, partition, start, end, brokers)
     except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
+        raise unreachable(brokers, error, client, "READ") from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1000)
 

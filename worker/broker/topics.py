@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import for_code
 
 from worker.broker.admin import admin
+from worker.broker.refusals import Who, denied
 from worker.errors import StopError
 from worker.events.image_event import MAX_IMAGE_BYTES
 from worker.settings.delivery import HEADROOM_BYTES
@@ -29,6 +30,9 @@ _ALREADY_EXISTS = 36
 
 NOTIFY_LETTER_BYTES = _MIB + HEADROOM_BYTES
 """An alert, which its topic holds to a MiB, and the `notify.*` headers beside it."""
+
+_DENIED = (29, 31)
+"""TOPIC_AUTHORIZATION_FAILED and CLUSTER_AUTHORIZATION_FAILED there."""
 
 UNCOMPRESSED = "uncompressed"
 
@@ -223,8 +227,8 @@ def create_topics(
 
     With `alter` the others get the planned configs and, where they have fewer, the `partitions`
     that are named; none are added unasked, since keys move then. Returns once every partition has a
-    leader. Raises StopError: exit code 3 where no broker answers, 1 where the cluster refuses
-    (rights, or more replicas than brokers).
+    leader. Raises StopError: exit code 3 where no broker answers, 2 for a right that is missing, 1
+    where the cluster refuses otherwise (more replicas than brokers).
     """
     plans = plan_topics(
         topics,
@@ -234,7 +238,7 @@ def create_topics(
     )
     growing = partitions is not None
     with admin(brokers, client=client) as connection:
-        created = _create(connection, plans)
+        created = _create(connection, plans, Who.by(brokers, client))
         connection.wait_for_topics([plan.name for plan in plans])
         before = _look(connection, plans)
         altered = {p.name: _altered(p, before[p.name], growing) for p in plans} if alter else {}
@@ -264,7 +268,7 @@ def alter_command(brokers: str, topic: str, configs: Mapping[str, str]) -> str:
     )
 
 
-def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> set[str]:
+def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], who: Who) -> set[str]:
     """Ask for all topics; another creator may be at it too, so existing ones are no error."""
     answer = connection.create_topics(
         {
@@ -282,6 +286,9 @@ def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> set[s
         code = topic["error_code"]
         if code == 0:
             created.add(topic["name"])
+        elif code in _DENIED:
+            lacking = denied(who, "CREATE", "topic", topic["name"])
+            raise StopError(f"Kafka at {who.brokers} refuses: {lacking}", exit_code=2)
         elif code != _ALREADY_EXISTS:
             reason = topic.get("error_message") or for_code(code).__name__
             raise StopError(

@@ -39,7 +39,7 @@ def doctor_command(
     ] = None,
     within: Annotated[
         float, typer.Option("--within", min=1.0, max=600.0, help="Seconds that it may take.")
-    ] = 9.0,
+    ] = 8.5,
     brokers: Brokers = None,
     redis: Redis = None,
     prefix: Prefix = None,
@@ -64,9 +64,10 @@ def doctor_command(
     from worker.doctor.findings import exit_code, faults
 
     roles = _known("--role", role or ["worker"], [one.name for one in known_roles()])
-    parts = _known("--only", only or PARTS, PARTS)
+    parts = _known("--only", only, PARTS) if only else None
     if not as_json:
         _print_settings(settings, given)
+    loading_s = time.monotonic() - began
     findings = []
     for finding in examine(settings, roles, parts, began=began, within_s=within):
         findings.append(finding)
@@ -82,6 +83,7 @@ def doctor_command(
             "findings": [asdict(one) for one in findings],
             "faults": len(wrong),
             "seconds": round(seconds, 2),
+            "loading_seconds": round(loading_s, 2),
         }
         typer.echo(json.dumps(document, ensure_ascii=False))
     elif wrong:

@@ -126,6 +126,7 @@ def run_slot(
     )
     from worker.broker.group_floor import read_floor
     from worker.metrics import Figures
+    from worker.references.pool import FetcherPool
     from worker.registry.follower import RegistryFollower
     from worker.registry.start import await_redis, open_registry, start_following
     from worker.seen import looks
@@ -159,6 +160,8 @@ def run_slot(
                 return registry.calibration(space)
             return None
 
+        max_image_bytes = settings.decode.max_image_bytes
+        fetcher = stack.enter_context(FetcherPool(settings.references, max_image_bytes))
         workshop = stack.enter_context(open_workshop(settings, own, figures=figures))
         space, limit_s = workshop.bundle.digest, workshop.policy.maximum_registry_age_s
         structlog.contextvars.bind_contextvars(slot=slot, bundle=space[:12])
@@ -188,6 +191,7 @@ def run_slot(
                     view=follower.view,
                     self_test=workshop.extractor.self_test,
                     registry_metadata=follower.metadata,
+                    fetcher=fetcher,
                 ),
                 stop=stop,
                 leaving=(leaving or threading.Event()).is_set,

@@ -66,6 +66,13 @@ def submit_command(
     source: Annotated[
         str, typer.Option("--source", help="CloudEvents source of the events, a URI reference.")
     ] = DEFAULT_SOURCE,
+    by_reference: Annotated[
+        bool,
+        typer.Option(
+            "--by-reference",
+            help="Send addresses of files below references.allowed_roots instead of their bytes.",
+        ),
+    ] = False,
     brokers: Brokers = None,
     prefix: Prefix = None,
     config: Config = None,
@@ -73,7 +80,8 @@ def submit_command(
 ) -> None:
     """Send images as events: .jpg, .jpeg, .png and .webp, bytes as on disk.
 
-    The subject of each event, and its key, is the path relative to the folder given. Exit codes:
+    With --by-reference workers fetch the files themselves, where they list the same folder. The
+    subject of each event, and its key, is the path relative to the folder given. Exit codes:
     0 all sent, 1 some files failed, 2 wrong use, 3 Kafka or the topic out of reach, 130
     interrupted.
     """
@@ -83,6 +91,13 @@ def submit_command(
             exit_code=2,
         )
     settings = settings_of(brokers, prefix, config)
+    roots = settings.references.roots() if by_reference else ()
+    if by_reference and not roots:
+        raise StopError(
+            "--by-reference needs LATENTPRINT_REFERENCES__ALLOWED_ROOTS, the folders whose files"
+            " workers may fetch; it is empty here",
+            exit_code=2,
+        )
     with _submit_progress(quiet=as_json) as progress:
         summary = submit(
             paths,
@@ -93,6 +108,7 @@ def submit_command(
             max_image_bytes=settings.decode.max_image_bytes,
             client=client_of(settings),
             progress=progress,
+            roots=roots,
         )
     if as_json:
         typer.echo(json.dumps(summary.document()))

@@ -225,6 +225,22 @@ def confine(prepared: Prepared, *, memory_bytes: int, cpu_s: float) -> dict[str,
     return posture
 
 
+def give_up_privileges() -> dict[str, bool]:
+    """What a process can do without that still needs files and the network; what of it holds.
+
+    It gains no privileges and has none, is killed first where memory runs out, leaves no core, and
+    writes no byte into any file.
+    """
+    held = {
+        "no_new_privs": _prctl(_PR_SET_NO_NEW_PRIVS, 1),
+        "killed_first": _be_killed_first(),
+        "no_capabilities": _drop_capabilities(),
+        "not_dumpable": _prctl(_PR_SET_DUMPABLE, 0),
+    }
+    limits = [_limit(which, 0) for which in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]
+    return held | {"files": all(limits)}
+
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 

@@ -1,6 +1,7 @@
 """Kafka: whether it is reached and as whom, what its topics and its limits are."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -21,19 +22,32 @@ from worker.stream.start_checks import check_cluster, cluster_facts
 REACH_S = 5.0
 """A broker in the same data centre answers in milliseconds; why one refuses is heard sooner."""
 
+LEAST_REACH_S = 1.0
+REST_S = 1.0
+"""Kept of the time for what follows: asking once more, and saying it."""
+
 ASK_S = 0.5
 """Of a port that has kept silent, once more."""
 
 
 def examine_kafka(
-    settings: Settings, roles: Sequence[str], traffic: Traffic, clock: Callable[[], float]
+    settings: Settings,
+    roles: Sequence[str],
+    traffic: Traffic,
+    clock: Callable[[], float],
+    until: float,
 ) -> Iterator[Finding]:
-    """Everything that one administrative connection is asked; `traffic` is filled on the way."""
+    """Everything that one administrative connection is asked; `traffic` is filled on the way.
+
+    `until` is when the time is over, of the monotonic clock: why Kafka is not reached is said
+    before.
+    """
+    reach_s = min(REACH_S, max(LEAST_REACH_S, until - time.monotonic() - REST_S))
     who = Who.of(settings.kafka)
     client = connection(settings.kafka)
     del client["bootstrap_servers"]
     try:
-        with admin(settings.kafka.brokers, client=client, who=who, timeout_s=REACH_S) as cluster:
+        with admin(settings.kafka.brokers, client=client, who=who, timeout_s=reach_s) as cluster:
             told = cluster.describe_cluster()
             version = ".".join(map(str, cluster._manager.broker_version))
             user = f", as {who.principal}" if who.user else ""

@@ -1,7 +1,7 @@
 """Redis and the registry in it: reached, its rights, its memory, and whether the content holds."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,34 +10,40 @@ from fingerprint_db.errors import RegistryError
 from fingerprint_db.redis_store.posture import RedisPosture, look
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.redis_store.rights import ALL_KEYS
+from fingerprint_db.signing.keys import PublicKey
 from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import contradiction
 from worker.doctor.findings import Finding, Standing
 from worker.doctor.traffic import MOST_SKEW_S
 from worker.registry.floor import highest
 from worker.registry.start import emptiness, open_registry
+from worker.registry.trusted import distrust
 from worker.settings.redis import RedisSettings
+from worker.settings.settings import Settings
 
 NEARLY_FULL = 0.9
 """Share of maxmemory from which the next registrations may be refused."""
 
 
 def examine_redis(
-    settings: RedisSettings,
-    space: str,
+    settings: Settings,
+    space: str | None,
     held: list[Snapshot],
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Finding]:
     """Redis first, then the registry of this space; the snapshot is put into `held`."""
     try:
-        posture = look(settings.address(), space, clock=clock)
-        yield _reached(settings, posture)
-        yield from _rights(settings, posture)
+        posture = look(settings.redis.address(), space or "0" * 64, clock=clock)
+        yield _reached(settings.redis, posture)
+        yield from _rights(settings.redis, posture)
         yield _clock(posture)
         yield from _memory(posture)
-        if not posture.denied:
-            with open_registry(settings) as registry:
-                yield from _registry(registry, space, held)
+        if space is None:
+            text = "without a bundle it is not known which of the registry's spaces counts"
+            yield Finding("registry", "unchecked", text)
+        elif not posture.denied:
+            with open_registry(settings.redis) as registry:
+                yield from _registry(registry, space, settings.trust.of_registry(), held)
     except RegistryError as error:
         standing: Standing = "away" if error.exit_code == 3 else "wrong"
         yield Finding("redis", standing, str(error))
@@ -135,7 +141,9 @@ def _memory(posture: RedisPosture) -> Iterator[Finding]:
         yield Finding("redis", "note", text)
 
 
-def _registry(registry: RedisRegistry, space: str, held: list[Snapshot]) -> Iterator[Finding]:
+def _registry(
+    registry: RedisRegistry, space: str, keys: Collection[PublicKey], held: list[Snapshot]
+) -> Iterator[Finding]:
     contents = registry.contents(space)
     lack = emptiness(registry, space, contents.revision)
     if lack is not None:
@@ -152,12 +160,16 @@ def _registry(registry: RedisRegistry, space: str, held: list[Snapshot]) -> Iter
         return
     snapshot = registry.snapshot(space)
     held.append(snapshot)
+    if unvouched := distrust(registry, snapshot, registry.calibration(space), keys):
+        yield Finding("registry", "wrong", unvouched)
+        return
     last = contents.history[-1]
     yield Finding(
         "registry",
         "good",
         f"{len(snapshot.models)} models at revision {snapshot.revision}, root {snapshot.root[:12]},"
-        f" last changed {_day(last.at)} by {last.by}; every digest and root holds",
+        f" last changed {_day(last.at)} by {last.by}; every digest and root holds"
+        + (", all signed by keys that you trust" if keys else ""),
     )
 
 

@@ -153,15 +153,26 @@ def _attributes(type_: str | None, *optional: str) -> dict[str, Any]:
 
 
 def _image_message() -> dict[str, Any]:
+    headers = _attributes(None, "ce_subject", "ce_time", "content-type")
+    headers["properties"]["ce_dataref"] = {
+        "type": "string",
+        "format": "uri",
+        "maxLength": MAX_ATTRIBUTE_BYTES,
+        "description": (
+            "where the image lies, of an event without a value: file:, s3:, gs:, az: or https:,"
+            " fetched where the worker's settings list it; `uri` is read too"
+        ),
+    }
     return {
         "name": "image",
         "title": "Image event",
         "summary": (
-            f"The bytes of one image file, at most {MAX_IMAGE_BYTES}, as the value. Any type is"
+            f"The bytes of one image file, at most {MAX_IMAGE_BYTES}, as the value, or no value and"
+            " a `ce_dataref` that says where they are. Any type is"
             f" accepted outside `latentprint.`; senders of this project use {IMAGE_TYPE}."
         ),
         "contentType": "image/*",
-        "headers": _attributes(None, "ce_subject", "ce_time", "content-type"),
+        "headers": headers,
         "payload": {"description": "the file, byte for byte: JPEG, PNG or WebP"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "any bytes, or none"}}},
     }

@@ -92,7 +92,7 @@ class CloudEvent:
     content_type: str | None
     data: bytes | None
     data_reference: str | None = None
-    """The address in `uri` or `dataref`, for a sender that left the data elsewhere."""
+    """The address in `dataref`, the extension's name, or `uri`: the data was left elsewhere."""
 
 
 def read_cloudevent(record: RawRecord) -> CloudEvent:
@@ -124,8 +124,12 @@ def binary_headers(
     content_type: str,
     subject: str | None = None,
     time: datetime | None = None,
+    reference: str | None = None,
 ) -> tuple[tuple[str, bytes], ...]:
-    """The headers of an event in binary mode; `subject` may hold surrogate-escaped bytes."""
+    """The headers of an event in binary mode; `subject` may hold surrogate-escaped bytes.
+
+    `reference` says where the data is, of an event that does not carry it.
+    """
     headers = [
         ("ce_specversion", SPEC_VERSION.encode()),
         ("ce_id", event_id.encode()),
@@ -137,6 +141,8 @@ def binary_headers(
     if time is not None:
         stamp = time.astimezone(UTC).isoformat().replace("+00:00", "Z")
         headers.append(("ce_time", stamp.encode()))
+    if reference is not None:
+        headers.append(("ce_dataref", reference.encode()))
     headers.append(("content-type", content_type.encode()))
     return tuple(headers)
 

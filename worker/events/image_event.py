@@ -1,6 +1,6 @@
 """ImageEvent: what comes in, one image of the stream, read from a record or rejected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.errors import RejectError
@@ -25,7 +25,9 @@ class ImageEvent:
     """One image to be judged, and what its sender said about it.
 
     `subject` may hold bytes that are not UTF-8, surrogate-escaped; `subject_bytes` gives them
-    back, and the output records show them in a readable form.
+    back, and the output records show them in a readable form. Where there is a `reference`, the
+    event only names its image: `data` is empty until it was fetched, and `fetched_from` then says
+    from where, without query and user name.
     """
 
     origin: Origin
@@ -36,14 +38,17 @@ class ImageEvent:
     time: datetime | None
     content_type: str | None
     data: bytes
+    reference: str | None = field(default=None, repr=False)  # it may be signed
+    fetched_from: str | None = None
 
 
 def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYTES) -> ImageEvent:
-    """Read an image event in binary or structured mode.
+    """Read an image event in binary or structured mode, with its image or a reference to it.
 
-    Raises RejectError("schema") for what is no image event, RejectError("too_large") for data of
-    more than `max_image_bytes` and for a record that was not unpacked. Whether the bytes are an
-    image is decided by decode, not here.
+    An event that has both is judged by what it carries. Raises RejectError("schema") for what is no
+    image event, RejectError("too_large") for data of more than `max_image_bytes` and for a record
+    that was not unpacked. What a reference names is decided by worker/references/, and whether the
+    bytes are an image by decode, not here.
     """
     if record.unread is not None:
         raise RejectError("too_large", record.unread, stage="read")
@@ -57,23 +62,23 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
         raise _schema(str(error)) from None
     if event.type.startswith("latentprint.") and event.type != IMAGE_TYPE:
         raise _schema(f"type is {event.type!r}; of this project's own only {IMAGE_TYPE!r} is read")
-    if event.data is None and event.data_reference is not None:
-        # The address is not quoted: it may be a signed one, and messages end up in logs.
-        raise _schema(
-            "the event only refers to its data by `uri` or `dataref`; fetching is off, so nothing"
-            " was judged: send the image bytes in the event"
-        )
+    # Not every producer can send a record without a value: an empty one carries no image either.
+    reference = event.data_reference if not event.data else None
     if not _may_be_image(event.content_type):
         raise _schema(
             f"content type is {event.content_type!r}; image/* or application/octet-stream is"
             " expected"
         )
-    if event.data is None:
-        raise _schema("the event has no data; the bytes of an image are expected")
-    if len(event.data) > max_image_bytes:
+    if event.data is None and reference is None:
+        raise _schema(
+            "the event has no data, and no `dataref` that says where it is; the bytes of an image"
+            " are expected"
+        )
+    data = event.data or b""
+    if len(data) > max_image_bytes:
         raise RejectError(
             "too_large",
-            f"the image has {len(event.data)} bytes; at most {max_image_bytes} are judged",
+            f"the image has {len(data)} bytes; at most {max_image_bytes} are judged",
             stage=STAGE,
         )
     return ImageEvent(
@@ -84,7 +89,8 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
         subject=event.subject,
         time=event.time,
         content_type=event.content_type,
-        data=event.data,
+        data=data,
+        reference=reference,
     )
 
 

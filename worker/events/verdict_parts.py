@@ -204,3 +204,10 @@ class ImageRecord(Record):
     width: Annotated[int, Field(ge=1)]
     height: Annotated[int, Field(ge=1)]
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+    fetched_from: Annotated[
+        str | None,
+        Field(
+            description="where the image was fetched, without query and user name; null where the"
+            " event carried it, and before this field was there"
+        ),
+    ] = None

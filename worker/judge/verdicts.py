@@ -115,6 +115,7 @@ def judged(
             width=facts.width,
             height=facts.height,
             jpeg_quality=facts.jpeg_quality,
+            fetched_from=event.fetched_from,
         ),
         crop_count=len(image.regions) or len(image.crops),
         crop_agreement=fingerprint.crop_agreement if fingerprint else None,

@@ -187,7 +187,8 @@ def settle(
             producer.flush(CONNECT_TIMEOUT_S)
             for future in futures:  # a flush that returns proves nothing
                 if not future.succeeded():
-                    raise unreachable(brokers, future.exception or TimeoutError("no answer"))
+                    failure = future.exception or TimeoutError("no answer")
+                    raise unreachable(brokers, failure, client, "WRITE")
             producer.commit_transaction(CONNECT_TIMEOUT_S)
             count += len(settled)
             for kept in settled:
@@ -218,13 +219,14 @@ def _send_again(producer: WorkerProducer, topics: Topics, record: RawRecord) -> 
 def _producer(
     brokers: str, topics: Topics, max_image_bytes: int, client: Mapping[str, Any] | None
 ) -> Iterator[WorkerProducer]:
+    transactional_id = f"{topics.prefix}{DLQ_TRANSACTIONAL_ID}"
     producer = new_sender(
         brokers,
         client,
         max_request_bytes=dead_letters_max_message_bytes(max_image_bytes),
         request_s=CONNECT_TIMEOUT_S,
         delivery_s=CONNECT_TIMEOUT_S + 1,
-        transactional_id=f"{topics.prefix}{DLQ_TRANSACTIONAL_ID}",
+        transactional_id=transactional_id,
     )
     try:
         producer.init_transactions()
@@ -237,7 +239,7 @@ def _producer(
                 " stopped. Look with `latentprint dlq ls` at what is open still, and run it again"
                 " when the other has ended"
             ) from error
-        raise unreachable(brokers, error, client) from error
+        raise unreachable(brokers, error, client, "WRITE", transactional_id) from error
     finally:
         producer.discard(1.0)
 

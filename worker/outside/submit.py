@@ -1,11 +1,12 @@
 """Send image files as events: bytes as on disk, CloudEvents in binary mode, nothing unchecked.
 
-1. A file is read, and waits until the bytes in flight leave room for it.
+1. A file is read, or named where workers fetch it, and waits until there is room for it in flight.
 2. It is sent by an idempotent producer with acks=all, under the bytes of its subject as key.
 3. Its future reports success or failure; only a success counts as submitted.
 4. At the end every future has answered, or the summary says that it has not.
 """
 
+import os
 import threading
 import time
 import uuid
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from kafka.errors import InvalidRecordError, KafkaError, MessageSizeTooLargeError
 
@@ -191,10 +193,12 @@ def submit(
     delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     client: Mapping[str, Any] | None = None,
     progress: Callable[[Summary], None] = lambda summary: None,
+    roots: Sequence[Path] = (),
 ) -> Summary:
     """Send every image file below `paths` as one event to `topic`, and say what became of each.
 
-    Files that fail are listed and the rest is still sent. Raises StopError before anything is
+    Where there are `roots`, events name files below them instead of carrying their bytes. Files
+    that fail are listed and the rest is still sent. Raises StopError before anything is
     sent: exit code 2 for a path that does not exist, 3 for Kafka or the topic out of reach.
     """
     files = find_image_files(paths)
@@ -220,7 +224,7 @@ def submit(
             elif isinstance(file, UnreadablePath):
                 delivery.note_failure(file.path, file.why)
             else:
-                _send(producer, delivery, ticket, file, topic, source, max_image_bytes, pace)
+                _send(producer, delivery, ticket, file, topic, source, max_image_bytes, pace, roots)
             progress(summary)
         _finish(producer, delivery, summary, delivery_timeout_s + 5.0)
     except KeyboardInterrupt:
@@ -242,17 +246,19 @@ def _send(
     source: str,
     max_image_bytes: int,
     pace: Pace,
+    roots: Sequence[Path],
 ) -> None:
+    data = reference = None
     try:
-        with open(file.path, "rb") as stream:
-            data = stream.read(max_image_bytes + 1)
+        if roots:
+            reference = file_reference(file.path, roots)
+        else:
+            data = _read(file, max_image_bytes)
     except OSError as error:
         delivery.note_failure(file.path, error.strerror or str(error))
         return
-    if len(data) > max_image_bytes:
-        delivery.note_failure(
-            file.path, f"larger than {max_image_bytes} bytes, the limit for one image"
-        )
+    except ValueError as error:
+        delivery.note_failure(file.path, str(error))
         return
     headers = binary_headers(
         event_id=str(uuid.uuid4()),
@@ -261,10 +267,11 @@ def _send(
         content_type=file.content_type,
         subject=file.subject.decode("utf-8", "surrogateescape"),
         time=datetime.now(UTC),
+        reference=reference,
     )
     pace.wait()
     try:
-        delivery.admit(ticket, len(data))
+        delivery.admit(ticket, len(data or b""))
     except TimeoutError as error:
         delivery.broken = error
         delivery.note_failure(file.path, str(error))
@@ -276,6 +283,26 @@ def _send(
         return
     future.add_callback(lambda _: delivery.arrived(ticket))
     future.add_errback(lambda error: delivery.lost(ticket, file.path, error))
+
+
+def file_reference(path: bytes, roots: Sequence[Path]) -> str:
+    """The `file:` address of a file below one of `roots`, by no link; ValueError below none."""
+    real = os.path.realpath(path)
+    for root in roots:
+        above = os.path.join(os.path.realpath(os.fsencode(root)), b"")
+        if real.startswith(above):
+            place = os.path.join(os.path.abspath(os.fsencode(root)), real[len(above) :])
+            return f"file://{quote_from_bytes(place)}"
+    raise ValueError("below no folder of references.allowed_roots, so that no worker would read it")
+
+
+def _read(file: ImageFile, max_image_bytes: int) -> bytes:
+    """Raises OSError, and ValueError for more bytes than are judged."""
+    with open(file.path, "rb") as stream:
+        data = stream.read(max_image_bytes + 1)
+    if len(data) > max_image_bytes:
+        raise ValueError(f"larger than {max_image_bytes} bytes, the limit for one image")
+    return data
 
 
 def _finish(

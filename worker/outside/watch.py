@@ -68,7 +68,7 @@ def watch(
         ready(len(assigned))
         yield from _follow(consumer, topics, until_idle_s, still_wanted, monotonic)
     except KafkaError as error:
-        raise unreachable(brokers, error, client) from error
+        raise unreachable(brokers, error, client, "READ") from error
     finally:
         consumer.close(autocommit=False, timeout_ms=1000)
 

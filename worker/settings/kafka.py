@@ -36,13 +36,29 @@ class KafkaSettings(Group):
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="security protocol; SASL_SSL wherever a network is between"
     )
-    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"] = Field(
         default="SCRAM-SHA-512", description="used when security is SASL_*"
     )
-    sasl_username: str | None = Field(default=None, description="used when security is SASL_*")
+    sasl_username: str | None = Field(
+        default=None, description="used when security is SASL_*, but for OAUTHBEARER"
+    )
     sasl_password: SecretStr | None = Field(default=None, description="secret; never printed")
+    sasl_oauth_token: SecretStr | None = Field(
+        default=None,
+        description="secret; for OAUTHBEARER; in a file, since it runs out and is to be replaced",
+    )
     tls_ca_file: Path | None = Field(
-        default=None, description="PEM of the authority that signed brokers"
+        default=None,
+        description="PEM of the authority that signed brokers; empty: the system's own",
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM of our own certificate, where brokers ask for one (mTLS)"
+    )
+    tls_key_file: Path | None = Field(
+        default=None, description="PEM of its key; empty: in the file of the certificate"
+    )
+    tls_key_password: SecretStr | None = Field(
+        default=None, description="secret; of the key, where it is encrypted"
     )
     txn_safety: Literal["on_ambiguity", "every_txn"] = Field(
         default="on_ambiguity",
@@ -93,6 +109,16 @@ class KafkaSettings(Group):
             ssl.create_default_context(cafile=value)
         except OSError as error:
             raise ValueError(f"expected a PEM file of certificates ({error})") from None
+        return value
+
+    @field_validator("tls_cert_file", "tls_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                value.read_bytes()
+            except OSError as error:
+                raise ValueError(f"expected a PEM file ({error.strerror})") from None
         return value
 
     @field_validator("group", "prefix")

@@ -55,7 +55,7 @@ class RedisSettings(Group):
         return RedisAddress(
             self.url.get_secret_value(),
             self.username,
-            self.password.get_secret_value() if self.password else None,
+            self.password,
             self.tls_ca_file,
             self.tls_cert_file,
             self.tls_key_file,

@@ -10,6 +10,7 @@ from worker.settings.images import DecisionSettings, DecodeSettings, ExtractSett
 from worker.settings.kafka import KafkaSettings
 from worker.settings.notify import NotifySettings
 from worker.settings.redis import RedisSettings
+from worker.settings.references import ReferenceSettings
 from worker.settings.seen import LoggingSettings, MetricsSettings
 from worker.settings.trust import TrustSettings
 
@@ -25,6 +26,7 @@ class Settings(Group):
     redis: RedisSettings = RedisSettings()
     trust: TrustSettings = TrustSettings()
     decode: DecodeSettings = DecodeSettings()
+    references: ReferenceSettings = ReferenceSettings()
     extract: ExtractSettings = ExtractSettings()
     decision: DecisionSettings = DecisionSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -7,6 +7,7 @@
     rebalance_listener  partitions come and go
     in_flight           what was admitted and is not committed yet, whose it is, and the one bound
     threads             decode threads and the inference thread
+    fetching            fetch threads: images that events only refer to, and their tries
     answers             a verdict or a dead letter, and the records that say so
     committer           when to commit
     counted             what the figures say of what was committed

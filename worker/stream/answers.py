@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from worker.broker.topics import Topics
-from worker.events.cloudevents import OutgoingRecord
+from worker.errors import RejectError
+from worker.events.cloudevents import OutgoingRecord, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.records import outgoing
 from worker.judge.judged import Judged
@@ -41,3 +42,18 @@ def records_of(
         return pairs
 
     return records
+
+
+def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> DeadLetter:
+    """The dead letter of a rejected record."""
+    return DeadLetter(
+        origin=record.origin,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        code=error.code,
+        stage=error.stage,
+        message=error.message,
+        attempts=record.attempts + attempts,
+        omitted=() if record.unread is None else ("key", "value", "headers"),
+    )

@@ -42,8 +42,9 @@ class Stage(Enum):
 class InFlight(Generic[Result]):
     """One admitted event; `size` in bytes is what it holds against the limit on bytes.
 
-    `sender` is whom the breaker counts it for; empty until that was read. `sent_ms` is its
-    record's time, in ms of the epoch.
+    `sender` is whom the breaker counts it for; empty until that was read. `sent_ms` is its record's
+    time, in ms of the epoch. `fetched` is what of `size` did not come with the record; when it is
+    let go, `release` is called.
     """
 
     tag: Tag
@@ -53,6 +54,13 @@ class InFlight(Generic[Result]):
     sender: str = ""
     sent_ms: int | None = None
     result: Result | None = None
+    fetched: int = 0
+    release: Callable[[], None] = lambda: None
+
+    @property
+    def record_size(self) -> int:
+        """The bytes of the record itself."""
+        return self.size - self.fetched
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -207,6 +215,16 @@ class Ownership(Generic[Result]):
         with self._changed:
             return self._is_current(entry)
 
+    def fetched(self, entry: InFlight[Result], size: int, release: Callable[[], None]) -> bool:
+        """So many bytes came for an event; False where it was given up meanwhile."""
+        with self._changed:
+            if not self._is_current(entry):
+                return False
+            entry.size, entry.fetched, entry.release = entry.size + size, size, release
+            self._bytes += size
+            self._update_full()
+            return True
+
     def finish(self, results: Iterable[tuple[InFlight[Result], Result, int]]) -> None:
         """Record (event, result, bytes still held); results of events given up are dropped."""
         with self._changed:
@@ -214,7 +232,8 @@ class Ownership(Generic[Result]):
                 if not self._is_current(entry):
                     continue
                 self._bytes += size - entry.size
-                entry.size = size
+                entry.size, entry.fetched = size, 0
+                entry.release()
                 entry.result = result
                 entry.stage = Stage.FINISHED
                 self._finished += 1
@@ -364,6 +383,7 @@ class Ownership(Generic[Result]):
         self._bytes -= entry.size
         if entry.stage is Stage.FINISHED:
             self._finished -= 1
+        entry.release()
         entry.size = -1  # no longer in flight: see _is_current
 
     def _update_full(self) -> None:

@@ -6,6 +6,7 @@ The threads of a worker, in the order in which the data meets them:
 |-----------|---------------|-------------------------------------------------|------------------|
 | main      | `poller`      | polls, admits, pauses, seeks                    | waits for others |
 | decode-N  | `threads`     | reads events, has them decoded in a child       | touches torch    |
+| fetch-N   | `fetching`    | has images fetched that events only refer to    | decodes          |
 | inference | `threads`     | gathers a micro-batch, judges it with one view  | touches Kafka    |
 | committer | `committer`   | publishes and commits contiguous prefixes       | reads Kafka      |
 | watchdog  | `watchdog`    | ends the process when a call does not return    |                  |
@@ -35,6 +36,7 @@ from worker.metrics import Figures
 from worker.seen.health import Health
 from worker.settings.group import MEBIBYTE
 from worker.settings.settings import Settings
+from worker.settings_rules import exposures
 from worker.stream.answers import Answer, records_of
 from worker.stream.breaker import Breaker
 from worker.stream.committer import CommitThread
@@ -91,11 +93,14 @@ def run(
     health = health or Health()
     kafka, delivery = settings.kafka, settings.delivery
     topics = Topics(kafka.prefix, kafka.shadow)
+    for warning in exposures(settings):
+        log.warning("startup", warning=warning)
     facts = check_start(settings, lambda warning: log.warning("startup", warning=warning))
     letter_bytes = facts.topics[topics.dead_letters].max_message_bytes
     max_image_bytes = settings.decode.max_image_bytes
     at_least_once = delivery.mode == "at_least_once"
-    refusal = partial(refusal_of, who=Who.of(kafka))
+    may_read = partial(refusal_of, who=Who.of(kafka), topic_right="READ")
+    may_write = partial(refusal_of, who=Who.of(kafka), topic_right="WRITE")
     failures: list[BaseException] = []
     watchdog, breaker = Watchdog(), Breaker(delivery, figures)
     ownership: Ownership[Answer] = Ownership(
@@ -113,7 +118,7 @@ def run(
         on_lost_records=delivery.on_lost_records,
         at_least_once=at_least_once,
         failpoint=failpoint,
-        refusal_of=refusal,
+        refusal_of=may_read,
     )
     figures.before_reading(lambda: poller.lag.show(figures, ownership.waiting()))
     threads = WorkThreads(
@@ -126,6 +131,7 @@ def run(
         watchdog=watchdog,
         figures=figures,
         fail=failures.append,
+        references=settings.references,
     )
     publisher = Publisher(
         new_producer=lambda: new_producer(
@@ -140,7 +146,7 @@ def run(
         txn_safety=kafka.txn_safety,
         offset_metadata=work.registry_metadata,
         failpoint=failpoint,
-        refusal_of=refusal,
+        refusal_of=may_write,
         on_abort=partial(figures.add, "aborted_transactions"),
     )
     commits = CommitThread(
@@ -168,7 +174,7 @@ def run(
         try:
             publisher.open()
         except KafkaError as error:
-            raise refusal(error) or StopError(
+            raise may_write(error) or StopError(
                 f"the producer could not be built ({type(error).__name__}: {error}); is Kafka up?",
                 exit_code=3,
             ) from error

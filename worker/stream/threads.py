@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -16,10 +16,13 @@ from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent, parse_image_event
 from worker.judge.judged import Judged
 from worker.metrics import Figures
+from worker.references.pool import FetcherPool
 from worker.registry.view import RegistryView
 from worker.settings.images import DecodeSettings, ExtractSettings
-from worker.stream.answers import Answer, Verdicted
+from worker.settings.references import ReferenceSettings
+from worker.stream.answers import Answer, Verdicted, letter_for
 from worker.stream.breaker import Breaker, sender_of, sender_of_headers
+from worker.stream.fetching import Fetcher, FetchThreads
 from worker.stream.in_flight import InFlight, Ownership
 from worker.stream.log_lines import log_batch, log_rejected
 from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
@@ -63,13 +66,20 @@ class Work:
     registry_metadata: Callable[[], str] = lambda: ""
     """What to commit beside each offset, so that a successor knows which registry was in use."""
 
+    fetcher: Fetcher = field(default_factory=lambda: FetcherPool(ReferenceSettings(), 0))
+    """What fetches images that events refer to; this one refuses them all."""
+
 
 @dataclass(slots=True)
 class Admitted:
-    """One event on its way, with the record that a dead letter would repeat."""
+    """One event on its way, with the record that a dead letter would repeat.
+
+    `event` is there once it was read, and its image fetched.
+    """
 
     entry: InFlight[Answer]
     record: RawRecord
+    event: ImageEvent | None = None
 
 
 @dataclass(slots=True)
@@ -82,23 +92,8 @@ class Decoded:
     image: DecodedImage
 
 
-def letter_for(record: RawRecord, error: RejectError, attempts: int = 1) -> DeadLetter:
-    """The dead letter of a rejected record."""
-    return DeadLetter(
-        origin=record.origin,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        code=error.code,
-        stage=error.stage,
-        message=error.message,
-        attempts=record.attempts + attempts,
-        omitted=() if record.unread is None else ("key", "value", "headers"),
-    )
-
-
 class WorkThreads:
-    """Decode threads and the inference thread, from `admit` to the answers in `Ownership`.
+    """Decode, fetch and inference threads, from `admit` to the answers in `Ownership`.
 
     The queues between them have no bound of their own: everything in them is in flight, and that
     is bounded in records and in bytes.
@@ -116,6 +111,7 @@ class WorkThreads:
         watchdog: Watchdog,
         figures: Figures,
         fail: Callable[[BaseException], None],
+        references: ReferenceSettings = ReferenceSettings(),  # noqa: B008  # frozen
     ) -> None:
         self._ownership = ownership
         self._work = work
@@ -141,11 +137,20 @@ class WorkThreads:
         )
         for thread in self._threads:
             thread.daemon = True
+        self._fetching = FetchThreads(
+            fetcher=work.fetcher,
+            ownership=ownership,
+            settings=references,
+            max_image_bytes=decode.max_image_bytes,
+            figures=figures,
+            fail=fail,
+        )
 
     def start(self) -> None:
         """Start all threads."""
         for thread in self._threads:
             thread.start()
+        self._fetching.start()
 
     def admit(self, events: Sequence[Admitted]) -> None:
         """Hand events to the decode threads; never blocks."""
@@ -159,6 +164,7 @@ class WorkThreads:
             self._to_decode.put(None)
         self._to_judge.put(None)
         end = time.monotonic() + timeout_s
+        self._fetching.close(timeout_s)
         for thread in filter(threading.Thread.is_alive, self._threads):
             thread.join(max(0.0, end - time.monotonic()))
 
@@ -175,7 +181,10 @@ class WorkThreads:
             if not self._ownership.is_current(admitted.entry):
                 continue
             try:
-                event = self._parse(admitted)
+                event = admitted.event or self._parse(admitted)
+                if event.reference is not None and event.fetched_from is None:
+                    self._fetch(admitted, event, event.reference)
+                    continue
                 image = self._decode_with_retry(event)
             except RejectError as error:
                 self._reject([(admitted.entry, letter_for(admitted.record, error))])
@@ -199,6 +208,18 @@ class WorkThreads:
         if entry.tag.partition.topic != self._redrives:
             self._breaker.check(entry.sender, entry.place)
         return event
+
+    def _fetch(self, admitted: Admitted, event: ImageEvent, reference: str) -> None:
+        """Have the image fetched; the event comes back to the decode threads with it."""
+
+        def fetched(data: bytes, place: str) -> None:
+            whole = replace(event, data=data, fetched_from=place)
+            self._to_decode.put(replace(admitted, event=whole))
+
+        def rejected(error: RejectError, tries: int) -> None:
+            self._reject([(admitted.entry, letter_for(admitted.record, error, tries))])
+
+        self._fetching.put(admitted.entry, reference, fetched, rejected)
 
     def _decode_with_retry(self, event: ImageEvent) -> DecodedImage | None:
         """Decode; a machine that cannot start a child now may recover, up to a limit.
@@ -235,7 +256,7 @@ class WorkThreads:
     def _reject(self, letters: Sequence[tuple[InFlight[Answer], DeadLetter]]) -> None:
         for _, letter in letters:
             log_rejected(self._log, letter)
-        self._ownership.finish((entry, letter, entry.size) for entry, letter in letters)
+        self._ownership.finish((entry, letter, entry.record_size) for entry, letter in letters)
 
     # Inference: the only thread that touches torch ------------------------------------------
 
@@ -280,7 +301,7 @@ class WorkThreads:
                 attempts = 2 if result.code == "model_error" else 1
                 letter = letter_for(decoded.record, result, attempts)
                 log_rejected(self._log, letter)
-                finished.append((decoded.entry, letter, decoded.entry.size))
+                finished.append((decoded.entry, letter, decoded.entry.record_size))
         self._ownership.finish(finished)
         seconds = time.monotonic() - started
         self._figures.observe("batch_fill_ratio", len(batch) / self._batch_max_images)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.redis_store.address import RedisAddress, masked, url_problem
@@ -100,7 +101,7 @@ def test_tls_files_and_credentials_are_looked_at_before_a_connection(tmp_path: P
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate")
 
-    def problem(url: str, **settings: str | Path) -> str:
+    def problem(url: str, **settings: str | Path | SecretStr) -> str:
         found = RedisAddress(url, **settings).problems()  # type: ignore[arg-type]
         assert len(found) == 1, found
         return found[0]
@@ -112,7 +113,7 @@ def test_tls_files_and_credentials_are_looked_at_before_a_connection(tmp_path: P
     assert "expected rediss://" in problem("redis://h", tls_ca_file=junk)
     assert "without redis.tls_cert_file" in problem("rediss://h", tls_key_file=junk)
     assert "without redis.password" in problem("redis://h", username="ada")
-    assert "in one place" in problem("redis://:x@h", password="y")
+    assert "in one place" in problem("redis://:x@h", password=SecretStr("y"))
 
 
 def test_a_good_authority_and_certificate_are_taken(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from pydantic import SecretStr
 
 from deploy.services.ports import free_port
 from deploy.services.redis import find_redis, server_settings
@@ -64,7 +65,7 @@ def test_wrong_or_missing_credentials_are_forbidden(
 
 
 def test_credentials_of_settings_open_the_door(database: Database, password: str) -> None:
-    registry = RedisRegistry(RedisAddress(database.url, password=password))
+    registry = RedisRegistry(RedisAddress(database.url, password=SecretStr(password)))
     assert registry.spaces() == ()
     registry.close()
 

@@ -23,7 +23,7 @@ from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import read_dead_letter
 from worker.events.image_event import parse_image_event
 from worker.settings.kafka import KafkaSettings
-from worker.stream.threads import letter_for
+from worker.stream.answers import letter_for
 
 MIB = 1024 * 1024
 BOUND = MIB

@@ -1,6 +1,7 @@
 """Faults as operators meet them, each seeded in real services; what doctor must say of each."""
 
 import ctypes
+import json
 import resource
 import shutil
 import time
@@ -11,6 +12,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from fingerprint_db.redis_store.keys import READER_COMMANDS, SpaceKeys
+from fingerprint_db.signing.keys import SigningKey
 from tests.worker.doctor.bench import SPACE, Bench
 from worker.doctor.findings import Standing
 from worker.extractor.document import default_bundle_path
@@ -170,6 +172,22 @@ def _tampered_bundle(bench: Bench) -> dict[str, str]:
     return {"LATENTPRINT_EXTRACT__BUNDLE": str(bundle)}
 
 
+def _unsigned_bundle(bench: Bench) -> dict[str, str]:
+    bundle = bench.folder / "unsigned"
+    shutil.copytree(default_bundle_path(), bundle, dirs_exist_ok=True)
+    document = json.loads((bundle / "bundle.json").read_text())
+    document["provenance"]["of"] = "somebody"
+    (bundle / "bundle.json").write_text(json.dumps(document))
+    return {
+        "LATENTPRINT_EXTRACT__BUNDLE": str(bundle),
+        "LATENTPRINT_TRUST__REQUIRE_SIGNATURES": "true",
+    }
+
+
+def _nobodys_entry(bench: Bench) -> dict[str, str]:
+    return {"LATENTPRINT_TRUST__REGISTRY_KEYS": SigningKey.create().public.text}
+
+
 def _no_seccomp(bench: Bench) -> dict[str, str]:
     libc = ctypes.CDLL(None)
     before = libc.personality(0xFFFFFFFF)
@@ -309,6 +327,9 @@ FAULTS = {
         _damaged_registry,
         ("damage at latentprint:registry", "restore the space from an export"),
     ),
+    "an entry that nobody signed": Fault(
+        REDIS, _nobodys_entry, ("it is not signed", "`latentprint registry endorse")
+    ),
     "the registry was rolled back": Fault(
         ("kafka", "redis"),
         _rolled_back_registry,
@@ -346,6 +367,9 @@ FAULTS = {
         JUDGING,
         _policy_that_decides_nothing,
         ("no image could ever be decided", "raise alpha_name"),
+    ),
+    "a bundle that nobody signed": Fault(
+        JUDGING, _unsigned_bundle, ("unsigned (digest", "`latentprint trust sign`")
     ),
     "the sandbox has a hole": Fault(
         JUDGING, _no_seccomp, ("the decoder sandbox lacks seccomp", "where seccomp is allowed")

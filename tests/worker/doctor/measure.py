@@ -31,7 +31,8 @@ def in_a_process(fault: Fault, variables: dict[str, str]) -> tuple[float | None,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if named_after_s is None and all(part in line for part in fault.said):
+            is_finding = line.startswith(("WRONG ", "AWAY ", "note "))
+            if is_finding and named_after_s is None and all(part in line for part in fault.said):
                 named_after_s = time.monotonic() - began
     return named_after_s, time.monotonic() - began, process.returncode
 

@@ -124,7 +124,8 @@ def test_the_program_ends_in_time_where_neither_service_says_a_word(order: Bench
     assert ended.returncode == 3, ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
     told = json.loads(ended.stdout)
-    assert told["seconds"] < WITHIN_S
+    # Not the loading of the program, which a crowded machine draws out at will.
+    assert told["seconds"] - told["loading_seconds"] < WITHIN_S
     assert {one["check"] for one in told["findings"] if one["standing"] == "away"} == {
         "kafka",
         "redis",

@@ -157,24 +157,6 @@ def test_what_breaks_a_rule_is_rejected_with_the_rule(record: RawRecord, words: 
     assert words in error.message
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        structured(data_base64=None, uri="https://x.test/a.jpg?signature=abc"),
-        structured(data_base64=None, data={"uri": "https://x.test/a.jpg?signature=abc"}),
-        structured(data_base64=None, dataref="https://x.test/a.jpg?signature=abc"),
-        binary(None, ce_dataref=b"https://x.test/a.jpg?signature=abc"),
-    ],
-)
-def test_a_reference_to_data_elsewhere_is_refused_and_its_address_not_repeated(
-    record: RawRecord,
-) -> None:
-    error = rejection(record)
-    assert error.code == "schema"
-    assert "fetching is off" in error.message
-    assert "signature" not in error.message
-
-
 def test_an_image_at_the_size_limit_passes_and_one_byte_more_is_too_large() -> None:
     assert parse_image_event(binary(b"x" * 10), max_image_bytes=10).data == b"x" * 10
     assert rejection(binary(b"x" * 11), max_image_bytes=10).code == "too_large"

@@ -20,6 +20,9 @@ from worker.errors import StopError
 from worker.events.cloudevents import Origin, RawRecord, subject_bytes
 from worker.events.image_event import ImageEvent, parse_image_event
 from worker.outside.submit import Delivery, Pace, Summary, submit
+from worker.references.files import read_file
+from worker.references.targets import FileTarget, Rules, target_of
+from worker.settings.references import ReferenceSettings
 
 NO_STATE = {"LATENTPRINT_STATE": "/nonexistent/services.json"}
 
@@ -103,6 +106,38 @@ def test_a_file_given_directly_goes_by_its_name(
     assert result.exit_code == 0, result.output
     assert "1 images submitted" in result.stdout
     assert [e.subject for e in events(kafka, topics.images)] == ["one.png"]
+
+
+def test_files_below_an_allowed_folder_are_sent_by_reference(
+    kafka: RunningKafka, topics: TopicNames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, linked = tmp_path / "photos", tmp_path / "linked"
+    write(os.fsencode(root) + b"/eu/caf\xe9 100%.png", b"\x89PNG one")
+    linked.symlink_to(root)
+    (root / "link.png").symlink_to(os.fsencode(root) + b"/eu/caf\xe9 100%.png")
+    write(tmp_path / "outside.png")
+    monkeypatch.setenv("LATENTPRINT_REFERENCES__ALLOWED_ROOTS", str(linked))
+    place = ("--brokers", kafka.brokers, "--prefix", topics.prefix, "--json")
+    result = run("submit", str(root), str(tmp_path / "outside.png"), "--by-reference", *place)
+    assert result.exit_code == 1
+    [failure] = json.loads(result.stdout)["failed"]
+    assert failure["path"].endswith("outside.png")
+    assert "references.allowed_roots" in failure["reason"]
+    rules = Rules.of(ReferenceSettings(allowed_roots=str(linked)))
+    sent = events(kafka, topics.images)
+    assert {event.subject for event in sent} == {"eu/caf\udce9 100%.png", "link.png"}
+    for event in sent:
+        assert event.reference == f"file://{linked}/eu/caf%E9%20100%25.png"
+        target = target_of(event.reference, rules)
+        assert isinstance(target, FileTarget)
+        assert read_file(target, 1000) == b"\x89PNG one"
+
+
+def test_by_reference_without_a_folder_is_wrong_use(tmp_path: Path) -> None:
+    result = run("submit", str(tmp_path), "--by-reference")
+    assert isinstance(result.exception, StopError)
+    assert result.exception.exit_code == 2
+    assert "LATENTPRINT_REFERENCES__ALLOWED_ROOTS" in str(result.exception)
 
 
 def test_a_missing_topic_is_named_with_the_next_step(kafka: RunningKafka, tmp_path: Path) -> None:
