@@ -242,11 +242,13 @@ def _notify_letter_message() -> dict[str, Any]:
         "reason": "reason code",
         "message": f"what the receiver answered; at most {MAX_NOTIFY_MESSAGE_BYTES} bytes",
         "attempts": "decimal; how often it was tried",
+        "own-headers": "decimal; how many of the headers, from the first, are the alert's own",
+        "omitted": "value,headers, where the record was too large to be sent again",
         "topic": "where the alert was read",
         "partition": "decimal",
         "offset": "decimal",
     }
-    of_alerts = ("topic", "partition", "offset")
+    optional = ("omitted", "topic", "partition", "offset")
     return {
         "name": "notifyDeadLetter",
         "title": "Dead letter of notify",
@@ -257,7 +259,7 @@ def _notify_letter_message() -> dict[str, Any]:
                 NOTIFY_PREFIX + name: {"type": "string", "description": meaning}
                 for name, meaning in meanings.items()
             },
-            "required": [NOTIFY_PREFIX + name for name in meanings if name not in of_alerts],
+            "required": [NOTIFY_PREFIX + name for name in meanings if name not in optional],
             "additionalProperties": True,
         },
         "payload": {

@@ -86,6 +86,13 @@ class Floods(Generic[Held]):
         closed = [(key, self._windows.pop(key)) for key in over]
         return [Closed(key, w.start_s, tuple(w.beyond)) for key, w in closed if w.beyond]
 
+    def early(self) -> list[Closed[Held]]:
+        """What waits for its digest now, while the windows and their quotas go on."""
+        closed = [Closed(k, w.start_s, tuple(w.beyond)) for k, w in self._windows.items()]
+        for window in self._windows.values():
+            window.beyond = []
+        return [one for one in closed if one.told]
+
     @property
     def held(self) -> int:
         """Alerts that wait for the end of their window."""

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from worker.broker.topics import NOTIFY_LETTER_BYTES
 from worker.events.cloudevents import Origin, OutgoingRecord, RawRecord
 from worker.notify.messages import Message
 
 PREFIX = "notify."
 MAX_MESSAGE_BYTES = 1024
+_ROOM_BYTES = 8 * 1024
+"""For the `notify.*` headers, the batch header, and the lengths of all fields."""
 
 UNREADABLE = "unreadable"
 """The reason of a record that is no alert; nobody was told of it."""
@@ -29,8 +32,17 @@ class Letter:
     attempts: int
     origin: Origin | None = None
 
-    def outgoing(self) -> OutgoingRecord:
-        """The alert byte for byte, its own headers, and the `notify.*` headers behind them."""
+    def outgoing(self, max_bytes: int = NOTIFY_LETTER_BYTES - _ROOM_BYTES) -> OutgoingRecord:
+        """The alert byte for byte, its own headers, and the `notify.*` headers behind them.
+
+        A record that compression hid from the limit of its topic may be too large to be sent again:
+        beyond `max_bytes` its value and its headers are left out, and `notify.omitted` says so; the
+        place where it was read still finds it.
+        """
+        own = [(name, value or b"") for name, value in self.headers]
+        value, omitted = self.value, {}
+        if len(value or b"") + sum(len(n) + len(v) for n, v in own) > max_bytes:
+            own, value, omitted = [], b"", {"omitted": "value,headers"}
         said = {
             "kind": self.kind,
             "id": self.message_id,
@@ -39,6 +51,8 @@ class Letter:
             "reason": self.reason,
             "message": self.message.encode()[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore"),
             "attempts": str(self.attempts),
+            "own-headers": str(len(own)),
+            **omitted,
         }
         if self.origin is not None:
             said |= {
@@ -46,9 +60,7 @@ class Letter:
                 "partition": str(self.origin.partition),
                 "offset": str(self.origin.offset),
             }
-        own = [(name, value or b"") for name, value in self.headers]
-        added = [(PREFIX + name, value.encode()) for name, value in said.items()]
-        value = self.value
+        added = [(PREFIX + name, text.encode()) for name, text in said.items()]
         if value is None and self.key is None:
             value = b""  # the client sends no record with neither
         return OutgoingRecord(key=self.key, value=value, headers=(*own, *added))
@@ -99,19 +111,18 @@ def read_letter(record: RawRecord) -> Letter:
         for name, value in record.headers
         if name.startswith(PREFIX)
     }
-    missing = {"kind", "id", "severity", "receiver", "reason", "attempts"} - set(said)
-    if missing or not said["attempts"].isdecimal():
-        raise ValueError(f"no dead letter of notify: {', '.join(sorted(missing)) or 'attempts'}")
+    missing = {"kind", "id", "severity", "receiver", "reason", "attempts", "own-headers"} - {*said}
+    if missing:
+        raise ValueError(f"no dead letter of notify: {', '.join(sorted(missing))} is missing")
     if said["id"]:
         UUID(said["id"])
-    own = record.headers[: -_added(said)]
     origin = None
     if "topic" in said:
         origin = Origin(said["topic"], int(said["partition"]), int(said["offset"]))
     return Letter(
         key=record.key,
         value=record.value,
-        headers=own,
+        headers=record.headers[: int(said["own-headers"])],
         kind=said["kind"],
         message_id=said["id"],
         severity=said["severity"],
@@ -121,8 +132,3 @@ def read_letter(record: RawRecord) -> Letter:
         attempts=int(said["attempts"]),
         origin=origin,
     )
-
-
-def _added(said: dict[str, str]) -> int:
-    """How many headers `outgoing` added: seven, and three more where the place is known."""
-    return 7 + (3 if "topic" in said else 0)

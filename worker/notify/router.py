@@ -69,6 +69,11 @@ class Router:
         for closed in self._floods.due(every=every):
             self._send_digest(closed)
 
+    def relieve(self) -> None:
+        """Send what waits for digests before its time: nothing more can be read for it."""
+        for closed in self._floods.early():
+            self._send_digest(closed)
+
     @property
     def held(self) -> int:
         """Alerts that wait for their digest."""

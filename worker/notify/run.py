@@ -47,8 +47,8 @@ from worker.stream.watchdog import Watchdog
 from worker.telemetry import Log
 
 MOST_IN_FLIGHT, MOST_IN_FLIGHT_BYTES = 50_000, 128 * MEBIBYTE
-"""Alerts read and not committed, those that wait for a digest among them; then partitions pause.
-An alert takes about a kilobyte."""
+"""Alerts read and not committed, those that wait for a digest among them; an alert takes about a
+kilobyte. Then digests are sent early, and partitions pause until half of it is settled."""
 
 _OF_THE_POLLER = ("events_admitted", "rebalances", "revocations_cut", "records_lost")
 CHECKS = ("group", "receivers")
@@ -264,6 +264,8 @@ class _Loop:
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_POLL_PAUSE_S)
             self.router.close_windows()
+            if self.router.held and self.ownership.full:
+                self.router.relieve()
             behind = self._count()
             if drain_by is not None and self._drained(drain_by):
                 self.log.info("drained", left=self.ownership.in_flight[0])

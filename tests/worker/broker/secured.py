@@ -27,7 +27,7 @@ from tests.certificates import Certificates
 from worker.broker.acls import Right
 
 PASSWORD = "secret"
-USERS = ("worker", "nobody", "reader")
+USERS = ("worker", "nobody", "reader", "notify")
 """Known to the listener without TLS, by PLAIN."""
 
 _LOGIN = "org.apache.kafka.common.security"

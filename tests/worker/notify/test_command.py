@@ -77,7 +77,7 @@ def test_killed_between_delivery_and_commit_it_tells_the_alert_again_under_the_s
         "LATENTPRINT_NOTIFY__GROUP": settings.notify.group,
     }
     sent = record()
-    publish(kafka, topics.alerts, [sent])
+    publish(kafka.brokers, topics.alerts, [sent])
     with receiving() as pager:
         file = str(receivers_file(tmp_path, pager.url))
         armed = common | {"LATENTPRINT_FAILPOINT": "after_flush:kill"}
@@ -95,7 +95,7 @@ def test_killed_between_delivery_and_commit_it_tells_the_alert_again_under_the_s
             assert "receivers: 1 of 1 want to be told" in " ".join(ready.words)
             assert asked(port, pages.LIVE)
             wait_for(lambda: delivered(port) == 1, "the figure")
-            publish(kafka, topics.alerts, [record() for _ in range(5)])
+            publish(kafka.brokers, topics.alerts, [record() for _ in range(5)])
             wait_for(lambda: len(pager.requests) == 3, "what the quota still allows")
             second.send_signal(signal.SIGTERM)
             out, _ = second.communicate(timeout=20)
@@ -123,7 +123,7 @@ def delivered(port: int) -> float:
 def test_a_dry_run_says_what_would_be_sent_and_sends_and_commits_nothing(
     kafka: RunningKafka, topics: TopicNames, tmp_path: Path
 ) -> None:
-    publish(kafka, topics.alerts, [record() for _ in range(5)])
+    publish(kafka.brokers, topics.alerts, [record() for _ in range(5)])
     with receiving() as pager:
         file = str(receivers_file(tmp_path, pager.url))
         to = ["--brokers", kafka.brokers, "--prefix", topics.prefix, "--receivers", file]

@@ -156,6 +156,16 @@ def test_beyond_the_quota_alerts_wait_for_the_end_of_their_window() -> None:
     assert floods.due(every=True) == [], "what is within the quota is told already"
 
 
+def test_what_waits_can_be_told_early_without_a_second_quota() -> None:
+    floods: Floods[int] = Floods(Flood(alerts=1, window_s=60), Clock())
+    assert [floods.take(alert(), "warning", i) for i in range(3)] == [True, False, False]
+    (closed,) = floods.early()
+    assert [told.held for told in closed.told] == [1, 2]
+    assert not floods.take(alert(), "warning", 3)
+    (later,) = floods.due(every=True)
+    assert [told.held for told in later.told] == [3]
+
+
 def digest(count: int, first: int = 0) -> Message:
     floods: Floods[int] = Floods(Flood(alerts=1, window_s=60, sample=3), Clock())
     for i in range(count + 1):
@@ -207,6 +217,15 @@ def test_a_digest_that_was_not_taken_comes_back_with_its_id_and_body() -> None:
 def test_what_is_no_dead_letter_is_said_to_be_none(headers: tuple[tuple[str, bytes], ...]) -> None:
     with pytest.raises(ValueError, match="no dead letter"):
         read_letter(RawRecord(Origin("letters", 0, 0), None, b"", headers))
+
+
+def test_a_record_too_large_to_be_sent_again_is_named_by_its_place() -> None:
+    large = RawRecord(Origin("alerts", 2, 9), b"k", b"x" * 2_000_000, (("a", b"1"),))
+    sent = unreadable(large, "no JSON").outgoing()
+    assert sent.value == b""
+    back = read_letter(RawRecord(Origin("letters", 0, 0), sent.key, sent.value, sent.headers))
+    assert (back.origin, back.headers) == (Origin("alerts", 2, 9), ())
+    assert ("notify.omitted", b"value,headers") in sent.headers
 
 
 def test_a_record_of_nothing_at_all_can_still_be_sent() -> None:

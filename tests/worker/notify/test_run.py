@@ -42,8 +42,8 @@ def plan_for(folder: Path, **urls: str) -> Plan:
     return plan(folder, "[flood]\nalerts = 5\nwindow_s = 3600\nsample = 2\n" + "".join(tables))
 
 
-def publish(kafka: RunningKafka, topic: str, records: Sequence[OutgoingRecord]) -> None:
-    producer = KafkaProducer(bootstrap_servers=kafka.brokers)
+def publish(brokers: str, topic: str, records: Sequence[OutgoingRecord]) -> None:
+    producer = KafkaProducer(bootstrap_servers=brokers)
     try:
         for one in records:
             producer.send(topic, value=one.value, key=one.key, headers=list(one.headers))
@@ -107,7 +107,7 @@ def test_an_alert_is_delivered_once_signed_and_committed(
     settings = settings_for(kafka, topics)
     with receiving() as pager:
         with running(settings, plan_for(tmp_path, pager=pager.url)):
-            publish(kafka, topics.alerts, [sent])
+            publish(kafka.brokers, topics.alerts, [sent])
             (request,) = wait_for(lambda: list(pager.requests), "the webhook")
         body = request.verified()
         assert body["type"] == "latentprint.alert.v1"
@@ -125,7 +125,7 @@ def test_a_receiver_that_is_down_stops_no_other_and_its_alerts_can_be_redriven(
     with receiving() as pager, receiving(last=Answer(503)) as down:
         told = plan_for(tmp_path, pager=pager.url, down=down.url)
         with running(settings, told):
-            publish(kafka, topics.alerts, sent)
+            publish(kafka.brokers, topics.alerts, sent)
             wait_for(lambda: len(pager.requests) == 3, "the other receiver to have all")
             wait_for(lambda: committed(kafka, settings, topics) == 3, "the offsets")
         kept = letters(kafka, topics.notify_dead_letters)
@@ -157,7 +157,7 @@ def test_a_flood_comes_as_few_messages_that_count_every_alert(
     calm = record(model_id="calm")
     with receiving() as pager:
         with running(settings, plan_for(tmp_path, pager=pager.url)):
-            publish(kafka, topics.alerts, [*flood, calm])
+            publish(kafka.brokers, topics.alerts, [*flood, calm])
             wait_for(lambda: len(pager.requests) >= 6, "what is told by itself", 60)
             wait_for(lambda: has_the_calm_one(pager), "the calm one, read last", 60)
         bodies = [request.verified() for request in pager.requests]
@@ -190,7 +190,7 @@ def test_a_record_that_is_no_alert_becomes_a_dead_letter_and_stops_nothing(
     settings = settings_for(kafka, topics)
     with receiving() as pager:
         with running(settings, plan_for(tmp_path, pager=pager.url)):
-            publish(kafka, topics.alerts, [*broken, record()])
+            publish(kafka.brokers, topics.alerts, [*broken, record()])
             wait_for(lambda: pager.requests, "the alert behind them")
             wait_for(lambda: committed(kafka, settings, topics) == 4, "the offsets")
         kept = letters(kafka, topics.notify_dead_letters)
