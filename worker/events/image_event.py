@@ -64,7 +64,10 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
         raise _schema(f"type is {event.type!r}; of this project's own only {IMAGE_TYPE!r} is read")
     # Not every producer can send a record without a value: an empty one carries no image either.
     reference = event.data_reference if not event.data else None
-    if not _may_be_image(event.content_type):
+    # `{"uri": …}` is JSON itself, and says so; of the image it says nothing.
+    is_json = reference is not None and _media_type(event.content_type) == "application/json"
+    content_type = None if is_json else event.content_type
+    if not _may_be_image(content_type):
         raise _schema(
             f"content type is {event.content_type!r}; image/* or application/octet-stream is"
             " expected"
@@ -88,7 +91,7 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
         source=event.source,
         subject=event.subject,
         time=event.time,
-        content_type=event.content_type,
+        content_type=content_type,
         data=data,
         reference=reference,
     )
@@ -96,10 +99,12 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
 
 def _may_be_image(content_type: str | None) -> bool:
     """A sender that names no type is taken at the image's own word."""
-    if content_type is None:
-        return True
-    media_type = content_type.split(";")[0].strip().lower()
-    return media_type.startswith("image/") or media_type in _ANY_BYTES
+    media_type = _media_type(content_type)
+    return not media_type or media_type.startswith("image/") or media_type in _ANY_BYTES
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").split(";")[0].strip().lower()
 
 
 def _schema(message: str) -> RejectError:

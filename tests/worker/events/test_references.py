@@ -12,6 +12,11 @@ from worker.events.image_event import parse_image_event
     [
         structured(data_base64=None, uri="https://x.test/a.jpg?signature=abc"),
         structured(data_base64=None, data={"uri": "https://x.test/a.jpg?signature=abc"}),
+        structured(
+            data_base64=None,
+            data={"uri": "https://x.test/a.jpg?signature=abc"},
+            datacontenttype="application/json; charset=utf-8",
+        ),
         structured(data_base64=None, dataref="https://x.test/a.jpg?signature=abc"),
         binary(None, ce_dataref=b"https://x.test/a.jpg?signature=abc"),
         binary(b"", ce_uri=b"https://x.test/a.jpg?signature=abc"),
@@ -43,3 +48,10 @@ def test_a_reference_longer_than_an_attribute_may_be_is_no_event() -> None:
     error = rejection(binary(None, ce_dataref=b"https://x.test/" + b"a" * 4096))
     assert error.code == "schema"
     assert "4096" in error.message
+
+
+def test_what_is_no_image_by_the_events_own_word_is_not_fetched() -> None:
+    for content_type in (b"text/html", b"application/pdf"):
+        record = binary(None, ce_dataref=b"https://x.test/a", **{"content-type": content_type})
+        assert "content type" in rejection(record).message
+    assert "application/json" in rejection(binary(**{"content-type": b"application/json"})).message
