@@ -45,12 +45,15 @@ def _serve(
         lane.sendall(wire.ready(posture))
         while True:
             reference = _read(lane, wire.request_size(_read(lane, 4))).decode()
+            body = b""
             try:
-                reply = wire.fetched(fetching.fetch(reference))
+                body = fetching.fetch(reference)
+                reply = wire.fetched(body)
             except Exception as error:  # one event's; the lane goes on to serve others
                 reply = wire.failed(error)
             lane.sendall(reply)
-            del reply
+            lane.sendall(body)
+            del body
     finally:
         closed.set()
 

@@ -5,6 +5,7 @@ fetched by `web.get` and not by itself, because it follows redirects to whatever
 (0.12.1, tried), and `web.get` follows none. A signature lives shortly and is never shown.
 """
 
+import re
 import threading
 from datetime import timedelta
 from typing import Any, Final
@@ -49,7 +50,7 @@ class Stores:
             raise refused("the key cannot be addressed") from error
         except BaseError as error:
             raise UnavailableError(
-                f"no credentials of {target.scheme} could be had ({_first_words(error)})",
+                f"no credentials for {target.store} could be had: {_why(error)}",
                 target.store,
             ) from error
 
@@ -69,13 +70,15 @@ class Stores:
         if target.scheme == "az":
             return AzureStore(target.bucket, **options)
         if self._s3_endpoint is not None:
-            options["config"] = {"endpoint": self._s3_endpoint.rstrip("/")}
+            # Under both names: the second would win by AWS_ENDPOINT_URL_S3 in the environment.
+            endpoint = self._s3_endpoint.rstrip("/")
+            options["config"] = {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
             plain = urlsplit(self._s3_endpoint).scheme == "http"
             options["client_options"]["allow_http"] = plain
         return S3Store(target.bucket, **options)
 
 
-def _first_words(error: BaseError) -> str:
-    """What went wrong, without the address: it may hold a secret."""
-    text = str(error).split("\n")[0]
-    return text.split(" - ")[-1][:200]
+def _why(error: BaseError) -> str:
+    """The status in an error of `obstore`, whose text may hold an address with a token in it."""
+    found = re.search(r"status code: (\d{3})", str(error))
+    return f"the provider says {found[1]}" if found else "the provider gives no answer"

@@ -51,8 +51,8 @@ def posture_of(header: dict[str, Any]) -> dict[str, bool]:
 
 
 def fetched(body: bytes) -> bytes:
-    """The reply that carries a file."""
-    return frame({"size": len(body)}, body)
+    """What goes before the bytes that were fetched."""
+    return frame({"size": len(body)})
 
 
 def failed(error: Exception) -> bytes:

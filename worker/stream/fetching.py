@@ -170,7 +170,8 @@ class FetchThreads:
             data = self._fetcher.fetch(wanted.reference)
         except RejectError as error:
             hold.release()
-            self._outages.answered(target.store)
+            if error.code != "fetch.refused":  # that is our own no, whatever the store does
+                self._outages.answered(target.store)
             self._reject(wanted, error, target.scheme)
         except UnavailableError as error:
             hold.release()

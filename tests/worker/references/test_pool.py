@@ -223,8 +223,8 @@ def _has_ended(pid: int) -> bool:
 
 def provider(name: str, address: str) -> dict[str, str]:
     """What a provider's own environment says, of a store at another address."""
-    if name == "s3":
-        return CREDENTIALS
+    if name == "s3":  # here the setting has the last word
+        return CREDENTIALS | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
     if name == "az":
         return {
             "AZURE_STORAGE_ACCOUNT_NAME": "account",
@@ -245,6 +245,27 @@ def provider(name: str, address: str) -> dict[str, str]:
         "gcs_base_url": address,
     }
     return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account), "GOOGLE_ALLOW_HTTP": "true"}
+
+
+def test_credentials_that_cannot_be_had_are_an_outage_and_no_token_is_told() -> None:
+    """The identity's token is part of an address that the provider's client puts into its error."""
+
+    def behave(connection: socket.socket, request: str) -> None:
+        connection.sendall(whole(b"no", status=b"503 Later"))
+
+    with serving(behave) as provider_host:
+        environment = {
+            "AWS_REGION": "us-east-1",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{provider_host.port}/?t=token",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/dev/null",
+        }
+        settings = ReferenceSettings(allowed_buckets="s3://uploads", processes=1)
+        with (
+            FetcherPool(settings, 1000, environment=environment) as pool,
+            pytest.raises(UnavailableError, match="no credentials for s3://uploads") as caught,
+        ):
+            pool.fetch("s3://uploads/a.png")
+    assert "token" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])

@@ -153,6 +153,19 @@ def test_an_object_that_stays_broken_is_a_letter_where_its_store_answers_others(
         assert others.is_set()
 
 
+def test_our_own_no_is_no_sign_that_a_store_is_there() -> None:
+    refused = RejectError("fetch.refused", "127.0.0.1 is not public", stage="fetch")
+    script: dict[str, list[Any]]
+    script = {"s3://uploads/a": [away()], "s3://uploads/b": [refused]}
+    with Bench(script, tries=1, outage_s=60) as bench:
+        bench.put("s3://uploads/a")
+        bench.put("s3://uploads/b")
+        assert bench.wait("s3://uploads/b") == ("fetch.refused", 1)
+        asked = len(bench.fetcher.asked)
+        wait_for(lambda: len(bench.fetcher.asked) > asked + 2, "further tries")
+        assert "s3://uploads/a" not in bench.ended
+
+
 def test_a_store_that_answers_nobody_makes_no_letter_and_its_events_go_on_when_it_is_back() -> None:
     up = threading.Event()
 
