@@ -11,7 +11,8 @@ from kafka.errors import KafkaTimeoutError, RequestTimedOutError
 from worker.broker.refusals import Who, refusal_of
 from worker.errors import StopError
 
-_MANAGER_LOG = "kafka.net.manager"
+_NET_LOG = "kafka.net"
+_MANAGER_LOG = f"{_NET_LOG}.manager"
 """Where the client says why a connection failed; its exceptions do not."""
 
 LOGINS = 3
@@ -94,13 +95,18 @@ def trouble_kept() -> Iterator[Trouble]:
     trouble = Trouble()
     log = logging.getLogger(_MANAGER_LOG)
     level, propagate = log.level, log.propagate
+    others, silence = logging.getLogger(_NET_LOG), logging.NullHandler()
+    others_propagate = others.propagate
     log.addHandler(trouble)
     log.setLevel(logging.WARNING)
-    log.propagate = False
+    others.addHandler(silence)
+    log.propagate = others.propagate = False
     try:
         yield trouble
     finally:
         log.removeHandler(trouble)
+        others.removeHandler(silence)
+        others.propagate = others_propagate
         log.setLevel(level)
         log.propagate = propagate
 

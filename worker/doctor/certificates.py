@@ -29,6 +29,13 @@ def examine_certificates(
     kafka, redis = settings.kafka, settings.redis
     if kafka.security.endswith("SSL"):
         context = _context(kafka.tls_ca_file)
+        if kafka.tls_cert_file is not None:
+            password = kafka.tls_key_password
+            context.load_cert_chain(
+                kafka.tls_cert_file,
+                kafka.tls_key_file,
+                password.get_secret_value() if password else None,
+            )
         for address in kafka.brokers.split(","):
             host, _, port = address.strip().rpartition(":")
             yield from _of_server(
@@ -47,6 +54,7 @@ def examine_certificates(
         )
     own = {
         "kafka.tls_ca_file": kafka.tls_ca_file,
+        "kafka.tls_cert_file": kafka.tls_cert_file,
         "redis.tls_ca_file": redis.tls_ca_file,
         "redis.tls_cert_file": redis.tls_cert_file,
     }

@@ -27,7 +27,7 @@ REST_S = 1.0
 """Kept of the time for what follows: asking once more, and saying it."""
 
 ASK_S = 0.5
-"""Of a port that has kept silent, once more."""
+"""Of one port, whether anybody is there, and who."""
 
 
 def examine_kafka(
@@ -48,6 +48,18 @@ def examine_kafka(
     del client["bootstrap_servers"]
     try:
         with admin(settings.kafka.brokers, client=client, who=who, timeout_s=reach_s) as cluster:
+            sent_to = [(b.host, b.port) for b in cluster._manager.cluster.brokers()]
+            lost = [f"{host}:{port}" for host, port in sent_to if not _listens(host, port)]
+            if lost:
+                yield Finding(
+                    "kafka",
+                    "wrong",
+                    f"{settings.kafka.brokers} answers and sends clients on to {', '.join(lost)},"
+                    " where nothing answers this machine: set advertised.listeners of these brokers"
+                    " to addresses that it reaches, or open the network to them",
+                )
+            if len(lost) == len(sent_to):
+                return
             told = cluster.describe_cluster()
             version = ".".join(map(str, cluster._manager.broker_version))
             user = f", as {who.principal}" if who.user else ""
@@ -71,6 +83,12 @@ def examine_kafka(
             yield Finding("kafka", "wrong", f"{text} in kafka.brokers")
         else:
             yield Finding("kafka", "away", str(error))
+
+
+def _listens(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=ASK_S):
+        return True
+    return False
 
 
 def _is_redis(address: str) -> bool:

@@ -30,6 +30,9 @@ PASSWORD = "secret"
 USERS = ("worker", "nobody", "reader", "notify")
 """Known to the listener without TLS, by PLAIN."""
 
+NOWHERE = f"{LOOPBACK}:1"
+"""Where nobody listens."""
+
 _LOGIN = "org.apache.kafka.common.security"
 
 
@@ -40,7 +43,8 @@ class SecuredKafka:
     `open_brokers` takes everyone for the super user; `brokers` asks for a name, by PLAIN and
     without TLS; `tls_brokers` by SCRAM, PLAIN or a token over TLS; `mtls_brokers` for a
     certificate. `expired_brokers` and `renamed_brokers` are like `tls_brokers`, with a certificate
-    that has expired, and one for another host.
+    that has expired, and one for another host. `misled_brokers` is like `open_brokers` and sends
+    clients on to where nobody listens.
     """
 
     folder: Path
@@ -50,6 +54,7 @@ class SecuredKafka:
     mtls_brokers: str
     expired_brokers: str
     renamed_brokers: str
+    misled_brokers: str
     certificates: Certificates
 
     def add_user(self, user: str, password: str = PASSWORD) -> None:
@@ -129,7 +134,7 @@ def secured_kafka(directory: Path) -> Iterator[SecuredKafka]:
         class_path,
     ]
     certificates = Certificates.in_folder(directory)
-    doors = ("BROKER", "CONTROLLER", "PLAIN", "TLS", "MTLS", "EXPIRED", "RENAMED")
+    doors = ("BROKER", "CONTROLLER", "PLAIN", "TLS", "MTLS", "EXPIRED", "RENAMED", "MISLED")
     ports: dict[str, int] = {}
     while len(ports) < len(doors):
         if (port := free_port()) not in ports.values():
@@ -142,10 +147,13 @@ def secured_kafka(directory: Path) -> Iterator[SecuredKafka]:
     changed = {
         "listeners": ",".join(f"{name}://{address[name]}" for name in doors),
         "advertised.listeners": ",".join(
-            f"{name}://{address[name]}" for name in doors if name != "CONTROLLER"
+            f"{name}://{address[name] if name != 'MISLED' else NOWHERE}"
+            for name in doors
+            if name != "CONTROLLER"
         ),
         "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"
-        ",PLAIN:SASL_PLAINTEXT,TLS:SASL_SSL,MTLS:SSL,EXPIRED:SASL_SSL,RENAMED:SASL_SSL",
+        ",PLAIN:SASL_PLAINTEXT,TLS:SASL_SSL,MTLS:SSL,EXPIRED:SASL_SSL,RENAMED:SASL_SSL"
+        ",MISLED:PLAINTEXT",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
         "listener.name.plain.sasl.enabled.mechanisms": "PLAIN",
@@ -185,6 +193,7 @@ def secured_kafka(directory: Path) -> Iterator[SecuredKafka]:
             mtls_brokers=address["MTLS"],
             expired_brokers=address["EXPIRED"],
             renamed_brokers=address["RENAMED"],
+            misled_brokers=address["MISLED"],
             certificates=certificates,
         )
     finally:

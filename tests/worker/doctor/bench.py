@@ -22,7 +22,6 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.fingerprint_db.redis_store import fake_servers
 from tests.fingerprint_db.samples import model
 from tests.worker.broker.secured import SecuredKafka, secured_kafka
-from worker.broker.rights import role
 from worker.broker.topics import Topics, create_topics
 from worker.doctor.registry import space_of
 from worker.extractor.document import default_bundle_path
@@ -71,12 +70,6 @@ class Bench:
             "LATENTPRINT_KAFKA__SASL_USERNAME": user,
             "LATENTPRINT_KAFKA__SASL_PASSWORD": password,
         }
-
-    def give_all(self, topics: Topics, group: str) -> None:
-        """The least rights of a worker on these topics, for the user `worker`."""
-        for right in role("worker", topics.prefix, group).rights:
-            kind = right.kind.upper().replace(" ", "_")
-            self.kafka.give("worker", kind, right.name, *right.operations, prefixed=right.prefixed)
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:

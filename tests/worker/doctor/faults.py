@@ -14,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from fingerprint_db.redis_store.keys import READER_COMMANDS, SpaceKeys
 from fingerprint_db.signing.keys import SigningKey
 from tests.worker.doctor.bench import SPACE, Bench
+from worker.broker.rights import role
 from worker.doctor.findings import Standing
 from worker.extractor.document import default_bundle_path
 from worker.registry.floor import Floor, encode_floor
@@ -51,7 +52,7 @@ def _without_right(kind: str, name: str, *operations: str) -> Callable[[Bench], 
     def seed(bench: Bench) -> dict[str, str]:
         topics = bench.own_topics()
         group = topics.prefix.strip(".")
-        bench.give_all(topics, group)
+        bench.kafka.allow("worker", role("worker", topics.prefix, group).rights)
         named = name.format(prefix=topics.prefix, group=group)
         bench.kafka.take("worker", kind, named, *operations, prefixed=kind == "TRANSACTIONAL_ID")
         return bench.named() | _prefix(topics.prefix) | {"LATENTPRINT_KAFKA__GROUP": group}
@@ -59,15 +60,13 @@ def _without_right(kind: str, name: str, *operations: str) -> Callable[[Bench], 
     return seed
 
 
-def _behind_tls(days: float, *, trusted: bool = True) -> Callable[[Bench], dict[str, str]]:
+def _tls(door: str, authority: str = "authority") -> Callable[[Bench], dict[str, str]]:
     def seed(bench: Bench) -> dict[str, str]:
-        port, authority = bench.behind_tls(int(bench.kafka.open_brokers.split(":")[1]), days=days)
-        if not trusted:
-            _, authority = bench.behind_tls(bench.redis.port, days=days)
-        return {
-            "LATENTPRINT_KAFKA__BROKERS": f"127.0.0.1:{port}",
-            "LATENTPRINT_KAFKA__SECURITY": "SSL",
-            "LATENTPRINT_KAFKA__TLS_CA_FILE": str(authority),
+        return bench.named() | {
+            "LATENTPRINT_KAFKA__BROKERS": getattr(bench.kafka, f"{door}_brokers"),
+            "LATENTPRINT_KAFKA__SECURITY": "SASL_SSL",
+            "LATENTPRINT_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+            "LATENTPRINT_KAFKA__TLS_CA_FILE": str(getattr(bench.kafka.certificates, authority)),
         }
 
     return seed
@@ -272,17 +271,22 @@ FAULTS = {
     ),
     "Kafka's certificate is of another authority": Fault(
         KAFKA,
-        _behind_tls(100, trusted=False),
+        _tls("tls", "stranger"),
         ("not signed by the authority", "kafka.tls_ca_file"),
     ),
     "Kafka's certificate has expired": Fault(
-        KAFKA, _behind_tls(-1), ("certificate is not valid now", "renew it, or check the clock")
+        KAFKA, _tls("expired"), ("certificate is not valid now", "renew it, or check the clock")
     ),
     "nothing listens where Kafka should": Fault(
         KAFKA,
         _brokers(lambda bench: "127.0.0.1:1"),
         ("nothing listens there", "--brokers HOST:PORT"),
         standing="away",
+    ),
+    "brokers send clients on to nowhere": Fault(
+        KAFKA,
+        _brokers(lambda bench: bench.kafka.misled_brokers),
+        ("sends clients on to 127.0.0.1:1", "set advertised.listeners"),
     ),
     "Kafka is a black hole": Fault(
         KAFKA,
@@ -348,6 +352,9 @@ FAULTS = {
         _url(lambda bench: f"redis://127.0.0.1:{bench.silent_port()}"),
         ("cannot be reached", "check that it runs"),
         standing="away",
+    ),
+    "Kafka's certificate ends tomorrow": Fault(
+        ("certificates",), _tls("tls"), ("the certificate of Kafka at", "days; renew it")
     ),
     "Redis's certificate ends in five days": Fault(
         ("certificates",), _soon_ending_redis, ("the certificate of Redis", "days; renew it")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.worker.doctor.bench import GROUP, Bench, bench
 from tests.worker.doctor.faults import FAULTS
+from worker.broker.rights import role
 from worker.doctor.examination import examine
 from worker.doctor.findings import Finding, exit_code, faults
 from worker.program import build_app, run_app
@@ -18,6 +19,11 @@ from worker.settings_sources import load_settings
 
 WITHIN_S = 10.0
 """What the goal allows."""
+
+
+def allowed_s() -> float:
+    """The same on a machine that others crowd: for each of its cores more than one wants to run."""
+    return WITHIN_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +52,20 @@ def test_a_fault_is_found_in_time_with_what_to_do(
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     settings = load_settings(environment=variables)
-    began = time.monotonic()
+    began, most_s = time.monotonic(), allowed_s()
     found: list[Finding] = []
     for finding in examine(
-        settings, parts=fault.parts, clock=lambda: time.time() + fault.clock_off_s
+        settings,
+        parts=fault.parts,
+        within_s=most_s,
+        clock=lambda: time.time() + fault.clock_off_s,
     ):
         found.append(finding)
         if finding.standing == fault.standing and all(s in finding.text for s in fault.said):
             break
     else:
         pytest.fail(f"not found among {found}")
-    assert time.monotonic() - began < WITHIN_S
+    assert time.monotonic() - began < most_s
     assert exit_code(found) == {"wrong": 2, "away": 3, "note": 0}[fault.standing]
 
 
@@ -77,7 +86,7 @@ def test_with_the_least_rights_of_a_role_none_is_missing_and_what_is_not_told_is
 ) -> None:
     topics = order.own_topics()
     group = topics.prefix.strip(".")
-    order.give_all(topics, group)
+    order.kafka.allow("worker", role("worker", topics.prefix, group).rights)
     changed = {"LATENTPRINT_KAFKA__PREFIX": topics.prefix, "LATENTPRINT_KAFKA__GROUP": group}
     settings = load_settings(environment=order.env | order.named() | changed)
     found = list(examine(settings, parts=("kafka",)))
@@ -125,7 +134,7 @@ def test_the_program_ends_in_time_where_neither_service_says_a_word(order: Bench
     assert "hunter2" not in ended.stdout + ended.stderr
     told = json.loads(ended.stdout)
     # Not the loading of the program, which a crowded machine draws out at will.
-    assert told["seconds"] - told["loading_seconds"] < WITHIN_S
+    assert told["seconds"] - told["loading_seconds"] < allowed_s()
     assert {one["check"] for one in told["findings"] if one["standing"] == "away"} == {
         "kafka",
         "redis",
