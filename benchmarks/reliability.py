@@ -70,10 +70,22 @@ GOALS: dict[str, tuple[str, str]] = {
     ),
     "G11": ("100,000 waiting, slow extractor: memory ≤ +100 MiB, no eviction", ""),
     "G12": ("45 minutes at half load: growth < 1 MiB a minute; handles and threads flat", ""),
+    "G19": (
+        "malicious .pt and .pt2, bad safetensors headers, wrong digests and keys: all refused, no"
+        " pickle opcode runs (audit hook)",
+        "what is compiled is kept by numba in a cache that is a pickle; who may write there may"
+        " run code ([operations](operations.md))",
+    ),
     "G20": (
         "10,000 bytes flipped, values deleted, swapped and rolled back in entries, history, index"
         " and photographs: all found at load or at the next `registry verify --since`",
         "the stream of changes, which only wakes who follows",
+    ),
+    "G21": (
+        "a marker in 10,000 accepted images: found nowhere in the worker's files, Redis, output"
+        " topics and logs; no core files",
+        "traces; a worker that dies: its limit of a byte for core files is looked at, no core made;"
+        " memory that the machine swaps",
     ),
     "G22": (
         "each of 1,000 changes of the history edited, deleted and moved: all found",

@@ -175,7 +175,12 @@ def verify(
 
 def _require_agreement(problem: str | None, space: str) -> None:
     if problem is not None:
-        raise RegistryCorrupt(f"space {space}", seen=problem, expected="a space free of it")
+        raise RegistryCorrupt(
+            f"space {space}",
+            seen=problem,
+            expected="a space free of it",
+            remedy="what each finding means, and the ways back, is on docs/operations/trust.md",
+        )
 
 
 def _chained_from(history: tuple[Change, ...]) -> int | None:

@@ -17,6 +17,7 @@ import typer
 from fingerprint_db.calibration import Calibration
 from fingerprint_db.errors import RegistryError
 from worker.commands.options import Brokers, Config, Prefix, Redis
+from worker.core_dumps import forbid_core_dumps
 from worker.errors import StopError
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings, variable
@@ -138,6 +139,7 @@ def run_slot(
     from worker.stream.start_checks import check_start
     from worker.stream.threads import Work
 
+    forbid_core_dumps()
     slot = settings.kafka.slot
     figures, health = Figures(slot=slot), Health(looks.CHECKS)
     with ExitStack() as stack:

@@ -154,9 +154,32 @@ def save_bundle(
 
 
 def golden_arrays(bundle: Bundle) -> tuple[NDArray[np.uint8], dict[Codec, Floats]]:
-    """The golden pictures (N, 3, H, W), and their fingerprints (N, D) under every codec."""
-    arrays = load_file(bundle.path / GOLDEN)
-    return arrays[PICTURES], {codec: arrays[f"{codec}.vectors"] for codec in CODECS}
+    """The golden pictures (N, 3, H, W), and their fingerprints (N, D) under every codec.
+
+    StopError where the file does not hold them.
+    """
+    try:
+        arrays = load_file(bundle.path / GOLDEN)
+        pictures, vectors = (
+            arrays[PICTURES],
+            {codec: arrays[f"{codec}.vectors"] for codec in CODECS},
+        )
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1] != 3:
+            raise ValueError(f"{PICTURES} are {pictures.dtype} of shape {pictures.shape}")
+        expected = (len(pictures), bundle.document.dimension)
+        for codec, array in vectors.items():
+            if array.dtype != np.float32 or array.shape != expected:
+                raise ValueError(
+                    f"{codec}.vectors are {array.dtype} of shape {array.shape}, expected float32 of"
+                    f" {expected}"
+                )
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise StopError(
+            f"{bundle.path / GOLDEN} holds no golden pictures and fingerprints: {error}; export the"
+            " bundle again",
+            exit_code=2,
+        ) from error
+    return pictures, vectors
 
 
 def check_golden(bundle: Bundle, vectors: Mapping[Codec, Floats]) -> None:
