@@ -199,8 +199,7 @@ class FetchThreads:
     ) -> None:
         """Another try within the budget; beyond it, a wait for the store, or a dead letter."""
         settings = self._settings
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (wanted.tries - 1))
-        pause_s *= 1 - random.random() / 2  # it spreads load; nothing secret hangs on it
+        pause_s = pause_after(wanted.tries)
         spent_s = time.monotonic() + pause_s - first_at
         if wanted.tries < settings.tries and spent_s < settings.budget_s:
             self._later(wanted, pause_s)
@@ -213,6 +212,12 @@ class FetchThreads:
     def _reject(self, wanted: _Wanted, error: RejectError, scheme: str) -> None:
         self._figures.add("fetches", scheme=scheme, result=error.code.removeprefix("fetch."))
         wanted.rejected(error, max(1, wanted.tries))
+
+
+def pause_after(tries: int) -> float:
+    """Seconds between this try and the next; an event that waits for its store has had thousands."""
+    doubled = FIRST_PAUSE_S * 2 ** min(tries - 1, 30)
+    return min(LONGEST_PAUSE_S, doubled) * (1 - random.random() / 2)  # to spread load, no secret
 
 
 def _scheme(reference: str) -> str:

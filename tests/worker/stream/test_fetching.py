@@ -228,6 +228,12 @@ def test_fetches_wait_until_those_before_them_leave_room() -> None:
         assert bench.wait(third)[0] == bytes(LARGEST)
 
 
+def test_pauses_grow_to_a_bound_however_often_an_event_was_tried() -> None:
+    for tries in (1, 2, 10, 2000, 10**6):
+        most = min(fetching.LONGEST_PAUSE_S, fetching.FIRST_PAUSE_S * 2 ** min(tries - 1, 20))
+        assert most / 2 <= fetching.pause_after(tries) <= most
+
+
 def test_a_single_fetch_goes_on_though_it_is_larger_than_all_room() -> None:
     room = Room(10)
     hold = room.take(1000, 0.0)
