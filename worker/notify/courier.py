@@ -130,9 +130,7 @@ class Courier:
     def _run(self) -> None:
         try:
             self._deliver_all()
-        except (
-            BaseException
-        ) as error:  # a bug: a receiver that is told nothing more must be heard of
+        except BaseException as error:  # a bug: that nobody is told any more must be heard of
             self._fail(error)
 
     def _deliver_all(self) -> None:

@@ -50,13 +50,16 @@ MOST_IN_FLIGHT, MOST_IN_FLIGHT_BYTES = 50_000, 128 * MEBIBYTE
 """Alerts read and not committed, those that wait for a digest among them; an alert takes about a
 kilobyte. Then digests are sent early, and partitions pause until half of it is settled."""
 
-_OF_THE_POLLER = ("events_admitted", "rebalances", "revocations_cut", "records_lost")
 CHECKS = ("group", "receivers")
 """What `/readyz` rests on."""
 
+_OF_THE_POLLER = ("events_admitted", "rebalances", "revocations_cut", "records_lost")
 COUNTED = (*NOTIFY, *(metric for metric in WORKER if metric.name in _OF_THE_POLLER))
+"""What this process counts."""
 
 REVOKE_DEADLINE_S = 2.0
+"""For what is settled to be committed; what is not is told again by whoever has the partition."""
+
 POLL_DEADLINE_S = 60.0
 CONSUMER_DEADLINE_S = 90.0
 JOIN_DEADLINE_S = 120.0

@@ -22,7 +22,7 @@ from kafka.errors import (
 from tests.scenarios import oracle
 from tests.scenarios.harness import DARK, Event, Run, WorkerProcess, running
 from tests.topic_names import TopicNames
-from tests.worker.broker.secured import SecuredKafka, secured_kafka
+from tests.worker.broker.secured import SecuredKafka
 from worker.broker.admin import admin, require_topics, until_answered
 from worker.broker.group_floor import read_floor
 from worker.broker.refusals import Who, refusal_of
@@ -41,23 +41,15 @@ GROUP = "secured"
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    with secured_kafka(tmp_path_factory.mktemp("secured")) as broker:
-        create_topics(broker.open_brokers, TOPICS, partitions=1)
-        yield broker
+def secured(secured_broker: SecuredKafka) -> SecuredKafka:
+    create_topics(secured_broker.open_brokers, TOPICS, partitions=1)
+    return secured_broker
 
 
 @pytest.fixture
 def least(secured: SecuredKafka) -> SecuredKafka:
     """The user `worker` has exactly the least rights, until the test takes one."""
-    for right in role("worker", PREFIX, GROUP).rights:
-        secured.give(
-            "worker",
-            right.kind.upper().replace(" ", "_"),
-            right.name,
-            *right.operations,
-            prefixed=right.prefixed,
-        )
+    secured.allow("worker", role("worker", PREFIX, GROUP).rights)
     return secured
 
 
