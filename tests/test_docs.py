@@ -238,4 +238,4 @@ def test_the_page_of_more_pixels_is_made_of_the_kept_results() -> None:
 def test_the_tables_of_rights_are_made_of_the_code() -> None:
     text = read(write_rights.FILE)
     assert text == write_rights.document(text), "run `make schemas` and look at the difference"
-    assert text.count("| `worker` |") == 2
+    assert text.count("| `worker` | `latentprint run`") == 2

@@ -140,13 +140,13 @@ def _named(error: RedisError, address: RedisAddress) -> RegistryError:
                 " Give the address of its primary"
             )
         case ResponseError():
-            return _refused(here, said)
+            return _refused(here, said, address)
         case InvalidResponse():
             return _no_redis(here, "its answer is none of Redis's protocol")
     return _connection_failure(error, address)
 
 
-def _refused(here: str, said: str) -> RegistryError:
+def _refused(here: str, said: str, address: RedisAddress) -> RegistryError:
     if "WRONGTYPE" in said:
         return RegistryCorrupt(
             "a registry key", seen=said, expected="the type that keys.py declares"
@@ -157,6 +157,12 @@ def _refused(here: str, said: str) -> RegistryError:
         return WrongSettings(
             f"{here} has no such database ({said}); give one below its `databases`, usually 0 to"
             " 15, as in redis://HOST:PORT/0"
+        )
+    if "unknown command" in said.lower() and _is_sentinel(address):
+        return WrongSettings(
+            f"{here} is a Sentinel, which keeps no data and is not asked for who does; give an"
+            " address that leads to the primary: that of a service or proxy before it, or what"
+            " SENTINEL GET-MASTER-ADDR-BY-NAME says"
         )
     if "unknown command" in said.lower():
         return WrongSettings(
@@ -261,6 +267,13 @@ def _other_protocol(address: RedisAddress) -> str | None:
         if _speaks_tls(place):
             return "it speaks TLS; the address must begin with rediss://"
     return None
+
+
+def _is_sentinel(address: RedisAddress) -> bool:
+    """Whether a Sentinel without TLS and login answers there."""
+    parts = urlsplit(address.url)
+    place = (parts.hostname or "localhost", parts.port or 6379)
+    return _answer(place, b"SENTINEL MYID\r\n")[:1] == b"$"
 
 
 def _alert_on_greeting(address: RedisAddress) -> str | None:

@@ -121,19 +121,27 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         todo.append(one.__cause__)
 
 
+def _topics_in(error: errors.TopicAuthorizationFailedError) -> str:
+    """The topics that the client's error is about: a set, a list, or words."""
+    about = error.args[0] if error.args else ()
+    names = re.findall(r"[A-Za-z0-9._-]+", about) if isinstance(about, str) else map(str, about)
+    return ", ".join(sorted(names)) or "that it reads or writes"
+
+
 def _sentence(error: BaseException, who: Who, topic_right: TopicRight) -> str | None:
     match error:
         case errors.TopicAuthorizationFailedError():
-            names = error.args[0] if error.args and isinstance(error.args[0], set | list) else ()
-            name = ", ".join(sorted(names)) or "that it reads or writes"
-            return denied(who, topic_right, "topic", name)
+            return denied(who, topic_right, "topic", _topics_in(error))
         case errors.GroupAuthorizationFailedError():
             return denied(who, "READ", "group", who.group or "of this worker")
         case errors.TransactionalIdAuthorizationFailedError():
             name = who.transactional_id or "of this command"
             return denied(who, "WRITE and DESCRIBE", "transactional id", name)
-        case errors.ClusterAuthorizationFailedError():
-            return denied(who, "IDEMPOTENT_WRITE", "cluster", "kafka-cluster")
+        case errors.KafkaError() if "ClusterAuthorizationFailedError" in str(error):
+            return (  # a producer gets its number from whoever may write to any topic (KIP-679)
+                f"{who.principal} may write to no topic at all; give it WRITE on those that it"
+                " writes to: `latentprint topics rights` prints the commands"
+            )
         case errors.SaslAuthenticationFailedError():
             return f"it does not take {who.credentials}"
         case errors.IllegalSaslStateError():

@@ -2,7 +2,7 @@
 
 A role is one program, or one person's errand; a user may have several. Least means least: with
 exactly these a role does all of its work on a secured broker
-(`tests/worker/broker/test_refusals.py`). READ and WRITE imply DESCRIBE.
+(`tests/worker/broker/test_secured.py`). READ and WRITE imply DESCRIBE.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,9 @@ DLQ_TRANSACTIONAL_ID = "latentprint-dlq"
 """After the prefix. One for all: of two people who decide at once, the second fences the first."""
 
 
+_TRANSACTIONS: tuple[Operation, ...] = ("WRITE", "DESCRIBE")
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """A name to ask for it by, what it does, and what it needs for that."""
@@ -35,11 +38,11 @@ def roles(
     prefix: str = DEFAULT_PREFIX, group: str = DEFAULT_GROUP, notify_group: str = NOTIFY_GROUP
 ) -> tuple[Role, ...]:
     """Every role, with the names that these settings give."""
-    topics = Topics(prefix)
+    topics, shadow = Topics(prefix), Topics(prefix, shadow=True)
     return (
         Role(
             "worker",
-            "`latentprint run`",
+            "`latentprint run` and `leave`",
             (
                 *_on(topics.inputs, "READ"),
                 *_on(topics.outputs, "WRITE"),
@@ -59,9 +62,26 @@ def roles(
             ),
         ),
         Role(
+            "shadow",
+            "`latentprint run` with `kafka.shadow`, beside `worker` or as a user of its own",
+            (
+                *_on(shadow.inputs, "READ"),
+                *_on(shadow.outputs, "WRITE"),
+                Right("topic", shadow.decisions, ("DESCRIBE",)),
+                Right("topic", prefix, ("DESCRIBE_CONFIGS",), prefixed=True),
+                Right("group", f"{group}-shadow", ("READ",)),
+                Right("transactional id", f"{group}-shadow-", _TRANSACTIONS, prefixed=True),
+            ),
+        ),
+        Role(
             "topics",
             "`latentprint topics create`",
             (Right("topic", prefix, ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"), prefixed=True),),
+        ),
+        Role(
+            "topics-alter",
+            "beside `topics`: `latentprint topics create --alter`",
+            (Right("topic", prefix, ("ALTER", "ALTER_CONFIGS"), prefixed=True),),
         ),
         Role("producer", "`latentprint submit`, uploads", _on((topics.images,), "WRITE")),
         Role(

@@ -282,13 +282,13 @@ def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], who: Who
         raise_errors=False,
     )
     created = set()
+    if refused := sorted(t["name"] for t in answer["topics"] if t["error_code"] in _DENIED):
+        lacking = denied(who, "CREATE", "topic", refused[0])
+        raise StopError(f"Kafka at {who.brokers} refuses: {lacking}", exit_code=2)
     for topic in answer["topics"]:
         code = topic["error_code"]
         if code == 0:
             created.add(topic["name"])
-        elif code in _DENIED:
-            lacking = denied(who, "CREATE", "topic", topic["name"])
-            raise StopError(f"Kafka at {who.brokers} refuses: {lacking}", exit_code=2)
         elif code != _ALREADY_EXISTS:
             reason = topic.get("error_message") or for_code(code).__name__
             raise StopError(

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from pydantic import SecretStr
 
+from deploy.services.ports import free_port
 from fingerprint_db.errors import RegistryError, RegistryForbidden
 from fingerprint_db.redis_store.address import RedisAddress
 from fingerprint_db.redis_store.connection import connect, reaching
@@ -15,10 +17,11 @@ from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.settings_sources import SecretFile
 from fingerprint_db.transfer import export, import_
-from tests.certificates import Certificates
+from tests.certificates import HOST, Certificates
 from tests.fingerprint_db.photograph_parts import part
 from tests.fingerprint_db.samples import SPACE, model
-from tests.secured_redis import PASSWORD, SecuredRedis, secured_redis
+from tests.secured_redis import PASSWORD, SecuredRedis, answers, launched, secured_redis
+from tests.waiting import wait_for
 
 WHO: dict[str, Any] = {"by": "ada", "reason": "test"}
 KEYS = SpaceKeys(SPACE)
@@ -214,6 +217,18 @@ def test_a_certificate_that_has_expired_is_said(
 ) -> None:
     serves(server.certificates.server("expired"), server.certificates.authority)
     assert "its certificate is not valid now" in refusal(by(server))
+
+
+@pytest.mark.parametrize("database", [0, 3])
+def test_a_sentinel_is_refused_by_name(tmp_path: Path, database: int) -> None:
+    port = free_port()
+    watched = [f"bind {HOST}", f"port {port}", f"sentinel monitor primary {HOST} {free_port()} 1"]
+    with launched(tmp_path, watched, "--sentinel"):
+        client = redis.Redis(host=HOST, port=port)
+        wait_for(lambda: answers(client), "the Sentinel to answer")
+        said = refusal(RedisAddress(f"redis://{HOST}:{port}/{database}"))
+        client.close()
+    assert "is a Sentinel, which keeps no data" in said
 
 
 # What turns -------------------------------------------------------------------------------
