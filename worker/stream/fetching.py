@@ -215,9 +215,9 @@ class FetchThreads:
 
 
 def pause_after(tries: int) -> float:
-    """Seconds between this try and the next; an event that waits for its store has had thousands."""
-    doubled = FIRST_PAUSE_S * 2 ** min(tries - 1, 30)
-    return min(LONGEST_PAUSE_S, doubled) * (1 - random.random() / 2)  # to spread load, no secret
+    """Seconds until the next try; an event that waits for its store may have had thousands."""
+    doubled = FIRST_PAUSE_S * 2.0 ** min(tries - 1, 30)
+    return float(min(LONGEST_PAUSE_S, doubled) * (1 - random.random() / 2))  # spreads the load
 
 
 def _scheme(reference: str) -> str:
