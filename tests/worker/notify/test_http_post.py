@@ -77,7 +77,7 @@ def test_no_answer_ends_in_time_and_says_why(
         began = time.monotonic()
         with pytest.raises(NoAnswer) as none:
             sent(url, timeout_s=0.5)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
     assert none.value.cause == cause
     assert MOST_ANSWER_BYTES < 1024 * 1024
 
