@@ -50,6 +50,12 @@ def test_kubernetes_and_the_operators_would_take_every_manifest(example: str) ->
     assert list(chart.problems(text)) == []
 
 
+def test_the_alarms_of_today_fit_into_what_the_operator_takes() -> None:
+    (rule,) = of_kind("PrometheusRule").values()
+    today = rule | {"spec": yaml.safe_load(chart.ALARMS.read_text(encoding="utf-8"))}
+    assert list(chart.problems(yaml.safe_dump(today))) == []
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
