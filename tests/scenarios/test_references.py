@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from deploy.services.ports import free_port
 from tests.scenarios import oracle
 from tests.scenarios.harness import DARK, Event, Run, png, running
 from tests.scenarios.test_redrive import redrive, wait_redriven
+from tests.waiting import wait_for
 from tests.worker.references.answers import PAGE, whole
 from tests.worker.references.buckets import CREDENTIALS, bucket
 from tests.worker.references.conftest import context_of
@@ -134,3 +136,32 @@ def test_images_are_judged_by_reference_and_what_cannot_be_fetched_is_one_letter
     assert len(verdicts) == 5
     redriven = next(v for v in verdicts if v.image.fetched_from == file)
     assert (redriven.partition, redriven.offset) == (letter.origin.partition, letter.origin.offset)
+
+
+def test_a_store_that_is_away_holds_its_events_and_none_of_them_becomes_a_dead_letter(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    port = free_port()
+    settings = {
+        "REFERENCES__ALLOWED_BUCKETS": "s3://uploads",
+        "REFERENCES__S3_ENDPOINT": f"http://127.0.0.1:{port}",
+        "REFERENCES__PROCESSES": "1",
+        "REFERENCES__TRIES": "1",
+    }
+    run.put(by_reference(f"s3://uploads/{number}") for number in range(3))
+    with running(run.worker(0, failpoint="", **settings)) as worker:
+        worker.wait_logged('"event": "store_away"')
+        run.put([Event(DARK, key=b"carried")])  # to a partition that holds none of the others
+        wait_for(
+            lambda: len(oracle.find(run.brokers, run.topics).verdicts) == 1,
+            "the event that carries its image to be judged meanwhile",
+        )
+        with bucket("uploads", {str(number): png(64, seed=number) for number in range(3)}, port):
+            run.wait_drained()
+            found = run.check()
+        assert worker.drain() == 0
+    assert found.letters == []
+    assert len(found.verdicts) == 4
+    assert worker.has_logged('"event": "store_back"')

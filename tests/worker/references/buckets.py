@@ -17,9 +17,9 @@ CREDENTIALS = {
 
 
 @contextmanager
-def bucket(name: str, objects: Mapping[str, bytes]) -> Iterator[str]:
+def bucket(name: str, objects: Mapping[str, bytes], port: int = 0) -> Iterator[str]:
     """The server's address while the block lasts."""
-    server = ThreadedMotoServer("127.0.0.1", 0)
+    server = ThreadedMotoServer("127.0.0.1", port)
     server.start()
     try:
         host, port = server.get_host_and_port()
