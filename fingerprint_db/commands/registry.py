@@ -205,6 +205,7 @@ def import_spaces(
         files = [file] if file else _contributed_exports()
         incoming = [decode_export(path.read_bytes()) for path in files]
         reports = [absorb(registry, one, by=author_of(by), reason=reason) for one in incoming]
+        doubts = {r.space: trust.unvouched(registry, r.space, config) for r in reports}
         documents = [
             {
                 "file": str(path),
@@ -215,6 +216,7 @@ def import_spaces(
                 "kept_status": list(report.kept_status),
                 "revision": report.revision,
                 "photographs": report.photographs,
+                "not_vouched_for": doubts[report.space],
             }
             for path, report in zip(files, reports, strict=True)
         ]
@@ -223,6 +225,7 @@ def import_spaces(
             f" space {report.space[:12]}… is at revision {report.revision}"
             + (f"; {report.photographs} photographs came with it" if report.photographs else "")
             + ("".join(f"\n  {name}: the status here stands" for name in report.kept_status))
+            + (f"\n  workers refuse it so far: {doubt}" if (doubt := doubts[report.space]) else "")
             for path, report in zip(files, reports, strict=True)
         ]
         say(as_json, {"imports": documents}, "\n".join(lines))

@@ -22,6 +22,7 @@ from fingerprint_db.commands.opening import (
 )
 from fingerprint_db.errors import RegistryCorrupt, WrongSettings
 from fingerprint_db.names import author_of
+from fingerprint_db.registry import Registry
 from fingerprint_db.snapshot import EMPTY_ROOT
 from fingerprint_db.trust.audit import disagreement
 from fingerprint_db.trust.checkpoint import checkpoint_of, note_of, read_note
@@ -171,6 +172,14 @@ def verify(
             then = f"{known.at:%Y-%m-%d %H:%M}"
             text += f"\nnothing up to revision {known.revision} was changed since {then}"
         say(as_json, document, text)
+
+
+def unvouched(registry: Registry, space: str, config: Path | None) -> str | None:
+    """What of a space no trusted key vouches for; None where all is, or no key is trusted."""
+    keys = read_trust_settings(os.environ, config).keys
+    return (
+        disagreement(registry.contents(space), registry.calibration(space), keys) if keys else None
+    )
 
 
 def _require_agreement(problem: str | None, space: str) -> None:

@@ -34,7 +34,7 @@ from tests.waiting import wait_for
 from tests.worker.broker.reading import read_all
 
 MARKER = f"CANARY{secrets.token_hex(16)}".encode()
-IMAGES = size(120, 10_000)
+IMAGES = size(60, 10_000)
 SIDE = 64
 OUTPUTS = ("verdicts", "alerts", "fingerprints", "dead-letter-decisions", "redrives")
 ROOT = Path(__file__).resolve().parents[2]

@@ -298,14 +298,18 @@ def _document(kept: Kept) -> dict[str, Any]:
         "rejected_at": _time(kept.record.timestamp_ms),
         "omitted": list(kept.omitted),
         "decided_by": decision.by if decision else None,
+        "decided_login": decision.login if decision else None,
         "decided_at": decision.at.isoformat() if decision else None,
         "decided_because": decision.reason if decision else None,
     }
 
 
 def _print_table(letters: list[dict[str, Any]]) -> None:
-    heading = ("place", "rejected", "state", "code", "tries", "subject", "message")
-    names = ("place", "rejected_at", "state", "code", "attempts", "subject", "message")
+    shown = {"place": "place", "rejected": "rejected_at", "state": "state"}
+    if any(one["decided_by"] is not None for one in letters):
+        shown |= {"by": "decided_by", "login": "decided_login"}
+    shown |= {"code": "code", "tries": "attempts", "subject": "subject", "message": "message"}
+    heading, names = tuple(shown), tuple(shown.values())
     if not sys.stdout.isatty():  # for programs: one line a letter, whatever its length
         typer.echo(columns(heading, [[str(one[n] or "-") for n in names] for one in letters]))
         return
@@ -313,15 +317,7 @@ def _print_table(letters: list[dict[str, Any]]) -> None:
     for name in heading:
         table.add_column(name, overflow="fold" if name in ("subject", "message") else "ellipsis")
     for one in letters:
-        table.add_row(
-            one["place"],
-            one["rejected_at"],
-            one["state"],
-            printable(one["code"]),
-            str(one["attempts"]),
-            printable(one["subject"] or "-"),
-            printable(one["message"]),
-        )
+        table.add_row(*(printable(str(one[name] or "-")) for name in names))
     Console(soft_wrap=False).print(table, markup=False)
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, admin, require_topics, unreachable
 from worker.broker.clients import WorkerProducer, new_sender
+from worker.broker.login import name_for_kafka
 from worker.broker.read_back import read_back
 from worker.broker.refusals import Who
 from worker.broker.rights import DLQ_TRANSACTIONAL_ID
@@ -60,7 +61,11 @@ class Place:
 
 
 class Decision(BaseModel):
-    """What was decided on one dead letter; `by` and `reason` as they were given."""
+    """What was decided on one dead letter; `by` and `reason` as they were given.
+
+    `login` is by what name Kafka most likely knew who wrote it, as their own settings tell: Kafka
+    does not tell its clients. None where nobody logs in.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,6 +75,7 @@ class Decision(BaseModel):
     by: str
     reason: str
     at: datetime
+    login: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ def settle(
     (1): what `done` was called for is decided. Of one batch more it may not be known whether it
     was; `letters` is read once no other command can decide any more.
     """
-    count = 0
+    count, login = 0, name_for_kafka(client or {})
     with _producer(brokers, topics, max_image_bytes, client) as producer:
         for batch in _batches(letters):
             producer.begin_transaction()
@@ -176,6 +182,7 @@ def settle(
                     by=by,
                     reason=reason,
                     at=now(),
+                    login=login,
                 )
                 futures.append(
                     producer.send(

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.signing.keys import SigningKey
+from fingerprint_db.transfer import export
 from tests.fingerprint_db.commands.test_registry import run, run_json
 from tests.fingerprint_db.conftest import Database
 from tests.fingerprint_db.samples import SPACE, model
@@ -97,3 +99,15 @@ def test_a_checkpoint_of_another_key_proves_nothing(
     monkeypatch.setenv("LATENTPRINT_TRUST__REGISTRY_KEYS", other.text)
     said = run("verify", "--since", str(kept), code=2)[1]
     assert f"not signed by any of the keys {other.key_id}" in said
+
+
+def test_an_import_says_what_workers_will_refuse(
+    redis_62_database: Database, key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENTPRINT_REDIS__URL", redis_62_database.url)
+    file = tmp_path / "export"
+    file.write_bytes(export(lived_in(MemoryRegistry()), SPACE))
+    out = run("import", str(file))[0]
+    assert "workers refuse it so far: the entry 'a'" in out
+    run("endorse", "--all", "--photographs", "--reason", "looked at all")
+    assert run_json("import", str(file))["imports"][0]["not_vouched_for"] is None

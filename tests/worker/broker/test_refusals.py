@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from kafka import KafkaProducer
 from kafka.errors import (
     GroupAuthorizationFailedError,
     InconsistentGroupProtocolError,
@@ -29,7 +30,9 @@ from worker.broker.refusals import Who, refusal_of
 from worker.broker.rights import role
 from worker.broker.topics import Topics, create_topics
 from worker.errors import StopError
-from worker.outside.dead_letter_queue import kept_letters
+from worker.events.cloudevents import Origin
+from worker.events.dead_letter import DeadLetter
+from worker.outside.dead_letter_queue import kept_letters, settle
 from worker.outside.watch import watch
 from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
@@ -144,6 +147,34 @@ def test_watch_and_dlq_without_rights_do_not_say_that_all_is_well(secured: Secur
         with pytest.raises(StopError, match=r"User:nobody has no READ on topic sec\.") as denied:
             read()
         assert denied.value.exit_code == 2
+
+
+def test_a_decision_says_by_whom_kafka_knew_who_made_it(secured: SecuredKafka) -> None:
+    for right in role("dlq", PREFIX).rights:
+        kind = right.kind.upper().replace(" ", "_")
+        secured.give("reader", kind, right.name, *right.operations, prefixed=right.prefixed)
+    origin = Origin(TOPICS.images, 0, 7)
+    rejected = DeadLetter(
+        origin=origin,
+        key=b"k",
+        value=b"junk",
+        headers=(),
+        code="decode.corrupt",
+        stage="decode",
+        message="no image",
+        attempts=1,
+    ).outgoing()
+    producer = KafkaProducer(bootstrap_servers=secured.open_brokers)
+    headers = list(rejected.headers)
+    producer.send(TOPICS.dead_letters, rejected.value, rejected.key, headers).get(timeout=20)
+    producer.close()
+    client = secured.options("reader")
+    letters = kept_letters(secured.brokers, TOPICS, client=client)
+    who = {"action": "discarded", "by": "ada", "reason": "test"}
+    settle(secured.brokers, TOPICS, letters, client=client, **who)  # type: ignore[arg-type]
+    (kept,) = kept_letters(secured.brokers, TOPICS, client=client)
+    assert kept.decision is not None
+    assert (kept.decision.by, kept.decision.login) == ("ada", "reader")
 
 
 def test_a_topic_that_may_only_be_described_is_not_read(secured: SecuredKafka) -> None:

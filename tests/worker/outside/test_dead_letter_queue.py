@@ -110,6 +110,10 @@ def test_a_redriven_letter_is_the_letter_itself_and_reads_back_as_the_first_even
     assert listed(kafka, names, "--decided")["0:0"] == "redriven"
     shown = json.loads(dlq(kafka, names, "show", "0:0", "--json").stdout)
     assert (shown["decided_by"], shown["decided_because"]) == ("ada", "mended")
+    assert shown["decided_login"] is None, "nobody logs in to this broker"
+    table = dlq(kafka, names, "ls", "--decided").stdout.splitlines()
+    assert table[0].split()[:5] == ["place", "rejected", "state", "by", "login"]
+    assert table[1].split()[2:5] == ["redriven", "ada", "-"]
 
 
 def test_what_was_decided_is_sent_once_more_only_when_asked(
