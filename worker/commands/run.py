@@ -134,6 +134,7 @@ def run_slot(
     from worker.seen.health import Health
     from worker.seen.pages import worker_pages
     from worker.seen.server import PageServer, adopted, listening
+    from worker.seen.tracing import spans_to
     from worker.stream.failpoints import from_environment
     from worker.stream.run import run
     from worker.stream.start_checks import check_start
@@ -148,6 +149,7 @@ def run_slot(
             stack.callback(PageServer(adopted(pages_fd), pages).close)
         elif (address := settings.metrics.address(slot)) is not None:
             stack.callback(PageServer(listening(*address, what=f"slot {slot}"), pages).close)
+        spans = stack.enter_context(spans_to(settings.tracing.traces_url, slot))
         # Before what takes long to load: most starts that fail, fail here. `run` asks again, and
         # warns.
         check_start(settings, lambda warning: None)
@@ -189,7 +191,7 @@ def run_slot(
                 settings,
                 Work(
                     decoder=workshop.decoder,
-                    judge=workshop.pipeline(figures).judge,
+                    judge=workshop.pipeline(figures, spans).judge,
                     view=follower.view,
                     self_test=workshop.extractor.self_test,
                     registry_metadata=follower.metadata,
@@ -199,6 +201,7 @@ def run_slot(
                 leaving=(leaving or threading.Event()).is_set,
                 figures=figures,
                 health=health,
+                spans=spans,
                 failpoint=from_environment(os.environ, allowed=settings.is_local),
                 on_ready=on_ready,
             )

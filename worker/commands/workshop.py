@@ -23,6 +23,7 @@ from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
 from worker.metrics import Figures
+from worker.seen.spans import Spans
 from worker.settings.group import MEBIBYTE
 from worker.settings.images import DecisionSettings, DecodeSettings
 from worker.settings.settings import Settings
@@ -37,10 +38,10 @@ class Workshop:
     policy: Policy
     decoder: DecoderPool
 
-    def pipeline(self, figures: Figures | None = None) -> Pipeline:
+    def pipeline(self, figures: Figures | None = None, spans: Spans | None = None) -> Pipeline:
         """Decoded images to verdicts by this bundle and policy, at the time of each call."""
         return Pipeline(
-            self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC), figures
+            self.extractor, self.bundle, self.policy, lambda: datetime.now(UTC), figures, spans
         )
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,16 @@ class DecodedImage:
     problem: str | None
     regions: tuple[NDArray[np.uint8], ...] = ()
     plain_tiles: int = 0
+
+
+class Decoder(Protocol):
+    """Image bytes -> crops, in a process that can do nothing else."""
+
+    def decode(self, data: bytes, sender: str = "") -> DecodedImage:
+        """Raises RejectError, or RetryError where the image is not to blame; from any thread.
+
+        What one sender's image does to its decoder touches no other sender's.
+        """
 
 
 def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:

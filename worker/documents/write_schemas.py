@@ -24,6 +24,7 @@ from worker.events.records import (
     FingerprintRecord,
     Verdict,
 )
+from worker.events.trace_context import MAX_BYTES
 from worker.notify.bodies import AlertMessage, DigestMessage
 from worker.notify.letters import MAX_MESSAGE_BYTES as MAX_NOTIFY_MESSAGE_BYTES
 from worker.notify.letters import PREFIX as NOTIFY_PREFIX
@@ -146,8 +147,15 @@ def _attributes(type_: str | None, *optional: str) -> dict[str, Any]:
             "description": "UTF-8; bytes of a file name that are not UTF-8 are kept as they are",
         },
         "ce_time": {"type": "string", "format": "date-time"},
+        "ce_traceparent": {
+            "type": "string",
+            "description": "the trace that the image event belongs to, in the form of W3C Trace"
+            " Context; taken from an image event and given to all that comes of it",
+        },
+        "ce_tracestate": {"type": "string", "maxLength": MAX_BYTES},
         "content-type": {"type": "string"},
     }
+    optional = (*optional, "ce_traceparent", "ce_tracestate")
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 

@@ -10,11 +10,12 @@ a str with `surrogateescape`, which gives the same bytes back when encoded the s
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from worker.events.attributes import MAX_ATTRIBUTE_BYTES, MalformedEventError
 from worker.events.json_format import read_json_event
+from worker.events.trace_context import NAMES, TraceContext, trace_of, trace_of_headers
 
 SPEC_VERSION = "1.0"
 STRUCTURED_PREFIX = "application/cloudevents"
@@ -94,6 +95,8 @@ class CloudEvent:
     data_reference: str | None = None
     """The address in `dataref`, the extension's name, or `uri`: the data was left elsewhere."""
 
+    trace: TraceContext | None = None
+
 
 def read_cloudevent(record: RawRecord) -> CloudEvent:
     """Read a record in binary or structured mode. Raises MalformedEventError."""
@@ -113,7 +116,8 @@ def read_cloudevent(record: RawRecord) -> CloudEvent:
         attributes, data = read_json_event(record.value)
     else:
         data = record.value
-    return _event(attributes, data)
+    trace = trace_of(attributes) or trace_of_headers(record.headers)
+    return replace(_event(attributes, data), trace=trace)
 
 
 def binary_headers(
@@ -168,7 +172,7 @@ def _header_attributes(record: RawRecord) -> dict[str, str]:
             name = name[len("ce_") :]
         else:
             continue
-        if value is None:
+        if value is None or name in NAMES:
             continue
         if len(value) > MAX_ATTRIBUTE_BYTES:
             raise MalformedEventError(

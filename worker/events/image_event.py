@@ -7,6 +7,7 @@ from worker.errors import RejectError
 from worker.events.attributes import MalformedEventError
 from worker.events.cloudevents import Origin, RawRecord, read_cloudevent
 from worker.events.records import IMAGE_TYPE
+from worker.events.trace_context import TraceContext
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 """One size limit for producers, topics and brokers."""
@@ -40,6 +41,7 @@ class ImageEvent:
     data: bytes
     reference: str | None = field(default=None, repr=False)  # it may be signed
     fetched_from: str | None = None
+    trace: TraceContext | None = None
 
 
 def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYTES) -> ImageEvent:
@@ -94,6 +96,7 @@ def parse_image_event(record: RawRecord, *, max_image_bytes: int = MAX_IMAGE_BYT
         content_type=content_type,
         data=data,
         reference=reference,
+        trace=event.trace,
     )
 
 

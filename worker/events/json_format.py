@@ -7,11 +7,13 @@ event has are built one by one, each within its limit.
 
 import base64
 import binascii
+import contextlib
 import re
 
 import msgspec
 
 from worker.events.attributes import MAX_ATTRIBUTE_BYTES, MalformedEventError
+from worker.events.trace_context import MAX_BYTES, NAMES
 
 MAX_MEMBERS = 256
 """The most members of a document: an event has about ten, a traced and signed one twenty more."""
@@ -63,7 +65,11 @@ def read_json_event(value: bytes) -> tuple[dict[str, str], bytes | None]:
         kind = _kind(raw)
         if kind == "null" or name in ("data", "data_base64"):
             continue
-        if kind == "a string":
+        if name in NAMES:  # a trace that cannot be read is no reason to judge no image
+            if kind == "a string" and len(raw) <= MAX_BYTES + 2:
+                with contextlib.suppress(MalformedEventError):
+                    attributes[name] = _attribute(name, raw)
+        elif kind == "a string":
             attributes[name] = _attribute(name, raw)
         elif name in _TEXT:
             raise MalformedEventError(f"attribute {name} is {kind}; a string is expected")

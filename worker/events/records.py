@@ -20,6 +20,7 @@ from worker.events.cloudevents import (
     readable,
     subject_bytes,
 )
+from worker.events.trace_context import TraceContext
 from worker.events.verdict_parts import (
     Candidate,
     EvidenceRecord,
@@ -281,11 +282,16 @@ def encode_fingerprint(vector: NDArray[np.float32]) -> str:
 
 
 def outgoing(
-    record: Verdict | Alert | FingerprintRecord, *, key: bytes | None, subject: str | None = None
+    record: Verdict | Alert | FingerprintRecord,
+    *,
+    key: bytes | None,
+    subject: str | None = None,
+    trace: TraceContext | None = None,
 ) -> OutgoingRecord:
     """A record as a CloudEvent in binary mode, under the key of its image event.
 
     `subject` is the surrogate-escaped subject of the event; a verdict and an alert know their own.
+    `trace` is the trace that the event came with.
     """
     if isinstance(record, FingerprintRecord):
         type_, event_id = FINGERPRINT_TYPE, uuid5(record.verdict_id, "fingerprint")
@@ -305,4 +311,5 @@ def outgoing(
         time=time,
     )
     value = record.model_dump_json().encode()
-    return OutgoingRecord(key=key, value=value, headers=headers)
+    traced = trace.headers() if trace is not None else ()
+    return OutgoingRecord(key=key, value=value, headers=(*headers, *traced))

@@ -29,6 +29,7 @@ from worker.judge.policy import Policy
 from worker.judge.verdicts import Findings, judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
+from worker.seen.spans import Spans
 
 Clock = Callable[[], datetime]
 
@@ -43,6 +44,7 @@ class Pipeline:
         policy: Policy,
         clock: Clock,
         figures: Figures | None = None,
+        spans: Spans | None = None,
     ) -> None:
         self._extractor = extractor
         self._bundle = bundle
@@ -56,6 +58,7 @@ class Pipeline:
         )
         self._matched_root: str | None = None
         self._figures = figures or Figures()
+        self._spans = spans or Spans()
         self._drift = DriftWatch(policy.alpha_name + policy.alpha_unknown, self._drifted)
 
     def judge(
@@ -69,11 +72,12 @@ class Pipeline:
         ]
         started = time.monotonic()
         worth = [i for i, decision in enumerate(early) if decision is None]
-        extracted = dict(
-            zip(worth, self._extractor.extract([items[i][1] for i in worth]), strict=True)
-        )
+        with self._spans.part("extract"):
+            found = self._extractor.extract([items[i][1] for i in worth])
+            extracted = dict(zip(worth, found, strict=True))
         extracted_at = time.monotonic()
-        findings = self._find(items, extracted, view)
+        with self._spans.part("match"):
+            findings = self._find(items, extracted, view)
         results: list[Judged | RejectError] = []
         for i, (event, image) in enumerate(items):
             decision, fingerprint = early[i], extracted.get(i)

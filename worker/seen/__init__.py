@@ -6,6 +6,8 @@
     server   the one small HTTP server that answers
     pages    what a worker answers
     slots    what `run --slots` answers for all of its workers
+    spans    what is traced: a span a batch and one a commit
+    tracing  where spans go, if anywhere
     probe    asks, for `latentprint health`
 
 What is counted is declared in `worker/metrics.py`.

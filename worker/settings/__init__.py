@@ -12,6 +12,6 @@ processes of its slots, and a failpoint of the scenario tests. `deploy/.env.exam
     images     what an image may cost, how it is extracted, how it is decided
     references which images may be fetched that events only refer to, and at what cost
     delivery   how much is in flight, when it is committed, and when too much is rejected
-    seen       what is written to stderr, and where the figures are scraped
+    seen       what is written to stderr, and where the worker can be seen from outside
     notify     how alerts are told to others
 """

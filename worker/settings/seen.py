@@ -1,6 +1,7 @@
 """What is written to stderr, and where the worker can be seen from outside."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -47,3 +48,38 @@ class MetricsSettings(Group):
             return None
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port) + (slot if self.port_per_slot else 0)
+
+
+class TracingSettings(Group):
+    """Where spans of batches and commits are sent."""
+
+    endpoint: str | None = Field(
+        default=None,
+        description="URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318;"
+        " empty: none are made; needs the extra otel",
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        expected = "expected http://HOST:PORT or https://HOST, such as http://127.0.0.1:4318"
+        try:
+            parts = urlsplit(value)
+            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError(expected)
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(f"{expected}; credentials go into OTEL_EXPORTER_OTLP_HEADERS")
+        return value
+
+    @property
+    def traces_url(self) -> str | None:
+        """The whole address; a collector's own path for spans where none is given."""
+        if self.endpoint is None:
+            return None
+        bare = urlsplit(self.endpoint).path in ("", "/")
+        return self.endpoint.rstrip("/") + ("/v1/traces" if bare else "")

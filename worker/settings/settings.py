@@ -11,7 +11,7 @@ from worker.settings.kafka import KafkaSettings
 from worker.settings.notify import NotifySettings
 from worker.settings.redis import RedisSettings
 from worker.settings.references import ReferenceSettings
-from worker.settings.seen import LoggingSettings, MetricsSettings
+from worker.settings.seen import LoggingSettings, MetricsSettings, TracingSettings
 from worker.settings.trust import TrustSettings
 
 
@@ -32,6 +32,7 @@ class Settings(Group):
     delivery: DeliverySettings = DeliverySettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     notify: NotifySettings = NotifySettings()
 
     @property

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from worker.broker.topics import Topics
 from worker.errors import RejectError
 from worker.events.cloudevents import OutgoingRecord, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.records import outgoing
+from worker.events.trace_context import TraceContext
 from worker.judge.judged import Judged
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicted:
-    """A judged event; the key and the subject are the input's, everything else was let go."""
+    """A judged event; key, subject and trace are the input's, everything else was let go."""
 
     key: bytes | None
     subject: str | None
     judged: Judged
+    trace: TraceContext | None = None
 
 
 Answer = Verdicted | DeadLetter
@@ -33,11 +36,12 @@ def records_of(
         if isinstance(answer, DeadLetter):
             return [(topics.dead_letters, answer.outgoing(max_dead_letter_bytes))]
         judged = answer.judged
-        pairs = [(topics.verdicts, outgoing(judged.verdict, key=answer.key))]
+        sent = partial(outgoing, key=answer.key, trace=answer.trace)
+        pairs = [(topics.verdicts, sent(judged.verdict))]
         if judged.alert is not None:
-            pairs.append((topics.alerts, outgoing(judged.alert, key=answer.key)))
+            pairs.append((topics.alerts, sent(judged.alert)))
         if judged.fingerprint is not None:
-            record = outgoing(judged.fingerprint, key=answer.key, subject=answer.subject)
+            record = sent(judged.fingerprint, subject=answer.subject)
             pairs.append((topics.fingerprints, record))
         return pairs
 

@@ -10,6 +10,7 @@ from kafka.structs import TopicPartition
 from worker.errors import RetryError, StopError
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
+from worker.seen.spans import Spans
 from worker.settings.delivery import DeliverySettings
 from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
@@ -32,7 +33,9 @@ class CommitThread:
         delivery: DeliverySettings,
         figures: Figures,
         fail: Callable[[BaseException], None],
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans or Spans()
         self._publisher = publisher
         self._ownership = ownership
         self._breaker = breaker
@@ -71,8 +74,10 @@ class CommitThread:
 
     def _commit(self, prefixes: list[Prefix[Answer]]) -> None:
         self._count(prefixes)
+        batches = [entry.batch for prefix in prefixes for entry in prefix.entries]
         try:
-            committed = self._publisher.commit(prefixes)
+            with self._spans.commit(batches):
+                committed = self._publisher.commit(prefixes)
         except RetryError as doubt:
             self._doubt(doubt)
             return

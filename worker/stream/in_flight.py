@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from kafka.structs import TopicPartition
+from opentelemetry.trace import SpanContext
 
 Result = TypeVar("Result")
 
@@ -44,7 +45,7 @@ class InFlight(Generic[Result]):
 
     `sender` is whom the breaker counts it for; empty until that was read. `sent_ms` is its record's
     time, in ms of the epoch. `fetched` is what of `size` did not come with the record; when it is
-    let go, `release` is called.
+    let go, `release` is called. `batch` is the span of the batch that it was judged in.
     """
 
     tag: Tag
@@ -53,6 +54,7 @@ class InFlight(Generic[Result]):
     stage: Stage = Stage.QUEUED
     sender: str = ""
     sent_ms: int | None = None
+    batch: SpanContext | None = None
     result: Result | None = None
     fetched: int = 0
     release: Callable[[], None] = lambda: None

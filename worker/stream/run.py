@@ -34,6 +34,7 @@ from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.metrics import Figures
 from worker.seen.health import Health
+from worker.seen.spans import Spans
 from worker.settings.group import MEBIBYTE
 from worker.settings.settings import Settings
 from worker.settings_rules import exposures
@@ -77,6 +78,7 @@ def run(
     leaving: Callable[[], bool] = lambda: False,
     figures: Figures | None = None,
     health: Health | None = None,
+    spans: Spans | None = None,
     failpoint: Failpoint = lambda name: None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
@@ -132,6 +134,7 @@ def run(
         figures=figures,
         fail=failures.append,
         references=settings.references,
+        spans=spans,
     )
     publisher = Publisher(
         new_producer=lambda: new_producer(
@@ -157,6 +160,7 @@ def run(
         delivery=delivery,
         figures=figures,
         fail=failures.append,
+        spans=spans,
     )
     health.know("group", poller.standing)
     with ExitStack() as ending:

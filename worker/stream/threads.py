@@ -5,11 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import structlog
 
-from worker.decoder.decode import DecodedImage
+from worker.decoder.decode import DecodedImage, Decoder
 from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import RawRecord
 from worker.events.dead_letter import DeadLetter
@@ -18,6 +17,7 @@ from worker.judge.judged import Judged
 from worker.metrics import Figures
 from worker.references.pool import FetcherPool
 from worker.registry.view import RegistryView
+from worker.seen.spans import Spans
 from worker.settings.images import DecodeSettings, ExtractSettings
 from worker.settings.references import ReferenceSettings
 from worker.stream.answers import Answer, Verdicted, letter_for
@@ -37,16 +37,6 @@ DECODE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 """Between the tries of one decode: a machine short of processes or memory has half a minute."""
 
 RETRY_S = 0.5
-
-
-class Decoder(Protocol):
-    """Image bytes -> crops, in a process that can do nothing else."""
-
-    def decode(self, data: bytes, sender: str = "") -> DecodedImage:
-        """Raises RejectError, or RetryError where the image is not to blame; from any thread.
-
-        What one sender's image does to its decoder touches no other sender's.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +80,8 @@ class Decoded:
     record: RawRecord
     event: ImageEvent
     image: DecodedImage
+    decode_ns: tuple[int, int] = (0, 0)
+    """When its decode began and ended, in ns of the epoch."""
 
 
 class WorkThreads:
@@ -112,7 +104,9 @@ class WorkThreads:
         figures: Figures,
         fail: Callable[[BaseException], None],
         references: ReferenceSettings = ReferenceSettings(),  # noqa: B008  # frozen
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans or Spans()
         self._ownership = ownership
         self._work = work
         self._breaker = breaker
@@ -185,13 +179,15 @@ class WorkThreads:
                 if event.reference is not None and event.fetched_from is None:
                     self._fetch(admitted, event, event.reference)
                     continue
+                began = time.time_ns()
                 image = self._decode_with_retry(event)
             except RejectError as error:
                 self._reject([(admitted.entry, letter_for(admitted.record, error))])
                 continue
             if image is None:
                 return
-            self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image))
+            took = (began, time.time_ns())
+            self._to_judge.put(Decoded(admitted.entry, admitted.record, event, image, took))
 
     def _parse(self, admitted: Admitted) -> ImageEvent:
         """The event, unless it is none, or its sender is in quarantine (then RejectError).
@@ -266,7 +262,10 @@ class WorkThreads:
             current = self._ownership.begin([decoded.entry for decoded in batch])
             batch = [decoded for decoded, ours in zip(batch, current, strict=True) if ours]
             if batch:
-                self._judge_batch(batch)
+                with self._spans.batch([(d.event, d.decode_ns) for d in batch]) as span:
+                    for decoded in batch:
+                        decoded.entry.batch = span
+                    self._judge_batch(batch)
 
     def _gather(self) -> list[Decoded]:
         """Wait for one event, then for a full batch or the deadline, whichever is first."""
@@ -294,7 +293,7 @@ class WorkThreads:
         for decoded, result in zip(batch, results, strict=True):
             if isinstance(result, Judged):
                 event = decoded.event
-                kept = Verdicted(event.key, event.subject, result)
+                kept = Verdicted(event.key, event.subject, result, event.trace)
                 finished.append((decoded.entry, kept, len(event.key or b"")))
             else:
                 rejected += 1

