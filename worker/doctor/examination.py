@@ -21,6 +21,9 @@ from worker.settings.settings import Settings
 WITHIN_S = 8.5
 """So that it ends within ten seconds; Kafka says within five why it refuses."""
 
+ASKING_S = 6.0
+"""What is left for asking in any case, on a machine that takes long to load the program."""
+
 PARTS = ("machine", "certificates", "kafka", "redis", "judging")
 
 
@@ -35,11 +38,14 @@ def examine(
 ) -> Iterator[Finding]:
     """Each finding as soon as it is made; ends `within_s` after `began`, whatever is silent.
 
+    Where most of that is over already, it ends after ASKING_S, or there would be no time to hear.
+
     `roles` are those of `worker.broker.rights`; what only a worker needs is looked at with
     "worker" among them. `parts` are those of PARTS to look at, all if None; `began` is of the
     monotonic clock, now if None; `clock` is this machine's.
     """
-    until = (time.monotonic() if began is None else began) + within_s
+    now = time.monotonic()
+    until = max((now if began is None else began) + within_s, now + min(ASKING_S, within_s))
     traffic, held, running = Traffic(), list[Snapshot](), list[subprocess.Popen[bytes]]()
     space = space_of(settings.extract.bundle or default_bundle_path())
     lines: dict[str, Callable[[], Iterator[Finding]]] = {}
