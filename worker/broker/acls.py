@@ -1,5 +1,6 @@
 """One right on Kafka, and how it is said: in a sentence, as a command, as a manifest."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -41,8 +42,8 @@ def acl_command(brokers: str, principal: str, right: Right) -> str:
     where = f"{_FLAGS[right.kind]} '{right.name}'" if right.kind in _FLAGS else "--cluster"
     pattern = " --resource-pattern-type prefixed" if right.prefixed else ""
     return (
-        f"kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {principal}"
-        f" {operations} {where}{pattern}"
+        f"kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal"
+        f" {shlex.quote(principal)} {operations} {where}{pattern}"
     )
 
 

@@ -235,7 +235,8 @@ def topics_create_command(
 ) -> None:
     """Create the eight topics; those that exist are compared, and left alone without --alter.
 
-    Exit codes: 0 all exist now, 1 the cluster refused, 2 wrong use, 3 Kafka out of reach.
+    Exit codes: 0 all exist now, 1 the cluster refused, 2 wrong use or no right, 3 Kafka
+    out of reach.
     """
     settings = settings_of(brokers, prefix, config)
     reports = create_topics(

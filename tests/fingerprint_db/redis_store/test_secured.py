@@ -170,11 +170,6 @@ def test_what_is_wrong_with_the_wire_is_said(server: SecuredRedis) -> None:
     assert "it speaks TLS; the address must begin with rediss://" in plain
 
 
-def test_tls_to_a_redis_without_it_is_said(redis_url: str, server: SecuredRedis) -> None:
-    said = refusal(by(server, url=redis_url.replace("redis://", "rediss://")))
-    assert "speaks no TLS; the address must begin with redis://" in said
-
-
 @pytest.fixture
 def wants_certificates(server: SecuredRedis) -> Iterator[None]:
     with server.administrator() as client:

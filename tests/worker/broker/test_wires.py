@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+import worker.broker.admin
 from fingerprint_db.settings_sources import SecretFile
 from tests.certificates import Certificates, encrypted_key
 from tests.waiting import wait_for
@@ -33,6 +34,12 @@ def broker(secured_broker: SecuredKafka) -> SecuredKafka:
     secured_broker.add_user(USER)
     secured_broker.allow(USER, [WRITES])
     return secured_broker
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most that is wrong is heard in half a second; twenty tests need not wait for a whole one."""
+    monkeypatch.setattr(worker.broker.admin, "TRIES_S", (0.5, 1.0, 2.0))
 
 
 WRITES = Right("topic", TOPICS.images, ("WRITE",))

@@ -60,3 +60,11 @@ def test_a_redis_user_is_made_by_one_command(capsys: pytest.CaptureFixture[str])
     assert "ACL SETUSER w reset on >PASSWORD %R~latentprint:* -@all +exec +hgetall" in text
     older = printed(capsys, "registry", "rights", "--for", "worker", "--server", "6.2")
     assert ">PASSWORD ~latentprint:* -@all +exec" in older
+
+
+def test_a_principal_with_blanks_is_quoted_for_the_shell(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ("topics", "rights", "--for", "producer", "--as", "kafka-acls")
+    command = printed(capsys, *asked, "--user", "CN=a worker,O=x").splitlines()[1]
+    assert "--allow-principal 'User:CN=a worker,O=x' --operation Write" in command
