@@ -4,6 +4,7 @@ Workers never create topics; `latentprint topics create` does, and an operator m
 """
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import for_code
 
-from worker.broker.admin import admin
+from worker.broker.admin import RETRY_S, admin
 from worker.broker.refusals import Who, denied
 from worker.errors import StopError
 from worker.events.image_event import MAX_IMAGE_BYTES
@@ -33,6 +34,9 @@ NOTIFY_LETTER_BYTES = _MIB + HEADROOM_BYTES
 
 _DENIED = (29, 31)
 """TOPIC_AUTHORIZATION_FAILED and CLUSTER_AUTHORIZATION_FAILED there."""
+
+_SHOWN_S = 10.0
+"""What is altered is shown within a second or two; after this the report says what is shown."""
 
 UNCOMPRESSED = "uncompressed"
 
@@ -244,8 +248,9 @@ def create_topics(
         altered = {p.name: _altered(p, before[p.name], growing) for p in plans} if alter else {}
         if any(altered.values()):
             _alter(connection, plans, before, growing)
-            connection.wait_for_topics([plan.name for plan in plans])
-        found = _look(connection, plans) if any(altered.values()) else before
+            found = _look_altered(connection, plans, growing)
+        else:
+            found = before
     return tuple(
         TopicReport(
             name=plan.name,
@@ -322,6 +327,20 @@ def _look(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> dict[st
         )
         for name, partitions in topics.items()
     }
+
+
+def _look_altered(
+    connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], growing: bool
+) -> dict[str, _Found]:
+    """The topics once they show what was altered: a broker hears of it a moment later."""
+    end = time.monotonic() + _SHOWN_S
+    while True:
+        connection.wait_for_topics([plan.name for plan in plans])
+        found = _look(connection, plans)
+        left = any(_altered(plan, found[plan.name], growing) for plan in plans)
+        if not left or time.monotonic() > end:
+            return found
+        time.sleep(RETRY_S)
 
 
 def _alter(
