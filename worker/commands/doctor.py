@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from fingerprint_db.names import printable
 from worker.commands.options import Brokers, Config, Json, Prefix, Redis
 from worker.errors import StopError
 from worker.settings.settings import Settings
@@ -72,7 +73,8 @@ def doctor_command(
     for finding in examine(settings, roles, parts, began=began, within_s=within):
         findings.append(finding)
         if not as_json:
-            typer.echo(f"{_SIGNS[finding.standing]:<6} {finding.check:<14} {finding.text}")
+            text = printable(finding.text)  # which may repeat names that others gave
+            typer.echo(f"{_SIGNS[finding.standing]:<6} {finding.check:<14} {text}")
             sys.stdout.flush()
     wrong = faults(findings)
     seconds = time.monotonic() - began
@@ -89,9 +91,11 @@ def doctor_command(
     elif wrong:
         typer.echo(f"\n{len(wrong)} to mend, found in {seconds:.1f} s:")
         for number, one in enumerate(wrong, start=1):
-            typer.echo(f"{number:>3}. {one.check}: {one.text}")
+            typer.echo(f"{number:>3}. {one.check}: {printable(one.text)}")
     else:
-        typer.echo(f"\nnothing to mend, looked at in {seconds:.1f} s")
+        untold = sum(one.standing == "unchecked" for one in findings)
+        rest = f"; {untold} could not be looked at (?)" if untold else ""
+        typer.echo(f"\nnothing to mend{rest}; looked at in {seconds:.1f} s")
     raise typer.Exit(exit_code(findings))
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -179,8 +180,6 @@ def _day(at: datetime) -> str:
 
 def space_of(bundle: Path) -> str | None:
     """The fingerprint space of a bundle's folder, without loading it; None where it has none."""
-    from hashlib import sha256
-
     try:
         return sha256((bundle / "bundle.json").read_bytes()).hexdigest()
     except OSError:

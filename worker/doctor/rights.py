@@ -5,13 +5,14 @@ say so of transactional ids: there DESCRIBE is tried, and WRITE shows at the fir
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from kafka import KafkaAdminClient
 from kafka.errors import (
     GroupAuthorizationFailedError,
-    KafkaError,
     TransactionalIdAuthorizationFailedError,
+    TransactionalIdNotFoundError,
 )
 
 from worker.broker.acls import Operation, Right, acl_command
@@ -150,11 +151,11 @@ class _Asked:
             return None
         name = f"{right.name}{self._slot}" if right.prefixed else right.name
         try:
-            self._cluster.describe_transactions([name])
+            # Of one that was never used nothing is told, but whoever may not ask is told so.
+            with suppress(TransactionalIdNotFoundError):
+                self._cluster.describe_transactions([name])
         except TransactionalIdAuthorizationFailedError:
             return ()
-        except KafkaError:  # never used so far: whether one may ask was looked at before
-            return ("DESCRIBE",)
         return ("DESCRIBE",)
 
 
