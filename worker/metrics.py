@@ -76,7 +76,12 @@ WORKER: Final = (
     _counter("fetches", "fetches", "tried of what events refer to", "scheme", "result"),
     _histogram("decode_seconds", "s", "to decode one image, the wait for a decoder included"),
     _counter("sandbox_kills", "children", "that decode and were ended over an image", "cause"),
-    _counter("sandbox_refused_calls", "calls", "that the sandbox refused to a child", "call"),
+    _counter(
+        "sandbox_refused_calls",
+        "calls",
+        "that only an intruder makes; each ended its child, and which it was is not known",
+        "call",
+    ),
     _gauge("sandbox_required", "0 or 1", "whether a sandbox without gaps is demanded"),
     _gauge("sandbox_complete", "0 or 1", "whether every measure of the sandbox holds"),
     _histogram("batch_fill_ratio", "ratio", "of a batch's places that are taken", buckets=FILL),

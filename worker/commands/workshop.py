@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,7 @@ from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
 from worker.metrics import Figures
+from worker.seen.looks import count_kill
 from worker.seen.spans import Spans
 from worker.settings.group import MEBIBYTE
 from worker.settings.images import DecisionSettings, DecodeSettings
@@ -71,7 +73,7 @@ def open_workshop(
         limits,
         settings.decode.processes,
         images_per_child=settings.decode.images_per_child,
-        on_kill=lambda cause: counted.add("sandbox_kills", cause=cause),
+        on_kill=partial(count_kill, counted),
     )
     with pool as decoder:
         check_posture(decoder.posture(), settings.decode.sandbox)

@@ -67,6 +67,16 @@ def show_registry(figures: Figures, follower: RegistryFollower, limit_s: float) 
         figures.set("registry_models", count, status=status)
 
 
+def count_kill(figures: Figures, cause: str) -> None:
+    """Count a decoder's child that ended over an image.
+
+    The kernel ends one that makes a call of intruders, and does not say which call it was.
+    """
+    figures.add("sandbox_kills", cause=cause)
+    if cause == "forbidden_call":
+        figures.add("sandbox_refused_calls", call="a_call_of_intruders")
+
+
 def show_build(figures: Figures, *, bundle: str, policy: str) -> None:
     """Set the figure that says what runs here; digests by their first digits, as in the log."""
     version = metadata.version("latentprint")

@@ -4,7 +4,7 @@ from fingerprint_db.memory_registry import MemoryRegistry
 from worker.decoder.confinement import OPTIONAL
 from worker.metrics import Figures
 from worker.registry.follower import RegistryFollower
-from worker.seen.looks import registry_look, sandbox_look, show_registry, show_sandbox
+from worker.seen.looks import count_kill, registry_look, sandbox_look, show_registry, show_sandbox
 
 SPACE = "a" * 64
 WHOLE = {"seccomp": True, "memory": True, **dict.fromkeys(OPTIONAL, False)}
@@ -30,6 +30,14 @@ def test_the_figures_of_the_sandbox_say_what_is_demanded_and_what_is_there() -> 
     show_sandbox(figures, lambda: WHOLE | {"memory": False}, "required")
     told = figures.read()
     assert (told["sandbox_required"], told["sandbox_complete"]) == (1, 0)
+
+
+def test_a_child_that_was_taken_over_is_counted_as_such_and_others_by_their_cause() -> None:
+    figures = Figures()
+    for cause in ("memory", "forbidden_call", "crash"):
+        count_kill(figures, cause)
+    told = figures.read()
+    assert (told["sandbox_kills"], told["sandbox_refused_calls"]) == (3, 1)
 
 
 def test_a_registry_that_is_too_old_is_not_judged_with() -> None:
