@@ -209,7 +209,7 @@ def watch_command(
         f"Alertmanager  {state.alertmanager.address}  (process {state.alertmanager.pid})\n"
         f"Scraped: {', '.join(scraped)}. Settings, data and logs: {state.directory}\n"
         f"\n"
-        f"Open the first for the graphs, the rules and the targets. Next:\n"
+        f"Open the first for targets, rules and alarms. Next:\n"
         f"  latentprint services alarms\n"
         f"Stop them: latentprint services down"
     )
