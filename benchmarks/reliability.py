@@ -83,8 +83,8 @@ GOALS: dict[str, tuple[str, str]] = {
     ),
     "G21": (
         "a marker in 10,000 accepted images: found nowhere in the worker's files, Redis, output"
-        " topics and logs; no core files",
-        "traces; a worker that dies: its limit of a byte for core files is looked at, no core made;"
+        " topics, logs and traces; no core files",
+        "a worker that dies: its limit of a byte for core files is looked at, no core made;"
         " memory that the machine swaps",
     ),
     "G22": (

@@ -32,6 +32,7 @@ from tests.scenarios.report import Report
 from tests.scenarios.sizes import SEED, size
 from tests.waiting import wait_for
 from tests.worker.broker.reading import read_all
+from tests.worker.seen.collector import Collector, collecting
 
 MARKER = f"CANARY{secrets.token_hex(16)}".encode()
 IMAGES = size(60, 10_000)
@@ -83,7 +84,7 @@ def canary_jpeg(rng: np.random.Generator) -> bytes:
 class Worker:
     """`latentprint run` with folders of its own, and everything that it may have written."""
 
-    def __init__(self, brokers: str, redis_url: str, folder: Path) -> None:
+    def __init__(self, brokers: str, redis_url: str, traces: str, folder: Path) -> None:
         self.folder = folder
         self.prefix = f"canary-{uuid.uuid4().hex[:8]}."
         settings = {
@@ -93,6 +94,7 @@ class Worker:
             "REDIS__URL": redis_url,
             "LOGGING__FORMAT": "json",
             "LOGGING__LEVEL": "debug",
+            "TRACING__ENDPOINT": traces,
             "STATE": str(folder / "no-services.json"),
         }
         others = {k: v for k, v in os.environ.items() if not k.startswith("LATENTPRINT_")}
@@ -132,8 +134,16 @@ class Worker:
 
 
 @pytest.fixture
-def worker(kafka: RunningKafka, redis_url: str, tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(kafka.brokers, redis_url, tmp_path)
+def collector() -> Iterator[Collector]:
+    with collecting() as listening:
+        yield listening
+
+
+@pytest.fixture
+def worker(
+    kafka: RunningKafka, redis_url: str, collector: Collector, tmp_path: Path
+) -> Iterator[Worker]:
+    worker = Worker(kafka.brokers, redis_url, collector.endpoint, tmp_path)
     yield worker
     if worker.process is not None and worker.process.poll() is None:
         worker.process.kill()
@@ -141,7 +151,7 @@ def worker(kafka: RunningKafka, redis_url: str, tmp_path: Path) -> Iterator[Work
 
 
 def test_no_byte_of_an_accepted_image_is_found_outside_the_topic_that_it_came_by(
-    worker: Worker, kafka: RunningKafka, redis_url: str, report: Report
+    worker: Worker, kafka: RunningKafka, redis_url: str, collector: Collector, report: Report
 ) -> None:
     process = worker.start()
     sent = put(kafka.brokers, f"{worker.prefix}images", IMAGES)
@@ -162,7 +172,9 @@ def test_no_byte_of_an_accepted_image_is_found_outside_the_topic_that_it_came_by
         "Redis": sum(map(holds, everything_in(redis_url))),
         "output topics": sum(holds(whole(one)) for kind in records.values() for one in kind),
     }
-    assert hits == {"files": 0, "Redis": 0, "output topics": 0}
+    hits["traces"] = sum(holds(spans.SerializeToString()) for spans in collector.received)
+    assert hits == {"files": 0, "Redis": 0, "output topics": 0, "traces": 0}
+    assert collector.received != []
     assert all(Path(path).is_relative_to(worker.folder) for path in open_files), open_files
     assert len(cores) > 1
     assert max(cores) <= 1
