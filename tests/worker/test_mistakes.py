@@ -93,7 +93,7 @@ MISTAKES = {
         source="(flag for kafka.brokers)",
     ),
     "a user whom nobody asks": Mistake(
-        ("kafka.sasl_username is set", "set SASL_SSL, or unset the name"),
+        ("kafka.sasl_username is set", "set SASL_SSL, or unset it"),
         env={"LATENTPRINT_KAFKA__SASL_USERNAME": "ada"},
         source="(kafka.security: default, kafka.sasl_username: environment)",
     ),
