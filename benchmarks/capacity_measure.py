@@ -29,7 +29,8 @@ from PIL import Image, ImageOps
 
 from deploy.services.kafka import RunningKafka, start_kafka
 from deploy.services.redis import RunningRedis, start_redis
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.outside.submit import submit
 from worker.outside.watch import watch
 

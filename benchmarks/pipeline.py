@@ -26,7 +26,8 @@ from fingerprint_db.transfer import import_
 from training.histories.encodings import Encoding, write
 from training.zoo.catalog import CATALOG
 from training.zoo.generate import generate, load_generator
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.decoder.decode import DecodedImage
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError

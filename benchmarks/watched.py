@@ -33,7 +33,8 @@ from deploy.services.prometheus import (
     start_prometheus,
 )
 from deploy.services.redis import start_redis
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.outside.submit import submit
 
 ROOT: Final = Path(__file__).resolve().parents[1]

@@ -16,7 +16,8 @@ from tests.scenarios.report import Report, outcome_facts, percentile
 from tests.scenarios.sizes import size
 from tests.scenarios.three_brokers import Cluster, three_brokers
 from tests.topic_names import TopicNames
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 
 TIMES = size(3, 10)
 """How often one in charge is killed."""

@@ -9,7 +9,8 @@ from tests.scenarios.harness import Run, ordinary_events, running
 from tests.scenarios.small_judge import OTHER_SPACE, SPACE
 from tests.scenarios.worker_process import BRIGHT_AT
 from tests.waiting import wait_for
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.outside.agreement import Agreement, read_agreement
 
 

@@ -45,7 +45,8 @@ from training.demo.worker import (
     write_samples,
 )
 from training.demo.zoo import bundle_path, import_zoo, make_images
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.errors import StopError
 
 PARTITIONS = 4

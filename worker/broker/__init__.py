@@ -8,7 +8,8 @@ rights       who needs which: one table
 refusals     what Kafka refuses: settings told from outages
 trouble      why it cannot be reached
 admin        questions to the cluster, with a deadline and an answer in words
-topics       their names, and how they are made
+topics       their names, and how each is to be
+topic_creation  they are made, and altered
 read_back    what a topic holds now, read once
 leaving      a slot leaves its group for good
 group_floor  what the group's committed offsets say of the registry

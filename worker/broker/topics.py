@@ -1,20 +1,11 @@
-"""The eight topics: their names, what each must allow, and their creation.
+"""The eight topics: their names, and what each must allow.
 
 Workers never create topics; `latentprint topics create` does, and an operator may.
 """
 
 import re
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import for_code
-
-from worker.broker.admin import RETRY_S, admin
-from worker.broker.refusals import Who, denied
 from worker.errors import StopError
 from worker.events.image_event import MAX_IMAGE_BYTES
 from worker.settings.delivery import HEADROOM_BYTES
@@ -26,17 +17,10 @@ growing one moves keys to other partitions, so it is worth starting with room.""
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _MIB = 1024 * 1024
-_ALREADY_EXISTS = 36
-"""TOPIC_ALREADY_EXISTS in Kafka's table of error codes."""
 
 NOTIFY_LETTER_BYTES = _MIB + HEADROOM_BYTES
 """An alert, which its topic holds to a MiB, and the `notify.*` headers beside it."""
 
-_DENIED = (29, 31)
-"""TOPIC_AUTHORIZATION_FAILED and CLUSTER_AUTHORIZATION_FAILED there."""
-
-_SHOWN_S = 10.0
-"""What is altered is shown within a second or two; after this the report says what is shown."""
 
 UNCOMPRESSED = "uncompressed"
 
@@ -169,21 +153,6 @@ class TopicPlan:
         return configs
 
 
-@dataclass(frozen=True, slots=True)
-class TopicReport:
-    """What became of one topic: created, or found, and where it differs from the plan."""
-
-    name: str
-    created: bool
-    partitions: int
-    differences: tuple[str, ...]
-    alter: str | None = None
-    """The command that mends what of the differences can be mended in place."""
-
-    altered: tuple[str, ...] = ()
-    """What was changed, where that was asked for."""
-
-
 def plan_topics(
     topics: Topics,
     *,
@@ -215,184 +184,3 @@ def plan_topics(
         plan(topics.decisions, 1, 180, _MIB),
         plan(topics.notify_dead_letters, 1, 30, NOTIFY_LETTER_BYTES),
     )
-
-
-def create_topics(
-    brokers: str,
-    topics: Topics,
-    *,
-    partitions: int | None = None,
-    replication: int | None = None,
-    max_image_bytes: int = MAX_IMAGE_BYTES,
-    alter: bool = False,
-    client: Mapping[str, Any] | None = None,
-) -> tuple[TopicReport, ...]:
-    """Create the topics that are missing; leave the others, and report where they differ.
-
-    With `alter` the others get the planned configs and, where they have fewer, the `partitions`
-    that are named; none are added unasked, since keys move then. Returns once every partition has a
-    leader. Raises StopError: exit code 3 where no broker answers, 2 for a right that is missing, 1
-    where the cluster refuses otherwise (more replicas than brokers).
-    """
-    plans = plan_topics(
-        topics,
-        partitions=partitions or DEFAULT_PARTITIONS,
-        replication=replication,
-        max_image_bytes=max_image_bytes,
-    )
-    growing = partitions is not None
-    with admin(brokers, client=client) as connection:
-        created = _create(connection, plans, Who.by(brokers, client))
-        connection.wait_for_topics([plan.name for plan in plans])
-        before = _look(connection, plans)
-        altered = {p.name: _altered(p, before[p.name], growing) for p in plans} if alter else {}
-        if any(altered.values()):
-            _alter(connection, plans, before, growing)
-            found = _look_altered(connection, plans, growing)
-        else:
-            found = before
-    return tuple(
-        TopicReport(
-            name=plan.name,
-            created=plan.name in created,
-            partitions=found[plan.name].partitions,
-            differences=_differences(plan, found[plan.name]),
-            alter=_alteration(brokers, plan, found[plan.name]),
-            altered=altered.get(plan.name, ()),
-        )
-        for plan in plans
-    )
-
-
-def alter_command(brokers: str, topic: str, configs: Mapping[str, str]) -> str:
-    """The command of Kafka's own tools that sets these configs of a topic."""
-    listed = ",".join(f"{name}={value}" for name, value in configs.items())
-    return (
-        f"kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics"
-        f" --entity-name {topic} --add-config {listed}"
-    )
-
-
-def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], who: Who) -> set[str]:
-    """Ask for all topics; another creator may be at it too, so existing ones are no error."""
-    answer = connection.create_topics(
-        {
-            plan.name: {
-                "num_partitions": plan.partitions,
-                "replication_factor": -1 if plan.replication is None else plan.replication,
-                "configs": plan.configs(),
-            }
-            for plan in plans
-        },
-        raise_errors=False,
-    )
-    created = set()
-    if refused := sorted(t["name"] for t in answer["topics"] if t["error_code"] in _DENIED):
-        lacking = denied(who, "CREATE", "topic", refused[0])
-        raise StopError(f"Kafka at {who.brokers} refuses: {lacking}", exit_code=2)
-    for topic in answer["topics"]:
-        code = topic["error_code"]
-        if code == 0:
-            created.add(topic["name"])
-        elif code != _ALREADY_EXISTS:
-            reason = topic.get("error_message") or for_code(code).__name__
-            raise StopError(
-                f"Kafka refused to create {topic['name']}: {reason}. Topics created so far:"
-                f" {', '.join(sorted(created)) or 'none'}; mend the cause and run the command"
-                " again, it leaves existing topics alone."
-            )
-    return created
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A topic as it is."""
-
-    partitions: int
-    replication: int
-    configs: Mapping[str, str | None]
-
-
-def _look(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...]) -> dict[str, _Found]:
-    topics = {
-        t["name"]: t["partitions"] for t in connection.describe_topics([p.name for p in plans])
-    }
-    resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
-    described = next(iter(connection.describe_configs(resources, config_filter="all").values()))
-    return {
-        name: _Found(
-            partitions=len(partitions),
-            replication=len(partitions[0]["replica_nodes"]),
-            configs={key: entry.get("value") for key, entry in described[name].items()},
-        )
-        for name, partitions in topics.items()
-    }
-
-
-def _look_altered(
-    connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], growing: bool
-) -> dict[str, _Found]:
-    """The topics once they show what was altered: a broker hears of it a moment later."""
-    end = time.monotonic() + _SHOWN_S
-    while True:
-        connection.wait_for_topics([plan.name for plan in plans])
-        found = _look(connection, plans)
-        left = any(_altered(plan, found[plan.name], growing) for plan in plans)
-        if not left or time.monotonic() > end:
-            return found
-        time.sleep(RETRY_S)
-
-
-def _alter(
-    connection: KafkaAdminClient,
-    plans: tuple[TopicPlan, ...],
-    found: Mapping[str, _Found],
-    growing: bool,
-) -> None:
-    """Have the cluster give the topics the planned configs and the partitions that they lack."""
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, plan.name, configs=dict(others))
-        for plan in plans
-        if (others := _other_configs(plan, found[plan.name].configs))
-    ]
-    if resources:
-        for by_name in connection.alter_configs(resources).values():
-            for name, refusal in by_name.items():
-                if isinstance(refusal, Exception):
-                    raise StopError(f"Kafka refused to alter {name}: {refusal}")
-    grown = {p.name: p.partitions for p in plans if p.partitions > found[p.name].partitions}
-    if growing and grown:
-        connection.create_partitions(grown)
-
-
-def _altered(plan: TopicPlan, found: _Found, growing: bool) -> tuple[str, ...]:
-    """What `_alter` does to a topic, each as `what: value before, value after`."""
-    changes = [
-        f"{name}: {found.configs.get(name)} before, {planned} now"
-        for name, planned in _other_configs(plan, found.configs).items()
-    ]
-    if growing and plan.partitions > found.partitions:
-        changes.append(f"partitions: {found.partitions} before, {plan.partitions} now")
-    return tuple(changes)
-
-
-def _differences(plan: TopicPlan, found: _Found) -> tuple[str, ...]:
-    """Where a topic differs from its plan, each as `what: value found, value planned`."""
-    differences = []
-    if found.partitions != plan.partitions:
-        differences.append(f"partitions: {found.partitions} found, {plan.partitions} planned")
-    if plan.replication is not None and found.replication != plan.replication:
-        differences.append(f"replication: {found.replication} found, {plan.replication} planned")
-    for name, planned in _other_configs(plan, found.configs).items():
-        differences.append(f"{name}: {found.configs.get(name)} found, {planned} planned")
-    return tuple(differences)
-
-
-def _other_configs(plan: TopicPlan, configs: Mapping[str, str | None]) -> Mapping[str, str]:
-    """The planned configs that a topic has otherwise."""
-    return {n: value for n, value in plan.configs().items() if configs.get(n) != value}
-
-
-def _alteration(brokers: str, plan: TopicPlan, found: _Found) -> str | None:
-    others = _other_configs(plan, found.configs)
-    return alter_command(brokers, plan.name, others) if others else None

@@ -21,7 +21,8 @@ from fingerprint_db.names import printable
 from worker.broker.acls import acl_commands, strimzi_acls
 from worker.broker.clients import connection
 from worker.broker.rights import role, roles
-from worker.broker.topics import DEFAULT_PARTITIONS, TopicReport, Topics, create_topics
+from worker.broker.topic_creation import TopicReport, create_topics
+from worker.broker.topics import DEFAULT_PARTITIONS, Topics
 from worker.commands.options import Brokers, Config, Json, Prefix, moment_of
 from worker.errors import StopError
 from worker.outside.submit import DEFAULT_SOURCE, Summary, submit

@@ -11,10 +11,10 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from worker.broker.admin import admin, lacking_rights, seen_and_hidden, until_answered
 from worker.broker.clients import client_version, connection
 from worker.broker.refusals import Who, denied
+from worker.broker.topic_creation import alter_command
 from worker.broker.topics import (
     UNCOMPRESSED,
     Topics,
-    alter_command,
     images_max_message_bytes,
 )
 from worker.errors import StopError

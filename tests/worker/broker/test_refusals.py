@@ -28,7 +28,8 @@ from worker.broker.admin import admin, require_topics, until_answered
 from worker.broker.group_floor import read_floor
 from worker.broker.refusals import Who, refusal_of
 from worker.broker.rights import role
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.events.cloudevents import Origin
 from worker.events.dead_letter import DeadLetter

@@ -27,7 +27,8 @@ from worker.broker.leaving import leave_group
 from worker.broker.read_back import read_back
 from worker.broker.refusals import Who
 from worker.broker.rights import DLQ_TRANSACTIONAL_ID, role, roles
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.documents.write_rights import FILE as PAGE
 from worker.errors import StopError
 from worker.outside.dead_letter_queue import kept_letters, settle

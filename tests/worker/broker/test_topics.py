@@ -10,9 +10,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from typer.testing import CliRunner
 
 from deploy.services.kafka import RunningKafka
+from worker.broker.topic_creation import create_topics
 from worker.broker.topics import (
     Topics,
-    create_topics,
     dead_letters_max_message_bytes,
     images_max_message_bytes,
     plan_topics,

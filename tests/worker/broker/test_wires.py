@@ -19,7 +19,8 @@ from tests.worker.broker.secured import PASSWORD, SecuredKafka
 from worker.broker.acls import Right
 from worker.broker.admin import admin
 from worker.broker.clients import connection, new_sender
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.errors import StopError
 from worker.program import main
 from worker.settings.kafka import KafkaSettings

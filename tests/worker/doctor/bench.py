@@ -22,7 +22,8 @@ from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.fingerprint_db.redis_store import fake_servers
 from tests.fingerprint_db.samples import model
 from tests.worker.broker.secured import SecuredKafka, secured_kafka
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.doctor.registry import space_of
 from worker.extractor.document import default_bundle_path
 

@@ -8,7 +8,8 @@ from tests.worker.notify.alerting import record
 from tests.worker.notify.receiving import Answer, receiving
 from tests.worker.notify.test_run import plan_for, publish
 from worker.broker.rights import role
-from worker.broker.topics import Topics, create_topics
+from worker.broker.topic_creation import create_topics
+from worker.broker.topics import Topics
 from worker.notify.redrive import Redriven, redrive
 from worker.notify.run import run
 from worker.settings.settings import Settings
