@@ -107,6 +107,12 @@ def denied(who: Who, operations: str, kind: Kind, name: str) -> str:
     return f"{who.principal} has no {operations} on {kind} {name}; give it with {command}"
 
 
+def refused_right(who: Who, operations: str, kind: Kind, name: str) -> StopError:
+    """The refusal for want of a right that is known."""
+    sentence = denied(who, operations, kind, name)
+    return StopError(f"Kafka at {who.brokers} refuses: {sentence}", exit_code=2)
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error, what it wraps and what it was raised from; some wrap theirs as an argument."""
     seen: set[int] = set()

@@ -7,10 +7,10 @@ from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import for_code
+from kafka.errors import TopicAuthorizationFailedError, for_code
 
 from worker.broker.admin import RETRY_S, admin
-from worker.broker.refusals import Who, denied
+from worker.broker.refusals import Who, refused_right
 from worker.broker.topics import DEFAULT_PARTITIONS, TopicPlan, Topics, plan_topics
 from worker.errors import StopError
 from worker.events.image_event import MAX_IMAGE_BYTES
@@ -70,7 +70,7 @@ def create_topics(
         before = _look(connection, plans)
         altered = {p.name: _altered(p, before[p.name], growing) for p in plans} if alter else {}
         if any(altered.values()):
-            _alter(connection, plans, before, growing)
+            _alter(connection, plans, before, growing, Who.by(brokers, client))
             found = _look_altered(connection, plans, growing)
         else:
             found = before
@@ -111,8 +111,7 @@ def _create(connection: KafkaAdminClient, plans: tuple[TopicPlan, ...], who: Who
     )
     created = set()
     if refused := sorted(t["name"] for t in answer["topics"] if t["error_code"] in _DENIED):
-        lacking = denied(who, "CREATE", "topic", refused[0])
-        raise StopError(f"Kafka at {who.brokers} refuses: {lacking}", exit_code=2)
+        raise refused_right(who, "CREATE", "topic", refused[0])
     for topic in answer["topics"]:
         code = topic["error_code"]
         if code == 0:
@@ -171,6 +170,7 @@ def _alter(
     plans: tuple[TopicPlan, ...],
     found: Mapping[str, _Found],
     growing: bool,
+    who: Who,
 ) -> None:
     """Have the cluster give the topics the planned configs and the partitions that they lack."""
     resources = [
@@ -178,14 +178,18 @@ def _alter(
         for plan in plans
         if (others := _other_configs(plan, found[plan.name].configs))
     ]
-    if resources:
-        for by_name in connection.alter_configs(resources).values():
-            for name, refusal in by_name.items():
-                if isinstance(refusal, Exception):
-                    raise StopError(f"Kafka refused to alter {name}: {refusal}")
+    answers = connection.alter_configs(resources).get("topic", {}) if resources else {}
+    for name, answer in answers.items():
+        if TopicAuthorizationFailedError.__name__ in answer:
+            raise refused_right(who, "ALTER_CONFIGS", "topic", name)
+        if answer != "OK":  # the client answers in words
+            raise StopError(f"Kafka refused to alter {name}: {answer}")
     grown = {p.name: p.partitions for p in plans if p.partitions > found[p.name].partitions}
     if growing and grown:
-        connection.create_partitions(grown)
+        try:
+            connection.create_partitions(grown)
+        except TopicAuthorizationFailedError:
+            raise refused_right(who, "ALTER", "topic", min(grown)) from None
 
 
 def _altered(plan: TopicPlan, found: _Found, growing: bool) -> tuple[str, ...]:

@@ -177,6 +177,28 @@ def test_notify_and_its_redrive_do_what_they_do(house: House) -> None:
     assert attempt(house, "notify-redrive", "group", f"{NOTIFY}-redrive") is None
 
 
+def test_topics_are_altered_by_who_may_and_others_are_told_what_they_lack(house: House) -> None:
+    changed = {"partitions": 2, "alter": True}
+
+    def alter(user: str, **plan: Any) -> None:
+        create_topics(house.brokers, TOPICS, client=house.client(user), **plan)
+
+    with pytest.raises(StopError, match=r"g18-topics has no ALTER on topic g18\.") as refused:
+        alter("topics", **changed)
+    assert refused.value.exit_code == 2
+    smaller = {"max_image_bytes": 1024 * 1024, "alter": True}
+    with pytest.raises(StopError, match=r"g18-topics has no ALTER_CONFIGS on topic g18\.images"):
+        alter("topics", **smaller)
+    house.broker.allow("g18-topics-alter", role("topics", PREFIX).rights)
+    alter("topics-alter", **smaller)
+    alter("topics-alter", **changed)
+    with admin(house.brokers, client=house.client("topics")) as cluster:
+        found = require_topics(
+            cluster, [TOPICS.images], Who.by(house.brokers, house.client("topics")), "DESCRIBE"
+        )
+    assert found == {TOPICS.images: [0, 1]}
+
+
 # All else is denied -----------------------------------------------------------------------
 
 
