@@ -80,7 +80,6 @@ WORKER: Final = (
         "sandbox_refused_calls",
         "calls",
         "that only an intruder makes; each ended its child, and which it was is not known",
-        "call",
     ),
     _gauge("sandbox_required", "0 or 1", "whether a sandbox without gaps is demanded"),
     _gauge("sandbox_complete", "0 or 1", "whether every measure of the sandbox holds"),
@@ -140,9 +139,7 @@ NOTIFY: Final = (
     _gauge("notify_lag_records", "records", "of the alerts not yet committed"),
 )
 
-BACKUP: Final = (_gauge("registry_export_age_seconds", "s", "since the registry was exported"),)
-
-METRICS: Final = (*WORKER, *SUPERVISOR, *NOTIFY, *BACKUP)
+METRICS: Final = (*WORKER, *SUPERVISOR, *NOTIFY)
 
 
 class Figures:

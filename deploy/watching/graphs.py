@@ -240,7 +240,7 @@ ROWS: Final[dict[str, tuple[Graph, ...]]] = {
             "none",
             (
                 (rate("sandbox_kills", "cause"), "ended: {{cause}}"),
-                (rate("sandbox_refused_calls", "call"), "refused: {{call}}"),
+                (rate("sandbox_refused_calls", "slot"), "calls of intruders, slot {{slot}}"),
             ),
         ),
         Graph(

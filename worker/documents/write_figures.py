@@ -5,7 +5,7 @@ A test keeps the page equal to what is written here, so that no figure is undocu
 
 from pathlib import Path
 
-from worker.metrics import BACKUP, NOTIFY, SUPERVISOR, WORKER
+from worker.metrics import NOTIFY, SUPERVISOR, WORKER
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "seeing.md"
 BEGIN = "<!-- figures: written by `make schemas` -->\n"
@@ -15,7 +15,6 @@ _OF = (
     (WORKER, "Of a worker, each with the label `slot` besides:"),
     (SUPERVISOR, "Of `run --slots`:"),
     (NOTIFY, "Of `notify`:"),
-    (BACKUP, "Of the registry's exports:"),
 )
 
 

@@ -74,7 +74,7 @@ def count_kill(figures: Figures, cause: str) -> None:
     """
     figures.add("sandbox_kills", cause=cause)
     if cause == "forbidden_call":
-        figures.add("sandbox_refused_calls", call="a_call_of_intruders")
+        figures.add("sandbox_refused_calls")
 
 
 def show_build(figures: Figures, *, bundle: str, policy: str) -> None:

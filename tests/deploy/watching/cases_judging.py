@@ -87,27 +87,26 @@ JUDGING: list[Fires | Silent] = [
     Fires(
         "LatentprintSandboxRefusedCalls",
         "20m",
-        {of("sandbox_refused_calls_total", call="connect"): "_x18 1x10"},
-        "The kernel refused connect to a decoder child within the last 15 minutes: an image may"
-        " have taken it over.",
-        {"call": "connect"},
+        {of("sandbox_refused_calls_total"): "_x18 1x10"},
+        "The kernel ended a decoder child of slot 0 within the last 15 minutes, over a call that"
+        " only an intruder makes: an image may have taken it over.",
+        {"slot": "0"},
     ),
     Fires(
         "LatentprintSandboxRefusedCalls",
         "40m",
-        {of("sandbox_refused_calls_total", call="connect"): "1x35 2x10"},
-        "The kernel refused connect to a decoder child within the last 15 minutes: an image may"
-        " have taken it over.",
-        {"call": "connect"},
+        {of("sandbox_refused_calls_total"): "1x35 2x10"},
+        "The kernel ended a decoder child of slot 0 within the last 15 minutes, over a call that"
+        " only an intruder makes: an image may have taken it over.",
+        {"slot": "0"},
     ),
     Silent(
         "LatentprintSandboxRefusedCalls",
         "40m",
         {
-            of("sandbox_refused_calls_total", call="connect"): "1x60",
-            of("sandbox_refused_calls_total", call="execve"): "_x35 0x60",
+            of("sandbox_refused_calls_total"): "1x60",
         },
-        "an hour ago, and one that is shown and was never refused",
+        "an hour ago",
     ),
     Fires(
         "LatentprintSandboxIncomplete",

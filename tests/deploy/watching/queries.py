@@ -4,7 +4,7 @@ import promql_parser
 from promql_parser import AggModifierType, AggregateExpr, Expr, VectorSelector
 
 from fingerprint_db.commands.backup_figures import BACKUP_FIGURES
-from worker.metrics import BACKUP, NOTIFY, SUPERVISOR, WORKER, Metric
+from worker.metrics import NOTIFY, SUPERVISOR, WORKER, Metric
 
 ADDED = frozenset({"job", "instance"})
 """Labels that Prometheus adds to whatever it scrapes."""
@@ -24,7 +24,7 @@ DECLARED: dict[str, frozenset[str]] = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     **{name: ADDED | {"space"} for name in BACKUP_FIGURES},
 }
-for metric in (*SUPERVISOR, *NOTIFY, *BACKUP):
+for metric in (*SUPERVISOR, *NOTIFY):
     DECLARED |= _samples(metric)
 for metric in WORKER:
     DECLARED |= _samples(metric, "slot")
