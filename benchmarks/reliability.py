@@ -70,6 +70,16 @@ GOALS: dict[str, tuple[str, str]] = {
     ),
     "G11": ("100,000 waiting, slow extractor: memory ≤ +100 MiB, no eviction", ""),
     "G12": ("45 minutes at half load: growth < 1 MiB a minute; handles and threads flat", ""),
+    "G15": (
+        "Pillow's test images and 200,000 mutants: no worker dies; at most 2 s of processor time"
+        " and 512 MiB each",
+        "both limits are the sandbox's own: a file that needs more is refused, or its child ended",
+    ),
+    "G16": (
+        "bombs are refused from the header within 5 ms and 5 MiB, or what is beside a small picture"
+        " is cut away at that cost",
+        "",
+    ),
     "G19": (
         "malicious .pt and .pt2, bad safetensors headers, wrong digests and keys: all refused, no"
         " pickle opcode runs (audit hook)",
@@ -155,6 +165,9 @@ _OPENING = [
     "`make scenarios FULL=1` runs the sizes below and writes `benchmarks/results/reliability/`;"
     " `REPLAY=SEED` another schedule of faults.",
     "This page is made of those files by `python -m benchmarks.reliability`.",
+    "Two goals run whole at every change and have tables of their own: hostile references, G17, in"
+    " [operations/references.md](operations/references.md), and rights on Kafka and Redis, G18, in"
+    " [operations/rights.md](operations/rights.md).",
     "",
 ]
 
