@@ -51,8 +51,8 @@ GOALS: dict[str, tuple[str, str]] = {
     "G6-blackhole": ("Redis silent for 60 s: alarm ≤ 5 s; then nothing is decided", ""),
     "G7": (
         "link down 5/30/120 s, 10 times: none lost or doubled; no restart before 60 s",
-        "unready ≤ 10 s: `/readyz` says so after three heartbeats without an answer, 9 s by default;"
-        " not looked at in this run; one of the ten lasts 120 s",
+        "unready ≤ 10 s: `/readyz` says so after three heartbeats without an answer, 9 s by"
+        " default; not looked at in this run; one of the ten lasts 120 s",
     ),
     "G8": (
         "5 % poison: schema, truncated, bomb, decoder ended by a signal, model error: all"

@@ -67,9 +67,11 @@ def connect(address: str | RedisAddress) -> Any:
     Typed Any: redis-py types every reply as bytes or str, whatever the client was told.
     """
     place = address if isinstance(address, RedisAddress) else RedisAddress(address)
+    greeting = {"redis_connect_func": _greet} if place.url.startswith("rediss://") else {}
     return _Client.from_url(
         place.client_url,
         **place.client_options(),
+        **greeting,
         protocol=2,
         driver_info=None,
         socket_timeout=SOCKET_TIMEOUT_S,
@@ -80,6 +82,20 @@ def connect(address: str | RedisAddress) -> Any:
             supported_errors=(redis.ConnectionError,),
         ),
     )
+
+
+def _greet(connection: Any) -> None:
+    """What redis-py does at the start of a connection, and a question where it would ask none.
+
+    TLS 1.3 sends tickets after its handshake. redis-py takes what is there before it has asked
+    anything for a sign of a connection in disorder; an answer, such as to a login, clears it.
+    """
+    connection.on_connect()
+    if connection.credential_provider or connection.username or connection.password:
+        return
+    connection.send_command("PING", check_health=False)
+    with suppress(NoPermissionError):  # an answer, too
+        connection.read_response()
 
 
 @contextmanager

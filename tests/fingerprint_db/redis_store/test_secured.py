@@ -170,6 +170,14 @@ def test_what_is_wrong_with_the_wire_is_said(server: SecuredRedis) -> None:
     assert "it speaks TLS; the address must begin with rediss://" in plain
 
 
+def test_without_a_login_the_answer_over_tls_is_the_same_every_time(server: SecuredRedis) -> None:
+    """Tickets that TLS sends by itself are no sign of another protocol."""
+    address = by(server, username=None, password=None)
+    said = {refusal(address).partition("(")[0] for _ in range(20)}
+    assert len(said) == 1
+    assert "refuses user 'default'" in said.pop()
+
+
 @pytest.fixture
 def wants_certificates(server: SecuredRedis) -> Iterator[None]:
     with server.administrator() as client:
