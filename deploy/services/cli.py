@@ -96,6 +96,7 @@ def up(
         f"\n"
         f"The other commands find both by themselves. Next:\n"
         f"  latentprint topics create\n"
+        f"  latentprint registry import\n"
         f"  latentprint run\n"
         f"  latentprint submit PATH...\n"
         f"  latentprint watch\n"
@@ -209,7 +210,7 @@ def watch_command(
         f"Alertmanager  {state.alertmanager.address}  (process {state.alertmanager.pid})\n"
         f"Scraped: {', '.join(scraped)}. Settings, data and logs: {state.directory}\n"
         f"\n"
-        f"Open the first for targets, rules and alarms. Next:\n"
+        f"Its tables: /classic/targets, /classic/rules, /classic/alerts. Next:\n"
         f"  latentprint services alarms\n"
         f"Stop them: latentprint services down"
     )

@@ -108,11 +108,14 @@ def verify_bundle(
             keys = public_keys(key) if key else read_trust_settings(os.environ, config).bundle_keys
         except ValueError as error:
             raise WrongSettings(f"--key: {error}") from error
+        if not keys:
+            raise WrongSettings("no key to verify with; give --key, or set trust.bundle_keys")
         if problem := bundle_problem(bundle, raw, keys):
+            seen, _, expected = problem.partition(", expected ")
             raise RegistryCorrupt(
                 f"bundle {bundle}",
-                seen=problem,
-                expected="the signature of a trusted key",
+                seen=seen,
+                expected=expected or "the signature of a trusted key",
                 remedy="take the bundle from its source again, or have it signed",
             )
         signed = [one.key_id for one in read_signatures(bundle)]

@@ -52,10 +52,13 @@ def chosen(spaces: tuple[str, ...], wanted: str | None) -> str:
         return fitting[0]
     present = ", ".join(space if wanted else f"{space[:12]}…" for space in spaces) or "none"
     asked = f"--space {wanted} fits {len(fitting)} spaces" if wanted else "no --space was given"
-    raise WrongSettings(
-        f"{asked}, expected exactly one; present: {present}. Give --space with the start of one"
-        " of them, or import an export first"
+    remedy = (
+        "Give --space with the start of one: a space is a bundle, and its digest stands in each"
+        " line of a worker's log (bundle)"
+        if spaces
+        else "Import an export or register a model first"
     )
+    raise WrongSettings(f"{asked}, expected exactly one; present: {present}. {remedy}")
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def _unfinished(name: str, seen: set[str]) -> Finding:
         name,
         "unchecked",
         f"{what} was not done in time; give it longer, as in --within 120 (the first time, the"
-        " loops over pixels are compiled, which takes a minute)",
+        " loops over pixels are compiled, which takes a minute; a busy machine is slower, too)",
     )
 
 

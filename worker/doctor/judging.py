@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+import structlog
+
 from worker.doctor.findings import Finding, Standing
 from worker.errors import LatentprintError, StopError
 from worker.extractor.document import default_bundle_path
@@ -70,6 +72,11 @@ def main() -> None:
     """The process: settings on stdin, a finding a line on stdout."""
     settings = Settings.model_validate_json(sys.stdin.read())
     logging.disable(logging.WARNING)  # what it would say of the posture is a finding
+    # Unless told otherwise structlog writes to stdout, which is for findings alone.
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
     policy = _told("policy", lambda: _policy(settings.decision))
     _told("sandbox", lambda: _sandbox(settings.decode))
     bundle = _told("bundle", lambda: _bundle(settings))
@@ -126,10 +133,18 @@ def _sandbox(settings: DecodeSettings) -> tuple[None, Finding]:
 
 
 def _bundle(settings: Settings) -> tuple[Any, Finding]:
-    from worker.extractor.bundle_trust import trusted_bundle
+    from worker.extractor.bundle_trust import trusted_bundle, vouched_digest
 
     bundle = trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local)
     where = "the one inside" if bundle.path == default_bundle_path() else str(bundle.path)
+    if vouched_digest(bundle.path, settings.trust.of_bundle(), required=False) is None:
+        return bundle, Finding(
+            "bundle",
+            "note",
+            f"{bundle.digest[:12]}, {where}; every digest holds, but nobody whom you trust vouches"
+            " for it, and production refuses it: have it signed with `latentprint trust sign`, and"
+            " name the key in trust.bundle_keys",
+        )
     return bundle, Finding("bundle", "good", f"{bundle.digest[:12]}, {where}; every digest holds")
 
 

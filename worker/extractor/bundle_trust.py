@@ -58,6 +58,11 @@ def vouched_digest(folder: Path, keys: Collection[PublicKey], *, required: bool)
         " trust.bundle_keys, or set trust.require_signatures=false to judge with a bundle that"
         " nobody vouches for"
     )
+    if "was changed after" in problem:
+        remedy = (
+            "take the bundle from its source again, or have it signed anew with `latentprint trust"
+            " sign`"
+        )
     if required or "was changed after" in problem:
         raise StopError(f"bundle {folder} (digest {digest[:12]}): {problem}; {remedy}", exit_code=2)
     structlog.get_logger("worker").warning("bundle_not_vouched_for", reason=f"{problem}; {remedy}")

@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+        raise ValueError(f"{path.absolute()} cannot be read ({error.strerror})") from None
     except ValueError:
         raise ValueError(f"{path} is no text") from None
 

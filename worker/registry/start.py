@@ -96,7 +96,8 @@ def emptiness(registry: Registry, space: str, revision: int) -> str | None:
     return (
         f"the registry holds no model for this bundle (space {space[:12]}), so that whatever is"
         f" synthetic is an unknown generator; {held}. Look at the database number of redis.url, or"
-        " run `latentprint registry import` or `latentprint register`"
+        " run `latentprint registry import` (for a bundle of your own: its BUNDLE/registry.export)"
+        " or `latentprint register`"
     )
 
 

@@ -183,7 +183,9 @@ class ReferenceSettings(Group):
             except ValueError:
                 wrong = True
             if wrong:
-                raise ValueError("expected https://HOST or https://HOST:PORT, and no more")
+                raise ValueError(
+                    "expected https://HOST, http://HOST, or either with :PORT, and no more"
+                )
         return value
 
 

@@ -177,10 +177,11 @@ def _unsigned_bundle(bench: Bench) -> dict[str, str]:
     document = json.loads((bundle / "bundle.json").read_text())
     document["provenance"]["of"] = "somebody"
     (bundle / "bundle.json").write_text(json.dumps(document))
-    return {
-        "LATENTPRINT_EXTRACT__BUNDLE": str(bundle),
-        "LATENTPRINT_TRUST__REQUIRE_SIGNATURES": "true",
-    }
+    return {"LATENTPRINT_EXTRACT__BUNDLE": str(bundle)}
+
+
+def _unsigned_bundle_in_production(bench: Bench) -> dict[str, str]:
+    return {**_unsigned_bundle(bench), "LATENTPRINT_TRUST__REQUIRE_SIGNATURES": "true"}
 
 
 def _nobodys_entry(bench: Bench) -> dict[str, str]:
@@ -376,7 +377,15 @@ FAULTS = {
         ("no image could ever be decided", "raise alpha_name"),
     ),
     "a bundle that nobody signed": Fault(
-        JUDGING, _unsigned_bundle, ("unsigned (digest", "`latentprint trust sign`")
+        JUDGING,
+        _unsigned_bundle_in_production,
+        ("unsigned (digest", "`latentprint trust sign`"),
+    ),
+    "a bundle that nobody signed, where that passes": Fault(
+        JUDGING,
+        _unsigned_bundle,
+        ("nobody whom you trust vouches for it", "`latentprint trust sign`"),
+        standing="note",
     ),
     "the sandbox has a hole": Fault(
         JUDGING, _no_seccomp, ("the decoder sandbox lacks seccomp", "where seccomp is allowed")
