@@ -135,6 +135,7 @@ def test_from_image_event_to_verdict(kafka: RunningKafka, redis_url: str, tmp_pa
         "alerts",
         "dead-letters",
         "redrives",
+        "notify-dead-letters",
         "dead-letter-decisions",
         "fingerprints",
     }
