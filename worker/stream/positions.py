@@ -159,7 +159,11 @@ class Positions:
                 continue
             end = consumer.end_offsets([partition], timeout_ms=ANSWER_MS)[partition]
             known = getattr(error, "divergent_offsets", {}).get(partition)
-            lost.append(Lost(partition, position, min(end, known.offset) if known else end, True))
+            there = min(end, known.offset) if known else end
+            if position > there:
+                lost.append(Lost(partition, position, there, cut=True))
+            else:  # it has begun anew since: what was cut lay before a topic that was made again
+                consumer.seek(partition, position)
         return lost
 
     def pass_over(self, lost: Iterable[Lost]) -> None:

@@ -337,6 +337,19 @@ def test_a_log_that_ends_below_the_committed_offset_is_not_judged_again(error: E
     assert not bench.ownership.is_current(event.entry), "or 8 would be committed above the end"
 
 
+def test_a_truncation_that_is_told_after_its_topic_was_made_again_loses_nothing() -> None:
+    """The client found it before; since then the partition is read from its beginning."""
+    bench = Bench()
+    bench.arrive(7)
+    bench.thread.poll(admitting=True)
+    bench.consumer.committed_offsets[P0] = 0  # which the fake gives as its position
+    bench.consumer.first, bench.consumer.last = {P0: 0}, {P0: 0}
+    bench.consumer.raises = LogTruncationError({P0: OffsetAndMetadata(0, "", 0)})
+    bench.thread.poll(admitting=True)
+    assert bench.consumer.positions[P0] == 0
+    assert bench.figures.read()["records_lost"] == 0
+
+
 FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
