@@ -28,6 +28,7 @@ from worker.stream.poller import Poller
 from worker.stream.positions import OnLostRecords, with_topic_id
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
+FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
 class FakeConsumer:
@@ -338,19 +339,11 @@ def test_a_log_that_ends_below_the_committed_offset_is_not_judged_again(error: E
 
 
 def test_a_truncation_that_is_told_after_its_topic_was_made_again_loses_nothing() -> None:
-    """The client found it before; since then the partition is read from its beginning."""
     bench = Bench()
-    bench.arrive(7)
-    bench.thread.poll(admitting=True)
-    bench.consumer.committed_offsets[P0] = 0  # which the fake gives as its position
-    bench.consumer.first, bench.consumer.last = {P0: 0}, {P0: 0}
+    bench.consumer.committed_offsets[P0] = bench.consumer.first[P0] = bench.consumer.last[P0] = 0
     bench.consumer.raises = LogTruncationError({P0: OffsetAndMetadata(0, "", 0)})
     bench.thread.poll(admitting=True)
-    assert bench.consumer.positions[P0] == 0
-    assert bench.figures.read()["records_lost"] == 0
-
-
-FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
+    assert (bench.consumer.positions[P0], bench.figures.read()["records_lost"]) == (0, 0)
 
 
 def test_a_topic_that_was_made_again_is_read_from_its_beginning_under_its_own_id() -> None:
