@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 MEBIBYTE = 1024 * 1024
 
@@ -30,3 +30,22 @@ MOST = 2**31 - 1
 
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
+
+
+def _listening(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("expected HOST:PORT, such as 127.0.0.1:9464")
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_listening)]
+"""HOST:PORT at which a process listens."""
+
+
+def listens_at(listen: str | None, above: int) -> tuple[str, int] | None:
+    """Host and port, so many ports above; None where nobody listens."""
+    if listen is None:
+        return None
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port) + above

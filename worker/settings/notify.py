@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from worker.settings.group import Count, Group, Seconds
+from worker.settings.group import Count, Group, Listen, Seconds, listens_at
 
 
 class NotifySettings(Group):
@@ -29,7 +29,7 @@ class NotifySettings(Group):
         default=1000,
         description="messages; what waits for one receiver, beyond it dead letters at once",
     )
-    listen: str | None = Field(
+    listen: Listen | None = Field(
         default=None,
         description="HOST:PORT of figures and health, such as 127.0.0.1:9474; slot N listens N"
         " ports above; empty: nobody listens",
@@ -42,18 +42,6 @@ class NotifySettings(Group):
             raise ValueError("expected 1 to 200 of A-Z, a-z, 0-9, '.', '_', '-'")
         return value
 
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None:
-            host, _, port = value.rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-                raise ValueError("expected HOST:PORT, such as 127.0.0.1:9474")
-        return value
-
     def address(self, slot: int) -> tuple[str, int] | None:
         """Host and port where the process with this slot listens."""
-        if self.listen is None:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port) + slot
+        return listens_at(self.listen, slot)

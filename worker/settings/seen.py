@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from worker.settings.group import Group
+from worker.settings.group import Group, Listen, listens_at
 
 
 class LoggingSettings(Group):
@@ -22,7 +22,7 @@ class LoggingSettings(Group):
 class MetricsSettings(Group):
     """Where figures and health are served, over HTTP."""
 
-    listen: str | None = Field(
+    listen: Listen | None = Field(
         default=None,
         description="HOST:PORT for Prometheus and probes, such as 127.0.0.1:9464; slot N listens N"
         " ports above; empty: nobody listens",
@@ -33,21 +33,9 @@ class MetricsSettings(Group):
         " own, as pods have",
     )
 
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None:
-            host, _, port = value.rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-                raise ValueError("expected HOST:PORT, such as 127.0.0.1:9464")
-        return value
-
     def address(self, slot: int) -> tuple[str, int] | None:
         """Host and port where the process with this slot, or first slot, listens."""
-        if self.listen is None:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port) + (slot if self.port_per_slot else 0)
+        return listens_at(self.listen, slot if self.port_per_slot else 0)
 
 
 class TracingSettings(Group):
