@@ -11,9 +11,12 @@ from worker.enrol.recompress import Picture
 
 
 def gan_generators() -> Iterator[Generator]:
-    """Those whose weights are there, committed or trained in the cache folder."""
+    """Those whose weights are there, committed or trained in the cache folder.
+
+    Without those of shifted subsets: eleven near copies, made for one study of the paper.
+    """
     for model in models_by_name().values():
-        if model.weights.is_file():
+        if model.shift is None and model.weights.is_file():
             yield _of_model(model)
 
 

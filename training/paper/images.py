@@ -79,7 +79,7 @@ class SetUp:
     def models(self) -> tuple[ZooModel, ...]:
         """The generators, sorted by name; the place of a source is its label."""
         models = zoo_set(self.which, self.size, self.content)
-        return tuple(sorted(models, key=lambda model: (model.seed, model.name)))
+        return tuple(sorted(models, key=lambda model: (model.seed, model.shift or 0, model.name)))
 
     @property
     def sources(self) -> tuple[str, ...]:

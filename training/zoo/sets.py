@@ -4,6 +4,11 @@ Yu, Davis and Fritz 2019, arXiv 1811.08180, attribute images to five sources (re
 four architectures) and to eleven (real pictures and ten seeds of one architecture). Both are
 trained here in two sizes: `small` for two processor cores, `paper` for a GPU.
 
+A third set-up asks what the training photographs alone change: eleven generators, each trained on
+a subset of them that differs from the first one's in a growing number (`SHIFTS`). As read here
+the paper fixes the random numbers of these trainings, so that nothing but the photographs differs
+(`shifts`); `shifts_by_seed` is the same with a seed of its own for each.
+
 The seeds are ProGAN's in the paper and in size `paper`. In size `small` they are SNGAN's: on two
 cores ProGAN needs several times as long for faces. All ten see the same photographs for the same
 number of iterations, so that nothing but the random numbers differs.
@@ -52,6 +57,7 @@ from training.zoo import progan
 from training.zoo.catalog import SAMPLES, WEIGHTS, recipe_named
 from training.zoo.recipe import NetworkConfig, Recipe
 from training.zoo.sizes import SIDES, Content, SetName, Size
+from training.zoo.subsets import SHIFTS
 
 ARCHITECTURES = ("progan", "sngan", "cramergan", "mmdgan")
 SEEDS_OF: dict[Size, str] = {"small": "sngan", "paper": "progan"}
@@ -62,6 +68,7 @@ _SMALL_ITERATIONS = {
     "scenes": {"progan": 3600, "sngan": 1600, "cramergan": 3000, "mmdgan": 1000},
 }
 _SMALL_SEED_ITERATIONS = 1000
+_SMALL_SHIFT_ITERATIONS = 600
 _PAPER_BATCH = 32
 # 12,000 thousand images for ProGAN; 600 thousand at 4x4, and 1,200 thousand at each side after it.
 _PAPER_ITERATIONS = {"progan": 375_000, "sngan": 150_000, "cramergan": 150_000, "mmdgan": 150_000}
@@ -89,14 +96,17 @@ class ZooModel:
     content: Content
     size: Size
     iterations: int
+    shift: int | None = None
+    """Trained on the subset of the photographs with this shift; on all where it is None."""
 
     @property
     def name(self) -> str:
-        """As in tables and file names: sngan, sngan_seed3, progan_scenes, mmdgan_128."""
+        """As in file names: sngan, sngan_seed3, sngan_seed1_shift35, progan_scenes, mmdgan_128."""
         seed = f"_seed{self.seed}" if self.seed else ""
+        shift = f"_shift{self.shift}" if self.shift is not None else ""
         content = "_scenes" if self.content == "scenes" else ""
         size = "_128" if self.size == "paper" else ""
-        return f"{self.architecture}{seed}{content}{size}"
+        return f"{self.architecture}{seed}{shift}{content}{size}"
 
     @property
     def folder(self) -> Path:
@@ -126,12 +136,19 @@ class ZooModel:
 
 
 def zoo_set(which: SetName, size: Size, content: Content) -> tuple[ZooModel, ...]:
-    """The generators of a set: the four architectures of `five`, or the ten seeds of `seeds`."""
+    """The four architectures of `five`, the ten seeds of `seeds`, or the eleven shifted subsets."""
     if which == "five":
         return tuple(_five(size, content))
     architecture = SEEDS_OF[size]
-    iterations = _SMALL_SEED_ITERATIONS if size == "small" else _PAPER_ITERATIONS[architecture]
-    return tuple(ZooModel(architecture, seed, content, size, iterations) for seed in SEEDS)
+    if which == "seeds":
+        iterations = _SMALL_SEED_ITERATIONS if size == "small" else _PAPER_ITERATIONS[architecture]
+        return tuple(ZooModel(architecture, seed, content, size, iterations) for seed in SEEDS)
+    iterations = _SMALL_SHIFT_ITERATIONS if size == "small" else _PAPER_ITERATIONS[architecture]
+    seeds = range(1, len(SHIFTS) + 1) if which == "shifts_by_seed" else [1] * len(SHIFTS)
+    return tuple(
+        ZooModel(architecture, seed, content, size, iterations, shift)
+        for seed, shift in zip(seeds, SHIFTS, strict=True)
+    )
 
 
 def models_by_name() -> dict[str, ZooModel]:

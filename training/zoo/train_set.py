@@ -22,6 +22,7 @@ from training.data.scenes import scenes_of_side
 from training.zoo.sets import ZooModel
 from training.zoo.sizes import SIDES, Content
 from training.zoo.step import CPU
+from training.zoo.subsets import shifted
 from training.zoo.train import Run, train
 
 
@@ -60,6 +61,8 @@ def train_missing(
             limit = f"up to iteration {model.iterations}"
             report(f"{model.name}: {limit}, on {device}, in {model.folder}")
             images = pictures(manifest, model.content, SIDES[model.size], "train")
+            if model.shift is not None:
+                images = shifted(images, model.shift)
             run = Run(seed=model.seed, minutes=float("inf"), iterations=model.iterations)
             train(model.recipe(), run, images, model.folder, device)
             trained.append(model)

@@ -19,6 +19,7 @@ from training.zoo.devices import device_of
 from training.zoo.recipe import NetworkConfig
 from training.zoo.sets import ARCHITECTURES, SEEDS, ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size
+from training.zoo.subsets import SHIFTS, shifted
 from training.zoo.train_set import deliver, pictures, train_missing
 from worker.program import main
 
@@ -33,21 +34,26 @@ EVERY_SET = [
 
 
 @pytest.mark.parametrize(("which", "size", "content"), EVERY_SET)
-def test_a_set_has_four_architectures_or_ten_seeds_each_with_an_end(
+def test_a_set_has_four_architectures_ten_seeds_or_eleven_subsets_each_with_an_end(
     which: SetName, size: Size, content: Content
 ) -> None:
     models = zoo_set(which, size, content)
     if which == "five":
         assert [model.architecture for model in models] == list(ARCHITECTURES)
         assert set(ARCHITECTURES) == set(RECIPES)
-    else:
+    elif which == "seeds":
         assert [model.seed for model in models] == list(SEEDS) == list(range(1, 11))
+    else:
+        assert [model.shift for model in models] == list(SHIFTS)
+        assert [model.seed for model in models] == (
+            [1] * 11 if which == "shifts" else list(range(1, 12))
+        )
     assert all(model.iterations > 0 for model in models)
     assert {(model.size, model.content) for model in models} == {(size, content)}
 
 
 def test_no_two_models_of_all_sets_share_a_name_or_a_folder() -> None:
-    models = [model for one in EVERY_SET for model in zoo_set(*one)]
+    models = {model for one in EVERY_SET for model in zoo_set(*one)}
     assert len({model.name for model in models}) == len(models)
     assert len({model.folder for model in models}) == len(models)
     assert all(model.folder.name == model.name for model in models)
@@ -56,6 +62,7 @@ def test_no_two_models_of_all_sets_share_a_name_or_a_folder() -> None:
 def test_a_name_says_what_differs_from_the_committed_ones() -> None:
     assert ZooModel("sngan", 0, "faces", "small", 1).name == "sngan"
     assert ZooModel("sngan", 3, "faces", "small", 1).name == "sngan_seed3"
+    assert ZooModel("sngan", 1, "faces", "small", 1, shift=35).name == "sngan_seed1_shift35"
     assert ZooModel("progan", 0, "scenes", "small", 1).name == "progan_scenes"
     assert ZooModel("mmdgan", 2, "scenes", "paper", 1).name == "mmdgan_seed2_scenes_128"
 
@@ -225,6 +232,25 @@ def test_pictures_are_of_the_content_and_the_side(
     manifest: Manifest, content: Content, count: int, side: int
 ) -> None:
     assert pictures(manifest, content, side, "train").shape == (count, 3, side, side)
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_a_subset_differs_from_the_first_in_so_many_photographs_and_keeps_the_others_places(
+    shift: int,
+) -> None:
+    photographs = np.arange(699, dtype=np.uint16)[:, None, None, None].view(np.uint8)
+    base, subset = (shifted(photographs, one).view(np.uint16).ravel() for one in (0, shift))
+    assert len(subset) == len(base) == len(set(subset)) == 349
+    assert (subset != base).sum() == len(set(subset) - set(base)) == shift
+    assert shifted(photographs[:2], shift).shape[0] == 1  # few photographs, of a test, do as well
+
+
+def test_a_model_of_a_shifted_subset_is_trained_on_that_subset(manifest: Manifest) -> None:
+    models = [ZooModel("sngan", 11, "faces", "small", 2, shift) for shift in (0, 349)]
+    train_missing(tuple(models), manifest, lambda line: None)
+    found = [checkpoint.load_state(model.weights) for model in models]
+    assert [facts["photographs"] for _, facts in found] == [1, 1]
+    assert any((found[0][0][key] != found[1][0][key]).any() for key in found[0][0])
 
 
 # Devices -----------------------------------------------------------------------------------------
