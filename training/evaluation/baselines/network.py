@@ -16,7 +16,7 @@ from training.evaluation.baselines.cell import Learned, Pictures
 from training.evaluation.baselines.naming import Floats, Score
 from training.paper.accuracy import outputs_of
 from training.paper.networks.attribution_file import load_attribution
-from training.paper.networks.attribution_network import AttributionNetwork
+from training.paper.networks.component_networks import Attributor
 from training.paper.studies.attribution_run import WEIGHTS
 
 SIDE = 64
@@ -36,7 +36,7 @@ def learn_network(learned: Learned) -> Score:
     return score
 
 
-def _features(network: AttributionNetwork, pictures: Pictures) -> Floats:
+def _features(network: Attributor, pictures: Pictures) -> Floats:
     """(N, 3, R, R) uint8 to the fingerprints of their middles, (N, 512) float32."""
     start = (pictures.shape[-1] - SIDE) // 2
     middles = pictures[..., start : start + SIDE, start : start + SIDE]

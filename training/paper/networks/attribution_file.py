@@ -3,7 +3,7 @@
 A safetensors file as `training.zoo.checkpoint.save_state` writes it; nothing is unpickled. The
 copies that come with the project may hold whole numbers instead
 (`training.paper.networks.compact`). The facts name the side of the images and the sources in the
-order of the logits, real first.
+order of the logits, real first; of a network that sees a component alone, its kind and side too.
 """
 
 from pathlib import Path
@@ -12,8 +12,14 @@ import torch
 from safetensors import SafetensorError
 
 from training.paper.images import REAL
-from training.paper.networks.attribution_network import AttributionNetwork, check_side
+from training.paper.networks.attribution_network import check_side
 from training.paper.networks.compact import expanded
+from training.paper.networks.component_networks import (
+    Attributor,
+    Component,
+    component_of,
+    network_for,
+)
 from training.zoo import checkpoint
 from worker.errors import StopError
 
@@ -24,7 +30,7 @@ _EXPECTED = (
 
 
 def export_attribution(
-    path: Path, network: AttributionNetwork, sources: tuple[str, ...], facts: dict[str, object]
+    path: Path, network: Attributor, sources: tuple[str, ...], facts: dict[str, object]
 ) -> None:
     """Write the network in half precision to `path`, in one step.
 
@@ -45,10 +51,13 @@ def export_attribution(
             f"weights {', '.join(beyond)} are not finite in half precision; nothing was written to"
             f" {path}: train the network again with a lower learning rate"
         )
-    checkpoint.save_state(path, state, {**facts, "side": network.side, "sources": list(sources)})
+    seen = component_of(network)
+    component = {"component": [seen.kind, seen.side]} if seen else {}
+    known = {"side": network.side, "sources": list(sources), **component}
+    checkpoint.save_state(path, state, {**facts, **known})
 
 
-def load_attribution(path: Path) -> tuple[AttributionNetwork, dict[str, object]]:
+def load_attribution(path: Path) -> tuple[Attributor, dict[str, object]]:
     """The network, float32 in evaluation mode, and its facts; StopError for any other file."""
     if not path.is_file():
         raise StopError(f"there is no file at {path}; {_EXPECTED}", exit_code=2)
@@ -63,7 +72,9 @@ def load_attribution(path: Path) -> tuple[AttributionNetwork, dict[str, object]]
         if not _are_sources(tuple(sources)):
             raise ValueError(f"sources are {sources}, not different names with {REAL!r} first")
         check_side(side)
-        network = AttributionNetwork(side, len(sources))
+        seen = facts.get("component")
+        component = Component(seen[0], seen[1]) if isinstance(seen, list) else None
+        network = network_for(side, len(sources), component)
         network.load_state_dict(expanded(state))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"there is no fact {error}" if isinstance(error, KeyError) else str(error)

@@ -20,7 +20,7 @@ FINGERPRINT_SIZE = 512
 SMALLEST_SIDE = 4
 _LARGEST_SIDE = 128
 _WIDTH_AT_LARGEST = 16
-_SLOPE = 0.2
+SLOPE = 0.2
 
 
 def width_at(side: int) -> int:
@@ -63,7 +63,7 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv, pooled in zip(self.convs, self.pooled, strict=True):
-            x = functional.leaky_relu(conv(x), _SLOPE)
+            x = functional.leaky_relu(conv(x), SLOPE)
             if pooled:
                 x = functional.avg_pool2d(x, 2)
         return x
@@ -88,7 +88,7 @@ class AttributionNetwork(nn.Module):
         maps = self.trunk(images.contiguous(memory_format=torch.channels_last))  # (B, 512, 4, 4)
         with torch.autocast(maps.device.type, enabled=False):
             rows = maps.float().flatten(1)  # (B, 8192)
-            return functional.leaky_relu(self.dense.dense(rows), _SLOPE)  # (B, 512)
+            return functional.leaky_relu(self.dense.dense(rows), SLOPE)  # (B, 512)
 
     def attribute(self, fingerprints: Tensor) -> Tensor:
         """Image fingerprints (B, 512) to logits (B, K), float32 under autocast too."""

@@ -17,7 +17,7 @@ from training.paper.baselines import eigenface, knn, prnu
 from training.paper.baselines.selections import with_flips
 from training.paper.devices import Place
 from training.paper.images import LabelledImages, SetUp, images_config
-from training.paper.networks.attribution_network import AttributionNetwork
+from training.paper.networks.component_networks import Attributor
 from training.paper.studies.attribution_run import AttributionRun, base_run, trained
 from training.paper.studies.frechet import HALVINGS, fd_ratio
 from training.paper.studies.lab import Lab
@@ -136,7 +136,7 @@ def _measure_reference(lab: Lab, setup: SetUp) -> Result:
 
 @torch.inference_mode()
 def judge(
-    network: AttributionNetwork, images: LabelledImages, place: Place
+    network: Attributor, images: LabelledImages, place: Place
 ) -> tuple[NDArray[np.float32], Accuracy]:
     """The image fingerprints (N,512), in one pass with the accuracy; float32 on any machine."""
     fingerprints = outputs_of(network, images.images, place, network.image_fingerprints)

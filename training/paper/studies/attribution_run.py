@@ -17,8 +17,8 @@ from training.paper.attacks import Attack, strengths
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
 from training.paper.networks.attribution_file import export_attribution, load_attribution
-from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.compact import find_exact
+from training.paper.networks.component_networks import Attributor, Component, network_for
 from training.paper.networks.jitter import ranges
 from training.paper.networks.learn import LearnRecipe, learn
 from training.paper.studies.lab import Lab, work_folder
@@ -29,23 +29,29 @@ WEIGHTS = Path(__file__).parents[1] / "networks" / "weights"
 
 @dataclass(frozen=True)
 class AttributionRun:
-    """A set-up, a recipe, and for fine-tuning the run whose weights it begins with."""
+    """A set-up, a recipe, for fine-tuning the run whose weights it begins with, and what is seen.
+
+    `component` None is the whole image.
+    """
 
     setup: SetUp
     recipe: LearnRecipe
     start: "AttributionRun | None" = None
+    component: Component | None = None
 
     @property
     def name(self) -> str:
-        """As in file names: five-faces-64-seed0, seeds-faces-64-jpeg-seed0."""
+        """As in file names: five-faces-64-seed0, seeds-faces-64-jpeg-seed0, -low32-seed0."""
         attack = f"-{self.recipe.attack}" if self.recipe.attack else ""
-        return f"{self.setup.name}{attack}-seed{self.recipe.seed}"
+        component = f"-{self.component.name}" if self.component else ""
+        return f"{self.setup.name}{attack}{component}-seed{self.recipe.seed}"
 
     def config(self) -> dict[str, Any]:
-        """All that fixes the weights; of jitter nothing, where there is none."""
+        """All that fixes the weights; of jitter or a component nothing, where there is none."""
         recipe = asdict(self.recipe)
         jitter = {"jitter": ranges()} if recipe.pop("jitter") else {}
-        return {
+        component = {"component": asdict(self.component)} if self.component else {}
+        return component | {
             "images": images_config(self.setup),
             "recipe": recipe | jitter,
             "start": self.start.digest if self.start else None,
@@ -91,7 +97,14 @@ def immunised_run(lab: Lab, setup: SetUp, attack: Attack, seed: int = 0) -> Attr
     return AttributionRun(setup, recipe, start)
 
 
-def trained(run: AttributionRun, lab: Lab) -> AttributionNetwork:
+def component_run(lab: Lab, setup: SetUp, component: Component, seed: int) -> AttributionRun:
+    """That of a seed, but of a component of the images and with steps of its own."""
+    run = base_run(lab, setup, seed)
+    steps = lab.effort.component_steps[component.kind][component.side]
+    return replace(run, recipe=replace(run.recipe, steps=steps), component=component)
+
+
+def trained(run: AttributionRun, lab: Lab) -> Attributor:
     """The network of a run, as the half-precision file holds it; trained where there is none."""
     found = find_exact(run.kept, run.committed, run.digest)
     if found is None and lab.place.world > 1:
@@ -110,7 +123,7 @@ def _train(run: AttributionRun, lab: Lab) -> None:
         network = trained(run.start, lab).requires_grad_(True)
     else:
         torch.manual_seed(run.recipe.seed)  # for the initial weights
-        network = AttributionNetwork(run.setup.side, len(run.setup.sources))
+        network = network_for(run.setup.side, len(run.setup.sources), run.component)
     images = lab.images(run.setup, "train")
     began = time.monotonic()
     checkpoint = run.kept.with_suffix(".checkpoint")

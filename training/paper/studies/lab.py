@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from training.data.fetch import cache_folder
 from training.data.manifest import Manifest, Split
 from training.paper.devices import ALONE, Place
 from training.paper.images import LabelledImages, SetUp, load_images
+from training.paper.networks.component_networks import Kind
 from training.paper.networks.learn import Report
 from training.paper.studies.measured import Measurement, Results, measure_missing
 from training.zoo.sizes import Content, SetName, Size
@@ -20,14 +22,16 @@ class Effort:
     The paper trains the attribution network for up to 3,125,000 steps, at a rate of 1e-3 with
     betas of 0 and 0.99, and the visualisation network for 781,250. Rate and beta1 of the small
     size were the best of four pairs after 300 steps, on validation images (training/LOG.md).
-    `jitter` names the sets whose networks are trained with random light and colour, where real
-    faces were known by heart.
+    `component_steps`, by kind and side, are of the networks that see a component of the images: a
+    small one is cheap and learns slowly. `jitter` names the sets whose networks are trained with
+    random light and colour, where real faces were known by heart.
     """
 
     attribution_steps: Mapping[SetName, int]
     immunise_steps: int
     combination_steps: int
     visualisation_steps: int
+    component_steps: Mapping[Kind, Mapping[int, int]]
     learning_rate: float
     betas: tuple[float, float]
     jitter: frozenset[SetName] = frozenset()
@@ -36,19 +40,29 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 2000, "seeds": 1500},
+        attribution_steps={"five": 2000, "seeds": 1500, "shifts": 600, "shifts_by_seed": 600},
         immunise_steps=300,
         combination_steps=800,
         visualisation_steps=350,
+        component_steps={
+            "low": {32: 800, 16: 800, 8: 1000, 4: 2000},
+            "band": {64: 600, 32: 600, 16: 800, 8: 1500, 4: 2000},
+            "patch": {64: 300, 32: 600, 16: 600, 8: 600},
+        },
         learning_rate=3e-3,
         betas=(0.5, 0.99),
         jitter=frozenset({"five"}),
     ),
     "paper": Effort(
-        attribution_steps={"five": 60_000, "seeds": 60_000},
+        attribution_steps=dict.fromkeys(get_args(SetName), 60_000),
         immunise_steps=30_000,
         combination_steps=60_000,
         visualisation_steps=60_000,
+        component_steps={
+            "low": dict.fromkeys((64, 32, 16, 8, 4), 60_000),
+            "band": dict.fromkeys((128, 64, 32, 16, 8, 4), 60_000),
+            "patch": dict.fromkeys((128, 64, 32, 16, 8), 60_000),
+        },
         learning_rate=1e-3,
         betas=(0.0, 0.99),
     ),
