@@ -53,11 +53,11 @@ from pathlib import Path
 from typing import get_args
 
 from training.data.fetch import cache_folder
+from training.data.subsets import SHIFTS
 from training.zoo import progan
 from training.zoo.catalog import SAMPLES, WEIGHTS, recipe_named
 from training.zoo.recipe import NetworkConfig, Recipe
 from training.zoo.sizes import SIDES, Content, SetName, Size
-from training.zoo.subsets import SHIFTS
 
 ARCHITECTURES = ("progan", "sngan", "cramergan", "mmdgan")
 SEEDS_OF: dict[Size, str] = {"small": "sngan", "paper": "progan"}

@@ -19,10 +19,10 @@ from training.data.faces import faces_of_side
 from training.data.lock import locked
 from training.data.manifest import Manifest, Split
 from training.data.scenes import scenes_of_side
+from training.data.subsets import shifted
 from training.zoo.sets import ZooModel
 from training.zoo.sizes import SIDES, Content
 from training.zoo.step import CPU
-from training.zoo.subsets import shifted
 from training.zoo.train import Run, train
 
 

@@ -13,13 +13,13 @@ from PIL import Image
 
 from training.data.faces import face_name
 from training.data.manifest import Entry, Manifest
+from training.data.subsets import SHIFTS, shifted
 from training.zoo import checkpoint, sets
 from training.zoo.catalog import CATALOG, RECIPES
 from training.zoo.devices import device_of
 from training.zoo.recipe import NetworkConfig
 from training.zoo.sets import ARCHITECTURES, SEEDS, ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size
-from training.zoo.subsets import SHIFTS, shifted
 from training.zoo.train_set import deliver, pictures, train_missing
 from worker.program import main
 
