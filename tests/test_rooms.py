@@ -57,6 +57,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"training/paper", "training/demo"},
         {"training/paper/networks", "training/paper/baselines"},
         {"training/paper/studies"},
+        {"training/paper/studies/fingerprints"},
         {"training/paper/pages"},
         {"training/evaluation"},
         {"training/evaluation/baselines"},

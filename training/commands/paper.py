@@ -22,7 +22,9 @@ INTERRUPTED = 130
 def reproduce(
     study: Annotated[
         list[str] | None,
-        typer.Option(help="zoo, attribution, attacks or visualisation; repeat it for several."),
+        typer.Option(
+            help="zoo, attribution, persistence, subsets, attacks or visualisation; repeat it."
+        ),
     ] = None,
     size: Annotated[
         Size, typer.Option(help="small: 64 pixels, two cores; paper: 128 pixels, a GPU.")

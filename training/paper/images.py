@@ -8,7 +8,8 @@ and a generator was trained on the training photographs only.
 
 import functools
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,24 @@ _REAL: dict[Content, dict[str, Any]] = {
 
 
 def generators_of(setup: SetUp) -> dict[str, str]:
-    """The generators of a set-up with 16 digits of the SHA-256 of their weights.
+    """The generators of a set-up, each with what fixes it.
 
-    A dash for one that is not trained, so that nothing measured is of that configuration.
+    Where its weights come with the project, 16 digits of their SHA-256. Where every machine trains
+    it anew, its recipe: what was measured of it stays published where it was never trained, though
+    another kind of processor rounds to another generator.
     """
-    weights = {model.name: model.weights for model in setup.models}
-    return {name: _sha256(path) if path.is_file() else "-" for name, path in weights.items()}
+    return {
+        model.name: _sha256(model.committed) if model.committed.is_file() else _recipe(model)
+        for model in setup.models
+    }
+
+
+def _recipe(model: ZooModel) -> str:
+    """All of its training that is no code, as 16 digits of a SHA-256 behind a word."""
+    recipe = asdict(model.recipe())
+    numbers = {key: value for key, value in recipe.items() if not callable(value)}
+    text = json.dumps(asdict(model) | numbers, sort_keys=True)
+    return f"recipe {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @functools.cache

@@ -114,10 +114,14 @@ class ZooModel:
         return cache_folder() / "zoo" / self.name
 
     @property
+    def committed(self) -> Path:
+        """Where its weights lie if they come with the project."""
+        return WEIGHTS / f"{self.name}.safetensors"
+
+    @property
     def weights(self) -> Path:
         """The committed weights, or else those of its finished training."""
-        committed = WEIGHTS / f"{self.name}.safetensors"
-        return committed if committed.is_file() else self.folder / "generator.safetensors"
+        return self.committed if self.committed.is_file() else self.folder / "generator.safetensors"
 
     @property
     def grid(self) -> Path:

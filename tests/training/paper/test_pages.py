@@ -32,7 +32,9 @@ from training.paper.studies.attribution import (
 )
 from training.paper.studies.attribution_run import base_run
 from training.paper.studies.check import Headline
-from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.fingerprints import persistence, subsets
+from training.paper.studies.fingerprints.persistence import components
+from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
 from worker.errors import StopError
 from worker.program import build_app
@@ -82,6 +84,51 @@ def fill(lab: Lab, network: float = 0.995) -> None:
         keep(lab, study_attacks.network_measurement(lab, setup, attack), attacked)
         prnu = study_attacks.prnu_measurement(lab, setup, attack)
         keep(lab, prnu, {"before": 0.1, "after": 0.15})
+
+
+def test_persistence_stands_beside_the_paper_s_curves_by_side_and_by_patch(lab: Lab) -> None:
+    fill(lab)
+    setup = lab.setup_named("seeds")
+    for component in components(lab):
+        for seed in range(lab.effort.seeds):
+            accuracy = {"low": 0.7, "band": 0.8, "patch": 0.9}[component.kind] + seed / 100
+            keep(lab, persistence.measurement(lab, setup, component, seed), judged(accuracy))
+    write_pages(lab)
+    text = (lab.folder / "persistence.md").read_text()
+    for row in (
+        "| 32 | 800 | not measured | 71.00 ± 1.00, 3 seeds | not measured | (95.50 / 91.08) |",
+        "| 8 | 1,500 | not measured | 81.00 ± 1.00, 3 seeds | not measured | (78.74 / 80.58) |",
+        "| 24 | 600 | not measured | 91.00 ± 1.00, 3 seeds | not measured | (99.24 / 88.36) |",
+    ):
+        assert row in text
+    # (0.71 - 1/11) / (0.995 - 1/11) against (95.50 - 9.09) / (99.14 - 9.09)
+    assert "| low frequencies, 32 | 68.5 | 96.0 | **no** |" in text
+    assert "| one band, 8 | 79.5 | 77.3 | yes |" in text
+    assert (lab.figures / "persistence.svg").is_file()
+
+
+def test_shifted_subsets_show_both_readings_and_how_far_one_photograph_carries(lab: Lab) -> None:
+    for name in SHIFTED:
+        setup = lab.setup_named(name)
+        for seed in range(lab.effort.seeds):
+            facts = {"fd_ratio": 20.0 + seed}
+            measurement = network_measurement(lab, base_run(lab, setup, seed))
+            keep(lab, measurement, judged(0.96, setup.sources) | facts)
+        keep(
+            lab,
+            subsets.differences_measurement(lab, setup),
+            {
+                "differences": {model.name: 1.5 * i for i, model in enumerate(setup.models)},
+                "other_latents": 40.0,
+            },
+        )
+    write_pages(lab)
+    text = (lab.folder / "shifted-subsets.md").read_text()
+    assert text.count("**96.00 ± 0.00, 3 seeds**") == 2
+    assert "20.0 to 22.0" in text
+    assert "| exchanged photographs | 0 | 1 | 2 | 3 | 4 | 35 | 70 | 140 | 209 | 279 | 349 |" in text
+    assert "| shifted subsets, own seeds | 0.0 | 1.5 |" in text
+    assert "(figures/subsets-shifts_by_seed-faces-64.webp)" in text
 
 
 def test_without_measurements_the_summary_claims_nothing(lab: Lab) -> None:
@@ -178,7 +225,7 @@ def test_tables_and_numbers_are_written_alike_everywhere(tmp_path: Path) -> None
 
 
 def test_every_set_up_has_numbers_of_the_paper() -> None:
-    assert published.SET_UPS.keys() == SETUPS.keys()
+    assert published.SET_UPS.keys() == {*SETUPS, "shifted subsets"}
     assert all(len(row) == 6 for row in published.SET_UPS.values())
 
 
@@ -234,7 +281,7 @@ def test_the_check_refuses_missing_figures_and_weights_of_another_run(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["reproduce", "--study", "seeds"], "choose of zoo, attribution, attacks, visualisation"),
+        (["reproduce", "--study", "seeds"], "choose of zoo, attribution, persistence, subsets"),
         (["visualise", "x.png", "--output", "x.pdf"], "expected .png or .svg"),
         (["reproduce", "--size", "large"], "'large' is not one of 'small', 'paper'"),
     ],

@@ -35,7 +35,7 @@ def bars(
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper center", ncols=min(len(series), 4), frameon=False)
         figure.subplots_adjust(top=0.8 if len(series) > 4 else 0.86, left=0.1, right=0.99)
-        _save(figure, path)
+        save(figure, path)
 
 
 def confusion(counts: Sequence[Sequence[int]], sources: Sequence[str], path: Path) -> None:
@@ -56,9 +56,10 @@ def confusion(counts: Sequence[Sequence[int]], sources: Sequence[str], path: Pat
         axes.set_xlabel("answer")
         axes.set_ylabel("true source")
         figure.tight_layout()
-        _save(figure, path)
+        save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure without its date."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

@@ -6,15 +6,25 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from training.paper.images import SetUp
-from training.paper.pages import attacks, attribution, summary, visualisation, zoo
+from training.paper.pages import (
+    attacks,
+    attribution,
+    persistence,
+    subsets,
+    summary,
+    visualisation,
+    zoo,
+)
 from training.paper.studies import attribution as study_attribution
 from training.paper.studies import immunisation as study_attacks
 from training.paper.studies import visualisation as study_visualisation
 from training.paper.studies import zoo as study_zoo
-from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.fingerprints import persistence as study_persistence
+from training.paper.studies.fingerprints import subsets as study_subsets
+from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
 
-Study = Literal["zoo", "attribution", "attacks", "visualisation"]
+Study = Literal["zoo", "attribution", "persistence", "subsets", "attacks", "visualisation"]
 STUDIES: tuple[Study, ...] = get_args(Study)
 
 COMMAND = "latentprint train reproduce"
@@ -34,6 +44,15 @@ CHAPTERS: dict[Study, Chapter] = {
     "zoo": Chapter(tuple(SETUPS), study_zoo.measurements, zoo.page, "gan-zoo.md"),
     "attribution": Chapter(
         tuple(SETUPS), study_attribution.measurements, attribution.page, "attribution.md"
+    ),
+    "persistence": Chapter(
+        ("seeds", "architectures", "architectures, scenes"),
+        study_persistence.measurements,
+        persistence.page,
+        "persistence.md",
+    ),
+    "subsets": Chapter(
+        tuple(SHIFTED), study_subsets.measurements, subsets.page, "shifted-subsets.md"
     ),
     "attacks": Chapter(
         (study_attacks.SETUP,), study_attacks.measurements, attacks.page, "attacks.md"

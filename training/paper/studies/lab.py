@@ -97,8 +97,8 @@ class Lab:
         return self.folder / "figures"
 
     def setup_named(self, name: str) -> SetUp:
-        """The set-up of a name in `SETUPS`, in this size."""
-        which, content = SETUPS[name]
+        """The set-up of a name in `SETUPS` or `SHIFTED`, in this size."""
+        which, content = (SETUPS | SHIFTED)[name]
         return SetUp(which, content, self.size)
 
     def images(self, setup: SetUp, split: Split) -> LabelledImages:
@@ -122,6 +122,12 @@ SETUPS: dict[str, tuple[SetName, Content]] = {
     "architectures, scenes": ("five", "scenes"),
 }
 """The paper's set-ups that are rebuilt here, by its names: set of generators, and content."""
+
+SHIFTED: dict[str, tuple[SetName, Content]] = {
+    "shifted subsets": ("shifts", "faces"),
+    "shifted subsets, own seeds": ("shifts_by_seed", "faces"),
+}
+"""Its set-up of shifted subsets, as it is read here, and with a seed for each generator."""
 
 
 def work_folder() -> Path:

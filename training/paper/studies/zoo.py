@@ -31,6 +31,8 @@ COMPARED = 300
 
 _SEED = 4_000_000
 _SHOWN = 10
+_QUALITY = 60
+"""Of WebP."""
 
 
 def train_zoo(lab: Lab, setup: SetUp) -> None:
@@ -98,8 +100,11 @@ def sheet_of(lab: Lab, setup: SetUp) -> Path:
 
 
 def draw_sheet(rows: np.ndarray, path: Path) -> None:
-    """uint8 (models, images, 3, R, R) as a PNG, a row for each model."""
+    """uint8 (models, images, 3, R, R) as a picture, a row for each model.
+
+    PNG, or WebP where size counts more than pixels: the file's name says which.
+    """
     models, images, _, side, _ = rows.shape
     sheet = rows.transpose(0, 3, 1, 4, 2).reshape(models * side, images * side, 3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(sheet)).save(path, optimize=True)
+    Image.fromarray(np.ascontiguousarray(sheet)).save(path, optimize=True, quality=_QUALITY)

@@ -1,0 +1,1 @@
+"""What fingerprints lie in: bands and patches (`persistence`), training photographs (`subsets`)."""
