@@ -45,8 +45,8 @@ EFFORT: dict[Size, Effort] = {
         combination_steps=800,
         visualisation_steps=350,
         component_steps={
-            "low": {32: 800, 16: 800, 8: 1000, 4: 2000},
-            "band": {64: 600, 32: 600, 16: 800, 8: 1500, 4: 2000},
+            "low": {32: 1500, 16: 1000, 8: 1500, 4: 2000},
+            "band": {64: 600, 32: 800, 16: 1000, 8: 1500, 4: 2000},
             "patch": {64: 300, 32: 600, 16: 600, 8: 600},
         },
         learning_rate=3e-3,
