@@ -26,6 +26,14 @@ def reproduce(
             help="zoo, attribution, persistence, subsets, attacks or visualisation; repeat it."
         ),
     ] = None,
+    setup: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set-up",
+            help="architectures, seeds, 'architectures, scenes', 'shifted subsets' or 'shifted"
+            " subsets, own seeds'; repeat it. Without it all that a study has.",
+        ),
+    ] = None,
     size: Annotated[
         Size, typer.Option(help="small: 64 pixels, two cores; paper: 128 pixels, a GPU.")
     ] = "small",
@@ -54,14 +62,14 @@ def reproduce(
     import torch
 
     torch.set_num_threads(threads)
-    studies = _studies(study or [])
+    studies, setups = _studies(study or []), _setups(setup or [])
     folder = output or Path("docs") / ("paper" if size == "small" else "paper-128")
     with _lab(size, folder) as lab:
         try:
             if check:
                 _check(lab, as_json)
             else:
-                _reproduce(lab, studies, keep_weights, as_json)
+                _reproduce(lab, studies, setups, keep_weights, as_json)
         except KeyboardInterrupt:
             lab.say("interrupted; the same command goes on where this one stopped")
             raise typer.Exit(INTERRUPTED) from None
@@ -79,6 +87,19 @@ def _studies(named: list[str]) -> "list[Study]":
     return [study for study in STUDIES if study in named or not named]
 
 
+def _setups(named: list[str]) -> list[str]:
+    from training.paper.studies.lab import SETUPS, SHIFTED
+
+    every = [*SETUPS, *SHIFTED]
+    unknown = [name for name in named if name not in every]
+    if unknown:
+        raise typer.BadParameter(
+            f"{'; '.join(unknown)} is no set-up; choose of {'; '.join(every)}",
+            param_hint="--set-up",
+        )
+    return named or every
+
+
 @contextmanager
 def _lab(size: Size, folder: Path) -> "Iterator[Lab]":
     from training.data.manifest import load_manifest
@@ -90,12 +111,14 @@ def _lab(size: Size, folder: Path) -> "Iterator[Lab]":
         yield Lab(load_manifest(), size, folder, say, progress, place)
 
 
-def _reproduce(lab: "Lab", studies: "list[Study]", keep_weights: bool, as_json: bool) -> None:
+def _reproduce(
+    lab: "Lab", studies: "list[Study]", setups: list[str], keep_weights: bool, as_json: bool
+) -> None:
     from training.paper.pages.reproduce import reproduce as run
     from training.paper.pages.summary import goals
     from training.paper.studies.check import keep_weights as keep
 
-    pages = run(lab, studies)
+    pages = run(lab, studies, setups)
     if not lab.place.first:
         return
     for path in keep(lab) if keep_weights else ():

@@ -18,14 +18,17 @@ from training.paper.images import LabelledImages
 from training.paper.networks.attribution_file import export_attribution, load_attribution
 from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.pages import summary
+from training.paper.pages.claims import claims
 from training.paper.pages.plots import bars, confusion
-from training.paper.pages.reproduce import CHAPTERS, write_pages
+from training.paper.pages.reproduce import CHAPTERS, reproduce, write_pages
 from training.paper.pages.tables import percent, spread, table
 from training.paper.pages.tables import published as paper
 from training.paper.studies import check
 from training.paper.studies import immunisation as study_attacks
+from training.paper.studies import zoo as study_zoo
 from training.paper.studies.attribution import (
     BASELINES,
+    WIDER,
     baseline_measurement,
     network_measurement,
     reference_measurement,
@@ -145,15 +148,39 @@ def test_the_summary_tells_goals_that_were_reached_from_those_that_were_not(lab:
     assert reached == {
         "attribution, architectures, faces": False,
         "attribution, seeds, faces": True,
+        "attribution, shifted subsets, faces": None,
         "above every baseline, published grids, architectures": True,
         "above every baseline, published grids, seeds": True,
         "above every baseline, published grids, architectures, scenes": True,
+        "share of the range, low frequencies at 32, seeds": None,
+        "share of the range, one band at 8, seeds": None,
         "combination attack, immunised, seeds": True,
     }
     write_pages(lab)
     text = (lab.folder / "README.md").read_text()
     assert "98.00 ± 0.00, 3 seeds" in text
     assert "**no**" in text
+
+
+def test_each_of_the_five_claims_is_answered_in_one_sentence_with_its_number(lab: Lab) -> None:
+    fill(lab)
+    existence, uniqueness, persistent, immunisability, superiority = claims(lab)
+    assert "99.50 % (faces) and 99.50 % (scenes)" in existence
+    assert "in 99.50 %, and eleven" in uniqueness
+    assert "not measured" in persistent
+    assert "20.00 % of the seeds' answers are right, and 85.00 %" in immunisability
+    assert superiority == "- **Superiority:** not measured."  # the wider grids are missing
+    for name in SETUPS:
+        for method in WIDER:
+            setup = lab.setup_named(name)
+            best = 0.999 if name == "seeds" else 0.9
+            facts = judged(best, setup.sources) | {"settings": {}}
+            keep(lab, baseline_measurement(lab, setup, method), facts)
+    assert (
+        "in 3 of 3 set-ups with the published grids, and in 2 of 3 with wider ones"
+        in (claims(lab)[-1])
+    )
+    assert all(line.count(". ") == 0 and line.endswith(".") for line in claims(lab))
 
 
 def test_a_lead_that_chance_may_have_brought_is_called_so(lab: Lab) -> None:
@@ -191,6 +218,21 @@ def test_the_pages_set_ours_beside_the_papers_with_the_command(lab: Lab) -> None
     assert "relighting substitute" in attacks
     drawn = {path.name for path in lab.figures.glob("*.svg")}
     assert {"attribution.svg", "attacks.svg", "confusion-seeds-faces-64.svg"} <= drawn
+
+
+def test_only_the_set_ups_named_are_trained_and_measured(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    measured: list[str] = []
+    monkeypatch.setattr(study_zoo, "train_zoo", lambda lab, setup: trained.append(setup.name))
+    monkeypatch.setattr(
+        Lab, "measure", lambda self, measurements: measured.extend(one.name for one in measurements)
+    )
+    reproduce(lab, ["attribution", "persistence", "attacks"], ["architectures"])
+    assert trained == ["five-faces-64"] * 2  # the attacks have the seeds alone
+    assert len(measured) > 20
+    assert {name.split("/")[1] for name in measured} == {"five-faces-64"}
 
 
 def test_what_was_measured_of_other_settings_is_not_on_the_pages(
@@ -282,6 +324,10 @@ def test_the_check_refuses_missing_figures_and_weights_of_another_run(
     ("arguments", "message"),
     [
         (["reproduce", "--study", "seeds"], "choose of zoo, attribution, persistence, subsets"),
+        (
+            ["reproduce", "--set-up", "five"],
+            "choose of architectures; seeds; architectures, scenes; shifted subsets; shifted",
+        ),
         (["visualise", "x.png", "--output", "x.pdf"], "expected .png or .svg"),
         (["reproduce", "--size", "large"], "'large' is not one of 'small', 'paper'"),
     ],

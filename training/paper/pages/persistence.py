@@ -17,7 +17,7 @@ HEADINGS: dict[Kind, str] = {
     "band": "One band (pre-downsampling residual)",
     "patch": "Patches (post-pooling)",
 }
-_SHORT: dict[Kind, str] = {"low": "low frequencies", "band": "one band", "patch": "patches"}
+SHORT: dict[Kind, str] = {"low": "low frequencies", "band": "one band", "patch": "patches"}
 
 ASKED: dict[Kind, int] = {"low": 32, "band": 8}
 """The sides at which the seeds are to come as far above chance as in the paper, as a share."""
@@ -146,7 +146,7 @@ def _range(lab: Lab) -> list[str]:
         ours, theirs = range_kept(lab, kind, side)
         reached = NOT_MEASURED if ours is None else "yes" if ours >= theirs else "**no**"
         kept = NOT_MEASURED if ours is None else f"{100 * ours:.1f}"
-        rows.append([f"{_SHORT[kind]}, {side}", kept, f"{100 * theirs:.1f}", reached])
+        rows.append([f"{SHORT[kind]}, {side}", kept, f"{100 * theirs:.1f}", reached])
     return [
         "## What is left of the way from chance to the whole image",
         "",

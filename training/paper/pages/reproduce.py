@@ -66,15 +66,19 @@ CHAPTERS: dict[Study, Chapter] = {
 }
 
 
-def reproduce(lab: Lab, studies: Sequence[Study]) -> list[Path]:
+def reproduce(lab: Lab, studies: Sequence[Study], setups: Sequence[str]) -> list[Path]:
     """Train and measure what is missing of the studies, then write their pages and the summary.
 
-    Interrupted, it goes on where it stopped, at most two minutes of a training earlier. Returns
-    the pages written (none by other processes of `torchrun` than the first).
+    Only the set-ups named are trained and measured, of those that a study has. Interrupted, it
+    goes on where it stopped, at most two minutes of a training earlier. Returns the pages written
+    (none by other processes of `torchrun` than the first).
     """
     for study in studies:
         chapter = CHAPTERS[study]
-        for setup in map(lab.setup_named, chapter.setups):
+        for name in chapter.setups:
+            if name not in setups:
+                continue
+            setup = lab.setup_named(name)
             study_zoo.train_zoo(lab, setup)
             lab.measure(chapter.measurements(lab, setup))
     return write_pages(lab) if lab.place.first else []

@@ -1,0 +1,110 @@
+"""The paper's five claims, each answered in one sentence with its number."""
+
+from collections.abc import Callable, Sequence
+
+from training.paper.networks.component_networks import Component, Kind
+from training.paper.pages import attacks, attribution, persistence
+from training.paper.pages.baselines import NAMES, baseline
+from training.paper.pages.margins import beyond_chance
+from training.paper.pages.tables import NOT_MEASURED, percent
+from training.paper.studies.attribution import BASELINES, WIDER
+from training.paper.studies.lab import SETUPS, Lab
+from training.paper.studies.measured import Measured
+
+
+def claims(lab: Lab) -> list[str]:
+    """A line for each claim, in the paper's order."""
+    answers: dict[str, Callable[[Lab], str]] = {
+        "Existence": _existence,
+        "Uniqueness": _uniqueness,
+        "Persistence": _persistence,
+        "Immunisability": _immunisability,
+        "Superiority": _superiority,
+    }
+    return [f"- **{name}:** {answer(lab)}" for name, answer in answers.items()]
+
+
+def mean_accuracy(measured: Sequence[Measured]) -> float | None:
+    """Over training seeds, 0 to 1; None where nothing is measured."""
+    shares = [float(one.result["accuracy"]) for one in measured]
+    return sum(shares) / len(shares) if shares else None
+
+
+def _said(share: float | None) -> str:
+    return NOT_MEASURED if share is None else f"{percent(share)} %"
+
+
+def _existence(lab: Lab) -> str:
+    faces, scenes = (
+        mean_accuracy(attribution.networks(lab, name))
+        for name in ("architectures", "architectures, scenes")
+    )
+    return (
+        "an image of a generator, or a real one, is given to its source among five in"
+        f" {_said(faces)} (faces) and {_said(scenes)} (scenes), chance being 20 %."
+    )
+
+
+def _uniqueness(lab: Lab) -> str:
+    seeds, subsets = (
+        mean_accuracy(attribution.networks(lab, name)) for name in ("seeds", "shifted subsets")
+    )
+    return (
+        f"ten generators that differ by their training seed alone are told apart, with real faces,"
+        f" in {_said(seeds)}, and eleven that differ by their training photographs alone in"
+        f" {_said(subsets)}."
+    )
+
+
+def _persistence(lab: Lab) -> str:
+    def by(kind: Kind, side: int) -> str:
+        return _said(mean_accuracy(persistence.found(lab, "seeds", Component(kind, side))))
+
+    side = lab.setup_named("seeds").side // 4
+    return (
+        f"of the seeds' accuracy the frequencies up to {side} pixels a side keep"
+        f" {by('low', side)}, the one band at {side} pixels {by('band', side)}, and patches of 24"
+        f" pixels {by('patch', side)}."
+    )
+
+
+def _immunisability(lab: Lab) -> str:
+    measured = attacks.combined(lab)
+    before, after = (
+        sum(one.result[moment]["accuracy"] for one in measured) / len(measured)
+        if measured
+        else None
+        for moment in ("before", "after")
+    )
+    return (
+        f"under the combination of attacks {_said(before)} of the seeds' answers are right, and"
+        f" {_said(after)} once the network was fine-tuned on attacked images."
+    )
+
+
+def _superiority(lab: Lab) -> str:
+    """Against the strongest baseline of each set-up, with the published and the wider grids."""
+    above: dict[str, list[str]] = {}
+    for grids, methods in (("published", BASELINES), ("wider", (*BASELINES, *WIDER))):
+        for name in SETUPS:
+            ours = attribution.networks(lab, name)
+            known = {NAMES[m]: baseline(lab, name, m) for m in methods}
+            theirs = {label: one for label, one in known.items() if one is not None}
+            if not ours or len(theirs) < len(methods):
+                return f"{NOT_MEASURED}."
+            best = max(theirs.values(), key=lambda one: float(one.result["accuracy"]))
+            mean = mean_accuracy(ours)
+            assert mean is not None
+            if mean > best.result["accuracy"] and beyond_chance(ours, best):
+                above.setdefault(grids, []).append(name)
+    named, wide = (above.get(grids, []) for grids in ("published", "wider"))
+    return (
+        f"the network is above kNN, Eigenface and PRNU, beyond what chance allows, in"
+        f" {len(named)} of {len(SETUPS)} set-ups with the published grids, and in {len(wide)} of"
+        f" {len(SETUPS)} with wider ones{_listed(wide)}: where generators give themselves away by"
+        " coarse colour and place, a linear method does as well."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f" ({'; '.join(names)})" if names else ""
