@@ -24,6 +24,7 @@ from training.data.fetch import FACES, PHOTOS, cache_folder
 from training.data.lock import locked_when_free
 from training.data.manifest import HELD_OUT_PHOTOS, Manifest, Split
 from training.data.scenes import LEAST_DEVIATION, REDUCTION, TILES_PER_PHOTO
+from training.paper.controls import Control, control_config, controlled
 from training.zoo.generate import generate, load_generator
 from training.zoo.sets import ZooModel, zoo_set
 from training.zoo.sizes import SIDES, Content, SetName, Size
@@ -60,16 +61,21 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class SetUp:
-    """Sources to tell apart: real pictures and the generators of one set of the zoo."""
+    """Sources to tell apart: real pictures and the generators of one set of the zoo.
+
+    With `control`, their images lack coarse cues (`training.paper.controls`).
+    """
 
     which: SetName
     content: Content
     size: Size
+    control: Control | None = None
 
     @property
     def name(self) -> str:
-        """As in file names: five-faces-64, seeds-faces-64."""
-        return f"{self.which}-{self.content}-{self.side}"
+        """As in file names: five-faces-64, seeds-faces-64, seeds-faces-64-colours."""
+        control = f"-{self.control}" if self.control else ""
+        return f"{self.which}-{self.content}-{self.side}{control}"
 
     @property
     def side(self) -> int:
@@ -89,8 +95,9 @@ class SetUp:
 
 
 def images_config(setup: SetUp) -> dict[str, Any]:
-    """All that fixes the images of a set-up."""
-    return {
+    """All that fixes the images of a set-up; of a control nothing, where there is none."""
+    control = control_config(setup.control) if setup.control else {}
+    return control | {
         "setup": setup.name,
         "real": _REAL[setup.content] | {"side": setup.side},
         "drawn": {split: [DRAWN[split], _SEEDS[split]] for split in DRAWN},
@@ -146,10 +153,20 @@ def load_images(setup: SetUp, manifest: Manifest, split: Split) -> LabelledImage
 
     Raises StopError where a generator has not been trained yet.
     """
-    groups = [pictures(manifest, setup.content, setup.side, split)]
-    groups += [_drawn(model, split) for model in setup.models]
+    groups = _groups(setup, manifest, split)
+    if setup.control:
+        training = groups if split == "train" else _groups(setup, manifest, "train")
+        groups = controlled(setup.control, groups, training, _SEEDS[split])
     labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     return LabelledImages(np.concatenate(groups), labels, setup.sources)
+
+
+def _groups(setup: SetUp, manifest: Manifest, split: Split) -> list[NDArray[np.uint8]]:
+    """The images of every source: uint8 (N,3,R,R) each."""
+    return [
+        pictures(manifest, setup.content, setup.side, split),
+        *(_drawn(model, split) for model in setup.models),
+    ]
 
 
 def _drawn(model: ZooModel, split: Split) -> NDArray[np.uint8]:

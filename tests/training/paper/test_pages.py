@@ -14,6 +14,7 @@ from tests.training.paper.samples import silent
 from training.data.manifest import Manifest
 from training.paper import images, published
 from training.paper.attacks import Attack
+from training.paper.controls import Control
 from training.paper.images import LabelledImages
 from training.paper.networks.attribution_file import export_attribution, load_attribution
 from training.paper.networks.attribution_network import AttributionNetwork
@@ -132,6 +133,33 @@ def test_shifted_subsets_show_both_readings_and_how_far_one_photograph_carries(l
     assert "| exchanged photographs | 0 | 1 | 2 | 3 | 4 | 35 | 70 | 140 | 209 | 279 | 349 |" in text
     assert "| shifted subsets, own seeds | 0.0 | 1.5 |" in text
     assert "(figures/subsets-shifts_by_seed-faces-64.webp)" in text
+
+
+def test_controls_stand_beside_what_was_drawn_and_the_goal_is_said_to_be_missed(lab: Lab) -> None:
+    fill(lab, network=0.99)
+    under: list[tuple[Control | None, float | None, float]] = [
+        (None, None, 0.98),  # the network has its 0.99 already
+        ("colours", 0.98, 0.94),
+        ("both", 0.9, 0.4),
+    ]
+    for control, accuracy, eigenface in under:
+        setup = replace(lab.setup_named("seeds"), control=control)
+        theirs = judged(eigenface, setup.sources) | {"settings": {}}
+        keep(lab, baseline_measurement(lab, setup, "eigenface-wider"), theirs)
+        if accuracy is not None:
+            network = network_measurement(lab, base_run(lab, setup, 0))
+            keep(lab, network, judged(accuracy, setup.sources))
+    write_pages(lab)
+    text = (lab.folder / "controls.md").read_text()
+    for row in (
+        "| Eigenface, wider grid | 98.00 / 98.00 | 94.00 / 94.00 | 40.00 / 40.00 |",
+        "| seeds | as drawn | 1.00 | **no** |",
+        "| seeds | colours matched | 4.00 | **no** |",
+        "| seeds | colours matched, places shifted | 50.00 | yes |",
+        "| architectures | colours matched | not measured | not measured |",
+    ):
+        assert row in text
+    assert "**90.00, 1 seed** / 90.00, 1 seed" in text
 
 
 def test_without_measurements_the_summary_claims_nothing(lab: Lab) -> None:
@@ -323,7 +351,10 @@ def test_the_check_refuses_missing_figures_and_weights_of_another_run(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["reproduce", "--study", "seeds"], "choose of zoo, attribution, persistence, subsets"),
+        (
+            ["reproduce", "--study", "seeds"],
+            "choose of zoo, attribution, controls, persistence, subsets",
+        ),
         (
             ["reproduce", "--set-up", "five"],
             "choose of architectures; seeds; architectures, scenes; shifted subsets; shifted",

@@ -2,6 +2,7 @@
 
 from fingerprint_db.matching.photographs import clopper_pearson_upper
 from training.paper import published
+from training.paper.images import SetUp
 from training.paper.pages.baselines import NAMES, baseline, best_baseline, settings
 from training.paper.pages.margins import beyond_chance, made_alone, margin
 from training.paper.pages.plots import bars, confusion
@@ -33,8 +34,12 @@ _CHANGED_AFTER_TEST = (
 
 
 def networks(lab: Lab, setup_name: str) -> list[Measured]:
-    """What was measured of the network's seeds in a set-up."""
-    setup = lab.setup_named(setup_name)
+    """What was measured of the network's seeds in a set-up of that name."""
+    return networks_of(lab, lab.setup_named(setup_name))
+
+
+def networks_of(lab: Lab, setup: SetUp) -> list[Measured]:
+    """What was measured of the network's seeds in a set-up, under its control if it has one."""
     runs = [base_run(lab, setup, seed) for seed in range(lab.effort.seeds)]
     found = [lab.results.current(network_measurement(lab, run)) for run in runs]
     return [one for one in found if one is not None]

@@ -9,6 +9,7 @@ from training.paper.images import SetUp
 from training.paper.pages import (
     attacks,
     attribution,
+    controls,
     persistence,
     subsets,
     summary,
@@ -19,12 +20,15 @@ from training.paper.studies import attribution as study_attribution
 from training.paper.studies import immunisation as study_attacks
 from training.paper.studies import visualisation as study_visualisation
 from training.paper.studies import zoo as study_zoo
+from training.paper.studies.fingerprints import controls as study_controls
 from training.paper.studies.fingerprints import persistence as study_persistence
 from training.paper.studies.fingerprints import subsets as study_subsets
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
 
-Study = Literal["zoo", "attribution", "persistence", "subsets", "attacks", "visualisation"]
+Study = Literal[
+    "zoo", "attribution", "controls", "persistence", "subsets", "attacks", "visualisation"
+]
 STUDIES: tuple[Study, ...] = get_args(Study)
 
 COMMAND = "latentprint train reproduce"
@@ -44,6 +48,9 @@ CHAPTERS: dict[Study, Chapter] = {
     "zoo": Chapter(tuple(SETUPS), study_zoo.measurements, zoo.page, "gan-zoo.md"),
     "attribution": Chapter(
         tuple(SETUPS), study_attribution.measurements, attribution.page, "attribution.md"
+    ),
+    "controls": Chapter(
+        study_controls.SETUPS, study_controls.measurements, controls.page, "controls.md"
     ),
     "persistence": Chapter(
         ("seeds", "architectures", "architectures, scenes"),

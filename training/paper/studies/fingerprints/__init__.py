@@ -1,1 +1,4 @@
-"""What fingerprints lie in: bands and patches (`persistence`), training photographs (`subsets`)."""
+"""What fingerprints lie in.
+
+Bands and patches (`persistence`), training photographs (`subsets`), colour and place (`controls`).
+"""
