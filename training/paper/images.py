@@ -125,13 +125,13 @@ def generators_of(setup: SetUp) -> dict[str, str]:
     another kind of processor rounds to another generator.
     """
     return {
-        model.name: _sha256(model.committed) if model.committed.is_file() else _recipe(model)
+        model.name: _sha256(model.committed) if model.committed.is_file() else recipe_of(model)
         for model in setup.models
     }
 
 
-def _recipe(model: ZooModel) -> str:
-    """All of its training that is no code, as 16 digits of a SHA-256 behind a word."""
+def recipe_of(model: ZooModel) -> str:
+    """All of a generator's training that is no code, as 16 digits of a SHA-256 behind a word."""
     recipe = asdict(model.recipe())
     numbers = {key: value for key, value in recipe.items() if not callable(value)}
     text = json.dumps(asdict(model) | numbers, sort_keys=True)
@@ -157,23 +157,28 @@ def load_images(setup: SetUp, manifest: Manifest, split: Split) -> LabelledImage
     if setup.control:
         training = groups if split == "train" else _groups(setup, manifest, "train")
         groups = controlled(setup.control, groups, training, _SEEDS[split])
+    return labelled(groups, setup.sources)
+
+
+def labelled(groups: list[NDArray[np.uint8]], sources: tuple[str, ...]) -> LabelledImages:
+    """The images of every source, uint8 (N,3,R,R) each, behind one another."""
     labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    return LabelledImages(np.concatenate(groups), labels, setup.sources)
+    return LabelledImages(np.concatenate(groups), labels, sources)
 
 
 def _groups(setup: SetUp, manifest: Manifest, split: Split) -> list[NDArray[np.uint8]]:
     """The images of every source: uint8 (N,3,R,R) each."""
     return [
         pictures(manifest, setup.content, setup.side, split),
-        *(_drawn(model, split) for model in setup.models),
+        *(drawn(model.name, model.weights, split) for model in setup.models),
     ]
 
 
-def _drawn(model: ZooModel, split: Split) -> NDArray[np.uint8]:
+def drawn(name: str, weights: Path, split: Split) -> NDArray[np.uint8]:
     """Images of a generator, drawn once and kept below the cache folder."""
     count, seed = DRAWN[split], _SEEDS[split]
-    generator = load_generator(model.weights)  # StopError where there are no weights
-    kept = _kept(model.weights, f"{model.name}-{split}-{count}-{seed}-{_LAYOUT}")
+    generator = load_generator(weights)  # StopError where there are no weights
+    kept = _kept(weights, f"{name}-{split}-{count}-{seed}-{_LAYOUT}")
     with locked_when_free(kept.with_suffix(".lock")):  # another process may be drawing them
         if not kept.is_file():
             draft = kept.with_suffix(".part")

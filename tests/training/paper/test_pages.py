@@ -36,7 +36,7 @@ from training.paper.studies.attribution import (
 )
 from training.paper.studies.attribution_run import base_run
 from training.paper.studies.check import Headline
-from training.paper.studies.fingerprints import persistence, subsets
+from training.paper.studies.fingerprints import lengths, persistence, subsets
 from training.paper.studies.fingerprints.persistence import components
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
@@ -149,6 +149,8 @@ def test_controls_stand_beside_what_was_drawn_and_the_goal_is_said_to_be_missed(
         if accuracy is not None:
             network = network_measurement(lab, base_run(lab, setup, 0))
             keep(lab, network, judged(accuracy, setup.sources))
+    longest = lengths.measurements(lab, lab.setup_named("seeds"))[-1]
+    keep(lab, longest, {"eigenface-wider": judged(0.97), "knn": judged(0.6)})
     write_pages(lab)
     text = (lab.folder / "controls.md").read_text()
     for row in (
@@ -157,6 +159,8 @@ def test_controls_stand_beside_what_was_drawn_and_the_goal_is_said_to_be_missed(
         "| seeds | colours matched | 4.00 | **no** |",
         "| seeds | colours matched, places shifted | 50.00 | yes |",
         "| architectures | colours matched | not measured | not measured |",
+        "| 2,000 | not measured | not measured |",
+        "| 3,000 | 97.00 / 97.00 | 60.00 / 60.00 |",
     ):
         assert row in text
     assert "**90.00, 1 seed** / 90.00, 1 seed" in text

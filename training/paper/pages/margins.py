@@ -27,7 +27,12 @@ def called_real(measured: Measured, moment: str) -> float:
 
 def made_alone(measured: Measured) -> float:
     """The mean accuracy over the generators, without the real class."""
-    confusion = _confusion(measured.result)
+    return generators_alone(measured.result)
+
+
+def generators_alone(result: dict[str, Any]) -> float:
+    """The same of a part of a result that has a `confusion`."""
+    confusion = _confusion(result)
     return float((confusion.diagonal() / confusion.sum(1))[1:].mean())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.data.manifest import Split
 from training.paper.accuracy import Accuracy, measure, outputs_of
 from training.paper.baselines import eigenface, knn, prnu
 from training.paper.baselines.selections import with_flips
@@ -122,9 +123,15 @@ def _measure_network(lab: Lab, run: AttributionRun) -> Result:
 
 
 def _measure_baseline(lab: Lab, setup: SetUp, baseline: str) -> Result:
-    train = with_flips(lab.images(setup, "train"), 0)
-    fitted = FITS[baseline](train, lab.images(setup, "validation"))
-    test = lab.images(setup, "test")
+    splits: tuple[Split, ...] = ("train", "validation", "test")
+    return judge_baseline(baseline, *(lab.images(setup, split) for split in splits))
+
+
+def judge_baseline(
+    baseline: str, train: LabelledImages, validation: LabelledImages, test: LabelledImages
+) -> Result:
+    """Fit a baseline on `train` and its settings on `validation`; its answers to `test`."""
+    fitted = FITS[baseline](with_flips(train, 0), validation)
     accuracy = measure(test, fitted.answers(test.images))
     return accuracy_result(accuracy) | {"settings": fitted.settings}
 

@@ -1,4 +1,5 @@
 """What fingerprints lie in.
 
-Bands and patches (`persistence`), training photographs (`subsets`), colour and place (`controls`).
+Bands and patches (`persistence`), training photographs (`subsets`), colour and place (`controls`),
+and what of these a longer training leaves (`lengths`).
 """

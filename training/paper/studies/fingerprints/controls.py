@@ -15,6 +15,7 @@ from training.paper.studies.attribution import (
     network_measurement,
 )
 from training.paper.studies.attribution_run import base_run
+from training.paper.studies.fingerprints import lengths
 from training.paper.studies.lab import Lab
 from training.paper.studies.measured import Measurement
 
@@ -23,7 +24,10 @@ SETUPS = ("architectures", "seeds")
 
 
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
-    """For each control the baselines, which are cheap, then the network's training seeds."""
+    """For each control the baselines, which are cheap, then the network's training seeds.
+
+    At last, for the seeds, the lengths of the generators' trainings (`lengths`).
+    """
     under = [replace(setup, control=control) for control in CONTROLS]
     return [
         *(baseline_measurement(lab, one, name) for one in under for name in (*WIDER, *BASELINES)),
@@ -32,4 +36,5 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
             for seed in range(lab.effort.seeds)
             for one in under
         ),
+        *(lengths.measurements(lab, setup) if setup.which == "seeds" else ()),
     ]
