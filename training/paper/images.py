@@ -175,10 +175,14 @@ def _groups(setup: SetUp, manifest: Manifest, split: Split) -> list[NDArray[np.u
 
 
 def drawn(name: str, weights: Path, split: Split) -> NDArray[np.uint8]:
-    """Images of a generator, drawn once and kept below the cache folder."""
-    count, seed = DRAWN[split], _SEEDS[split]
+    """Images of a generator of a split."""
+    return drawn_once(weights, f"{name}-{split}", DRAWN[split], _SEEDS[split])
+
+
+def drawn_once(weights: Path, name: str, count: int, seed: int) -> NDArray[np.uint8]:
+    """`count` images of a generator, drawn once and kept below the cache folder under a name."""
     generator = load_generator(weights)  # StopError where there are no weights
-    kept = _kept(weights, f"{name}-{split}-{count}-{seed}-{_LAYOUT}")
+    kept = _kept(weights, f"{name}-{count}-{seed}-{_LAYOUT}")
     with locked_when_free(kept.with_suffix(".lock")):  # another process may be drawing them
         if not kept.is_file():
             draft = kept.with_suffix(".part")

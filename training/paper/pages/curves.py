@@ -1,4 +1,4 @@
-"""Curves of accuracy over a size in pixels, ours beside the paper's, as one SVG of panels."""
+"""Curves over a size or a number, ours beside the paper's, as SVG: accuracies, and powers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,4 +67,36 @@ def curves(panels: Sequence[Panel], path: Path) -> None:
         handles, names = all_axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="lower center", ncols=len(names), frameon=False)
         figure.subplots_adjust(top=0.9, bottom=0.24, left=0.06, right=0.99, wspace=0.06)
+        save(figure, path)
+
+
+@dataclass(frozen=True)
+class Line:
+    """`points`: a number of images to a ratio; lines of one `group` have its colour.
+
+    `style` is one of matplotlib: "o-", ":", "x".
+    """
+
+    name: str
+    points: Mapping[int, float]
+    group: int
+    style: str
+
+
+def powers(lines: Sequence[Line], axis: str, height: str, path: Path) -> None:
+    """Lines on logarithmic axes, on which a power of the number is a straight one."""
+    with rc_context({"svg.hashsalt": "latentprint", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(5.4, 3.6))
+        axes = figure.subplots()
+        for line in lines:
+            numbers, ratios = list(line.points), list(line.points.values())
+            colour = f"C{line.group}"
+            axes.plot(numbers, ratios, line.style, color=colour, markersize=5, label=line.name)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel(height)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=7)
+        figure.tight_layout()
         save(figure, path)

@@ -16,12 +16,12 @@ from training.paper.pages import (
     visualisation,
     zoo,
 )
-from training.paper.studies import attribution as study_attribution
 from training.paper.studies import immunisation as study_attacks
 from training.paper.studies import visualisation as study_visualisation
 from training.paper.studies import zoo as study_zoo
 from training.paper.studies.fingerprints import controls as study_controls
 from training.paper.studies.fingerprints import persistence as study_persistence
+from training.paper.studies.fingerprints import ratio as study_ratio
 from training.paper.studies.fingerprints import subsets as study_subsets
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
@@ -47,7 +47,7 @@ class Chapter:
 CHAPTERS: dict[Study, Chapter] = {
     "zoo": Chapter(tuple(SETUPS), study_zoo.measurements, zoo.page, "gan-zoo.md"),
     "attribution": Chapter(
-        tuple(SETUPS), study_attribution.measurements, attribution.page, "attribution.md"
+        tuple(SETUPS), study_ratio.measurements, attribution.page, "attribution.md"
     ),
     "controls": Chapter(
         study_controls.SETUPS, study_controls.measurements, controls.page, "controls.md"

@@ -24,6 +24,7 @@ from training.paper.studies.frechet import HALVINGS, fd_ratio
 from training.paper.studies.lab import Lab
 from training.paper.studies.measured import Measurement, Result
 from training.paper.studies.reference_features import FEATURES, reference_features
+from training.zoo.generate import device_of_module
 
 BASELINES = ("knn", "eigenface", "prnu")
 """With the published grids."""
@@ -141,12 +142,18 @@ def _measure_reference(lab: Lab, setup: SetUp) -> Result:
     return {"fd_ratio": fd_ratio(reference_features(test.images), test.labels)}
 
 
-@torch.inference_mode()
 def judge(
     network: Attributor, images: LabelledImages, place: Place
 ) -> tuple[NDArray[np.float32], Accuracy]:
     """The image fingerprints (N,512), in one pass with the accuracy; float32 on any machine."""
-    fingerprints = outputs_of(network, images.images, place, network.image_fingerprints)
-    answers = network.attribute(fingerprints.to(place.device)).argmax(1).cpu()
-    vectors: NDArray[np.float32] = fingerprints.numpy()
-    return vectors, measure(images, answers.numpy())
+    passed = outputs_of(network, images.images, place, network.image_fingerprints)
+    fingerprints: NDArray[np.float32] = passed.numpy()
+    return fingerprints, measure(images, answers_of(network, fingerprints))
+
+
+@torch.inference_mode()
+def answers_of(network: Attributor, fingerprints: NDArray[np.float32]) -> NDArray[np.int64]:
+    """What a network says by image fingerprints (N,512): places in the sources (N,)."""
+    logits = network.attribute(torch.from_numpy(fingerprints).to(device_of_module(network)))
+    answers: NDArray[np.int64] = logits.argmax(1).cpu().numpy()
+    return answers
