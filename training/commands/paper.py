@@ -23,8 +23,8 @@ def reproduce(
     study: Annotated[
         list[str] | None,
         typer.Option(
-            help="zoo, attribution, controls, persistence, subsets, attacks or visualisation;"
-            " repeat it."
+            help="zoo, attribution, controls, persistence, subsets, realism, attacks or"
+            " visualisation; repeat it."
         ),
     ] = None,
     setup: Annotated[

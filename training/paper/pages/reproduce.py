@@ -11,6 +11,7 @@ from training.paper.pages import (
     attribution,
     controls,
     persistence,
+    realism,
     subsets,
     summary,
     visualisation,
@@ -22,12 +23,20 @@ from training.paper.studies import zoo as study_zoo
 from training.paper.studies.fingerprints import controls as study_controls
 from training.paper.studies.fingerprints import persistence as study_persistence
 from training.paper.studies.fingerprints import ratio as study_ratio
+from training.paper.studies.fingerprints import realism as study_realism
 from training.paper.studies.fingerprints import subsets as study_subsets
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
 
 Study = Literal[
-    "zoo", "attribution", "controls", "persistence", "subsets", "attacks", "visualisation"
+    "zoo",
+    "attribution",
+    "controls",
+    "persistence",
+    "subsets",
+    "realism",
+    "attacks",
+    "visualisation",
 ]
 STUDIES: tuple[Study, ...] = get_args(Study)
 
@@ -60,6 +69,9 @@ CHAPTERS: dict[Study, Chapter] = {
     ),
     "subsets": Chapter(
         tuple(SHIFTED), study_subsets.measurements, subsets.page, "shifted-subsets.md"
+    ),
+    "realism": Chapter(
+        (study_realism.SETUP,), study_realism.measurements, realism.page, "realism.md"
     ),
     "attacks": Chapter(
         (study_attacks.SETUP,), study_attacks.measurements, attacks.page, "attacks.md"

@@ -141,6 +141,8 @@ def page(lab: Lab, command: str) -> str:
             " source away? |",
             "| [Shifted subsets](shifted-subsets.md) | Do the training photographs alone change a"
             " fingerprint? |",
+            "| [The most realistic images](realism.md) | Does a network know a generator by its"
+            " failures? |",
             "| [Attacks](attacks.md) | What do noise, blur, crop, JPEG and light do, and does"
             " immunisation help? |",
             "| [The visible fingerprint](visualisation.md) | What does a fingerprint look like? |",
@@ -189,6 +191,8 @@ def _deviations(lab: Lab) -> list[str]:
         "- One person may be in the training and in the test faces, since CelebA's identities are"
         " not at hand; test images of generators are of latents used nowhere else.",
         "- Relighting is a substitute; Inception's features have a stand-in.",
+        "- The most realistic tenth is asked of networks that learned from all images; the paper"
+        " seems to train on such a tenth too.",
         *(subsets if small else []),
     ]
 

@@ -35,6 +35,13 @@ def _network() -> nn.Sequential:
     return network
 
 
+def convolutions() -> nn.Sequential:
+    """The network's convolutions, activations and pools, without what follows them."""
+    layers = _network()[0]
+    assert isinstance(layers, nn.Sequential)
+    return layers
+
+
 @torch.inference_mode()
 def reference_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """uint8 (N,3,R,R) to features (N,64), float32."""
