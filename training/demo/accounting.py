@@ -144,6 +144,15 @@ class Summary:
     def accuracy(self) -> float:
         return 1 - len(self.wrong) / self.events if self.events else 0.0
 
+    @property
+    def wrong_by_reason(self) -> Mapping[str, int]:
+        """How many wrong answers gave each reason first, most first; of dead letters the code."""
+        firsts = Counter(
+            "no_answer" if answer is None else (*_reasons(answer), "no_reason")[0]
+            for _, answer in self.wrong
+        )
+        return dict(firsts.most_common())
+
     def failures(self) -> list[str]:
         """What must not have happened, in words; empty after a good run."""
         found = []
@@ -219,6 +228,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "misnamed": {row.source.name: dict(row.misnamed) for row in summary.rows if row.misnamed},
         "false_positives": sum(row.outcomes.get(o, 0) for row in real for o in flagged),
         "wrong_events": len(summary.wrong),
+        "wrong_by_reason": dict(summary.wrong_by_reason),
         "wrong": [
             _wrong_document(event, answer) for event, answer in summary.wrong[:_WRONG_LISTED]
         ],
@@ -238,11 +248,17 @@ def _wrong_document(event: PlannedEvent, answer: Answer | None) -> dict[str, Any
         "p_value": (document.get("real_test") or {}).get("p_value"),
         "condition": document.get("condition"),
         "unfamiliar": evidence.get("unfamiliar"),
-        "reasons": document.get("reasons") or [r for r in [document.get("code")] if r],
+        "reasons": _reasons(answer) if answer else [],
         "width": image.get("width"),
         "height": image.get("height"),
         "jpeg_quality": image.get("jpeg_quality"),
     }
+
+
+def _reasons(answer: Answer) -> list[str]:
+    """A verdict's, or a dead letter's code."""
+    document = answer.document
+    return document.get("reasons") or [one for one in [document.get("code")] if one]
 
 
 def _first(books: Books, place: Place) -> Answer | None:

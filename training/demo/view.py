@@ -1,10 +1,11 @@
 """What the demo shows: a live table on a terminal, plain lines elsewhere, all on stderr."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -72,10 +73,11 @@ class DemoView:
 
 def source_table(rows: Sequence[SourceRow], title: str | None = None) -> Table:
     """True source by outcome; the outcome that is right for a source is bold."""
-    table = Table(title=title)
-    table.add_column("true source", no_wrap=True)
+    # At 80 columns sources are wrapped and headings whole: two outcomes begin alike.
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("true source")
     for heading in ("events", *(o.replace("_", " ") for o in OUTCOMES), "right"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", width=max(map(len, heading.split())))
     for row in rows:
         cells: list[RenderableType] = []
         for outcome in OUTCOMES:
@@ -100,6 +102,8 @@ def print_summary(console: Console, summary: Summary, seconds: float, rate: floa
         console.print(f"  wrong: {event.source.name}: {said}", markup=False, soft_wrap=True)
     if len(summary.wrong) > _WRONG_SHOWN:
         console.print(f"  and {len(summary.wrong) - _WRONG_SHOWN} more; every verdict with --keep")
+    if summary.wrong:
+        console.print(f"wrong by reason: {_counted(summary.wrong_by_reason)}", soft_wrap=True)
     right = summary.events - len(summary.wrong)
     console.print(
         f"{right} of {summary.events} events were answered rightly (accuracy"
@@ -108,6 +112,10 @@ def print_summary(console: Console, summary: Summary, seconds: float, rate: floa
         f" {rate:.0f} events/s, {seconds:.0f} s in all.",
         soft_wrap=True,
     )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _screen(rows: Sequence[SourceRow], newest: Sequence[Answer], progress: str) -> Group:

@@ -142,9 +142,38 @@ def test_the_summary_names_what_came_out_and_what_was_wrong() -> None:
     console = Console(file=out, width=140)
     print_summary(console, summarise(some_books(), [REAL, MADE, BAD]), seconds=12.0, rate=34.5)
     text = out.getvalue()
-    assert "1 + 1 misnamed" in text
+    assert "1 + 1" in text
+    assert "misnamed" in text
     assert "wrong: one: no answer" in text
     assert "1 lost, 1 duplicated" in text
+
+
+def test_outcomes_that_begin_alike_are_told_apart_on_a_narrow_terminal() -> None:
+    out = io.StringIO()
+    long = TrueSource("cramergan_seed1_before_registration", "unknown_generator")
+    books = Books({(0, 0): planned(0, long)}, {(0, 0): (verdict(0, "undetermined"),)})
+    console = Console(file=out, width=80, color_system=None)
+    print_summary(console, summarise(books, [long]), seconds=12.0, rate=34.5)
+    text = out.getvalue()
+    for word in ("generator", "undetermined", "attributed", "registration"):
+        assert word in text.split(), f"{word} is cut off"
+    assert "…" not in text
+
+
+def test_wrong_answers_are_counted_by_their_first_reason_most_first() -> None:
+    doubt, other = ["unfamiliar_picture", "shadow_match:a"], ["real_test_not_passed"]
+    answers = []
+    for offset, reasons in enumerate([other, doubt, doubt]):
+        document = dict(verdict(offset, "undetermined").document)
+        answers.append(read_answer({**document, "reasons": reasons}))
+    sent = {(0, i): planned(i, MADE) for i in range(4)}
+    summary = summarise(Books(sent, {(0, i): (one,) for i, one in enumerate(answers)}), [MADE])
+    expected = {"unfamiliar_picture": 2, "no_answer": 1, "real_test_not_passed": 1}
+    assert summary.wrong_by_reason == expected
+    assert summary_document(summary)["wrong_by_reason"] == expected
+    out = io.StringIO()
+    print_summary(Console(file=out, width=80), summary, seconds=1.0, rate=1.0)
+    assert "wrong by reason: 2 unfamiliar_picture, " in out.getvalue()
 
 
 def test_without_a_terminal_the_view_is_plain_lines() -> None:
