@@ -23,8 +23,8 @@ REASONS = {
     "registry_stale": "The copy of the registry is too old to decide by.",
     "calibration_too_small": "Too few real photographs of this codec and size stand behind the"
     " test of registered generators, so that no level can be held.",
-    "unfamiliar_picture": "The picture is of a kind that the calibration's photographs do not"
-    " show, so that a comparison with them says less.",
+    "unfamiliar_picture": "The picture is of a kind, or a JPEG of a quality, that the calibration's"
+    " photographs do not show, so that a comparison with them says less.",
     "usual_for_its_kind": "Few real photographs score as high, but among those most like this"
     " picture in sharpness and noise some do: for a picture of its kind the score is usual.",
     "real_test_not_passed": "Neither a registered generator nor the test with nothing registered"

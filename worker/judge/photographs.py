@@ -71,8 +71,8 @@ class Photographs:
                 enough_for(tenant.alpha_unknown) if tenant else 0,
             )
             kinds = None if own is None else own.kinds
-            together = Familiarity.of(cohort, kinds)
-            alone = Familiarity.of(cohort, kinds, alone=True)
+            together = Familiarity.of(cohort, kinds, codec=codec)
+            alone = Familiarity.of(cohort, kinds, alone=True, codec=codec)
             self._of[codec] = CodecPhotographs(
                 cohort,
                 generic,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fingerprint_db.background import Cohort
-from fingerprint_db.matching.familiarity import NEIGHBOURS, Familiarity
+from fingerprint_db.matching.familiarity import COARSEST, FILE_STEP, NEIGHBOURS, Familiarity
 from tests.fingerprint_db.matching.small_spaces import NUMBERS, small_space
 
 
@@ -85,3 +85,22 @@ def test_among_fewer_than_ten_photographs_nothing_is_familiar() -> None:
     assert np.isinf(Familiarity.of(cohort).distances(kinds)).all()
     nobody = cohort.where(np.zeros(15, bool))
     assert np.isinf(Familiarity.of(nobody).distances(kinds)).all()
+
+
+def test_what_is_coarser_than_the_codec_bears_is_far_unless_a_tenant_has_such_photographs() -> None:
+    cohort = small_space(photographs=200).cohort
+    step = COARSEST["full_chroma_jpeg75"]
+    kinds = cohort.kinds[:12].copy()
+    kinds[:, FILE_STEP] = step
+    coarser = kinds.copy()
+    coarser[:, FILE_STEP] += 0.1
+    plain = Familiarity.of(cohort)
+    guarded = Familiarity.of(cohort, codec="full_chroma_jpeg75")
+    assert np.array_equal(guarded.distances(kinds), plain.distances(kinds))
+    # Ten deviations more of one of fifteen numbers.
+    assert (guarded.distances(coarser) > 10 / NUMBERS**0.5).all()
+    assert (plain.distances(coarser) < guarded.distances(coarser) - 1).all()
+    other = Familiarity.of(cohort, codec="jpeg75")
+    assert np.array_equal(other.distances(coarser), plain.distances(coarser))
+    known = Familiarity.of(cohort, coarser, codec="full_chroma_jpeg75")
+    assert (known.distances(coarser) < 2).all()
