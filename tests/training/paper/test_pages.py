@@ -101,7 +101,7 @@ def test_persistence_stands_beside_the_paper_s_curves_by_side_and_by_patch(lab: 
     text = (lab.folder / "persistence.md").read_text()
     for row in (
         "| 32 | 1,500 | not measured | 71.00 ± 1.00, 3 seeds | not measured | (95.50 / 91.08) |",
-        "| 8 | 1,500 | not measured | 81.00 ± 1.00, 3 seeds | not measured | (78.74 / 80.58) |",
+        "| 8 | 4,000 | not measured | 81.00 ± 1.00, 3 seeds | not measured | (78.74 / 80.58) |",
         "| 24 | 600 | not measured | 91.00 ± 1.00, 3 seeds | not measured | (99.24 / 88.36) |",
     ):
         assert row in text
