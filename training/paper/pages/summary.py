@@ -137,6 +137,8 @@ def page(lab: Lab, command: str) -> str:
             "| [The generators](gan-zoo.md) | What do they draw, and how well? |",
             "| [Attribution](attribution.md) | Can a network tell architectures and seeds apart,"
             " and better than kNN, Eigenface and PRNU? |",
+            "| [Without colour and place](controls.md) | What is left of it when sources are alike"
+            " in colour, and place means nothing? |",
             "| [Persistence](persistence.md) | Does one band of frequencies, or a patch, give a"
             " source away? |",
             "| [Shifted subsets](shifted-subsets.md) | Do the training photographs alone change a"
