@@ -194,8 +194,8 @@ def _ratio_reason(lab: Lab) -> list[str]:
     return [
         "### The ratio is a matter of how many images it is taken of",
         "",
-        "The two halves of a class differ by chance alone, so that their distance falls like one"
-        " over the number of images; the distance between classes stays.",
+        "The two halves of a class differ by chance alone, so that their distance falls with the"
+        " number of images, in the end like one over it; the distance between classes stays.",
         "So the ratio grows with the number of images, with the same network and the same"
         " generators.",
         f"The paper has {PAPERS_COUNT:,} test images of each class, our test sets have 500 of each"
@@ -221,7 +221,7 @@ def _ratio_curve(name: str, one: Measured) -> list[str]:
         ]
         for count, point in curve.items()
     ]
-    led = ratio.at(curve, PAPERS_COUNT)
+    led, last = ratio.at(curve, PAPERS_COUNT), list(curve)[-2:]
     rows.append([f"{PAPERS_COUNT:,}, extrapolated", "", "", f"**{led:.0f}**", ""])
     theirs = published.SET_UPS[name][published.FINGERPRINT]
     rows.append([f"{PAPERS_COUNT:,}, paper", "", "", "", paper(theirs)])
@@ -236,13 +236,14 @@ def _ratio_curve(name: str, one: Measured) -> list[str]:
         f"#### {name.capitalize()}",
         "",
         *table(header, rows),
-        f"- The distance within goes with the number of images to the power"
-        f" {ratio.exponent(curve):.2f}; by chance alone it is -1.",
+        f"- From {int(last[0]):,} to {int(last[1]):,} images the distance within goes with their"
+        f" number to the power {ratio.exponent(curve):.2f}, by which the line is led on; of a"
+        " distance by chance alone that tends to -1.",
         f"- The real class has {real} images in every line; in the last, its halves make"
         f" {share:.0%} of the sum of the distances within, though it is one of"
         f" {len(counts)} classes.",
-        f"- In the last line generators lie {pairs['least']:.3g} to {pairs['most']:.3g} apart, and"
-        f" {min(from_real):.3g} to {max(from_real):.3g} from the real class.",
+        f"- In the last line generators lie {pairs['least']:,.0f} to {pairs['most']:,.0f} apart,"
+        f" and {min(from_real):,.0f} to {max(from_real):,.0f} from the real class.",
         *_ratio_verdict(led, theirs),
         "",
     ]

@@ -109,6 +109,7 @@ def test_the_page_says_what_the_papers_number_of_images_would_give(lab: Lab) -> 
         ahead = 10 / (within / 10)
         assert f"| 10,000, extrapolated |  |  | **{ahead:.0f}** |  |" in text
         assert said in text
+    assert "From 500 to 1,000 images" in text
     assert "to the power -1.00" in text
     assert "make 75% of the sum" in text  # 30 of 30 + 10
     assert (lab.figures / "fd-ratio.svg").is_file()

@@ -2,10 +2,11 @@
 
 Two halves of one class differ by chance alone. Both parts of their Frechet distance, that of the
 means and that of the covariances, are sampling errors, which fall like one over the number of
-images, whereas the distance between classes tends to a value of its own. So the ratio grows with
-the number of images, for the same network and the same generators, and two ratios can be compared
-at one number only. The paper has 10,000 test images of each class; its own ratio falls to a fifth
-where it takes a tenth of them, the most realistic.
+images once these outnumber the features (512 for fingerprints), and more slowly before, whereas
+the distance between classes tends to a value of its own. So the ratio grows with the number of
+images, for the same network and the same generators, and two ratios can be compared at one number
+only. The paper has 10,000 test images of each class; its own ratio falls to a fifth where it takes
+a tenth of them, the most realistic.
 """
 
 import itertools
@@ -87,20 +88,23 @@ def at(curve: dict[str, dict[str, float]], count: int) -> float:
     """The ratio among the generators that the `curve` of `over_counts` leads to at `count` images.
 
     By its last two points: the distance between classes is a constant and a part that falls like
-    one over the number of images, that within a class such a part alone.
+    one over the number of images, and that within a class goes on with its last `exponent`. Which
+    is cautious, since that tends to -1.
     """
     (few, first), (many, last) = list(curve.items())[-2:]
     n, m = int(few), int(many)
     falling = (first["between"] - last["between"]) / (1 / n - 1 / m)
     between = last["between"] + falling * (1 / count - 1 / m)
-    return between / (last["within"] * m / count)
+    return float(between / (last["within"] * (count / m) ** exponent(curve)))
 
 
 def exponent(curve: dict[str, dict[str, float]]) -> float:
-    """The power of the number of images that the distance within a class goes with, about -1."""
-    counts = np.log([int(count) for count in curve])
-    within = np.log([point["within"] for point in curve.values()])
-    return float(np.polyfit(counts, within, 1)[0])
+    """The power of the number of images that the distance within goes with, last two points.
+
+    It tends to -1, the power of a sampling error, once there are more images than features.
+    """
+    (few, first), (many, last) = list(curve.items())[-2:]
+    return float(np.log(last["within"] / first["within"]) / np.log(int(many) / int(few)))
 
 
 def _between(found: Distances, classes: list[int]) -> list[float]:
