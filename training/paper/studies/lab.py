@@ -40,7 +40,7 @@ class Effort:
 
 EFFORT: dict[Size, Effort] = {
     "small": Effort(
-        attribution_steps={"five": 2000, "seeds": 1500, "shifts": 600, "shifts_by_seed": 600},
+        attribution_steps={"five": 2000, "seeds": 1500, "shifts": 1500, "shifts_by_seed": 1500},
         immunise_steps=300,
         combination_steps=800,
         visualisation_steps=350,
