@@ -201,7 +201,8 @@ def _ratio_reason(lab: Lab) -> list[str]:
         f"The paper has {PAPERS_COUNT:,} test images of each class, our test sets have 500 of each"
         " generator and fewer real ones, and the real class, with the fewest, rules the mean over"
         " the halves.",
-        "Here are further images of the same generators, by the network of training seed 0.",
+        "Here are further images of the same generators, by the network of training seed 0; as"
+        " whole numbers, where it comes with the project so.",
         "",
         f"![the FD ratio over the number of images](figures/{path.name})",
         "",
