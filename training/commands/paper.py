@@ -39,11 +39,11 @@ def reproduce(
         Size, typer.Option(help="small: 64 pixels, two cores; paper: 128 pixels, a GPU.")
     ] = "small",
     check: Annotated[
-        bool, typer.Option("--check", help="Only recompute the headlines from committed weights.")
+        bool, typer.Option("--check", help="Only recompute headlines, within ten minutes.")
     ] = False,
     keep_weights: Annotated[
         bool,
-        typer.Option("--keep-weights", help="Copy the headline networks beside the code at last."),
+        typer.Option("--keep-weights", help="At last, write the small copy of a network."),
     ] = False,
     threads: Annotated[int, typer.Option(help="Processor threads to use.", min=1)] = 1,
     output: Annotated[
@@ -145,8 +145,8 @@ def _check(lab: "Lab", as_json: bool) -> None:
     for one in checked if not as_json else ():
         verdict = "agrees" if one.agrees else "DOES NOT AGREE"
         typer.echo(
-            f"{one.name:<34}published {one.published:.2%}  recomputed {one.recomputed:.2%}"
-            f"  {verdict}"
+            f"{one.name:<26}{one.how:<13}published {one.published:.2%}"
+            f"  recomputed {one.recomputed:.2%}  {verdict}"
         )
     if not all(one.agrees for one in checked):
         raise typer.Exit(1)
@@ -160,7 +160,7 @@ def visualise(
         "responses.png"
     ),
     weights: Annotated[
-        Path | None, typer.Option(help="A visualisation network; default: the committed one.")
+        Path | None, typer.Option(help="A visualisation network; default: the one trained here.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -170,12 +170,15 @@ def visualise(
     nearest all the same. Exit codes: 0 drawn, 1 an image or the network cannot be read, 2 wrong
     use.
     """
-    from training.paper.studies.visualise import visualise_files
+    from training.paper.studies.visualise import own_weights, visualise_files
 
     if output.suffix not in (".png", ".svg"):
         raise typer.BadParameter(
             f"{output} ends in {output.suffix!r}; expected .png or .svg", param_hint="--output"
         )
+    if weights is None:
+        with _lab("small", Path("docs") / "paper") as lab:
+            weights = own_weights(lab)
     answers = visualise_files(images, output, weights)
     if as_json:
         typer.echo(json.dumps({"figure": str(output), "images": [asdict(a) for a in answers]}))

@@ -13,9 +13,13 @@ from training.paper import images
 from training.paper.images import SetUp, load_images
 from training.paper.networks.attribution_file import export_attribution
 from training.paper.networks.attribution_network import AttributionNetwork
-from training.paper.networks.compact import compact_copy, find_exact
 from training.paper.studies import attribution_run
-from training.paper.studies.attribution_run import base_run, immunised_run
+from training.paper.studies.attribution_run import (
+    AttributionRun,
+    base_run,
+    immunised_run,
+    trained,
+)
 from training.paper.studies.lab import Lab
 
 SETUP = SetUp("five", "faces", "small")
@@ -94,18 +98,19 @@ def test_an_immunised_run_begins_with_the_network_of_seed_0(lab: Lab) -> None:
     assert run.name == "five-faces-64-jpeg-seed0"
 
 
-def test_committed_weights_are_used_for_exactly_their_own_run_unless_they_are_compacted(
+def test_a_trained_network_is_found_for_exactly_its_own_run_and_a_copy_never(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attribution_run, "WEIGHTS", lab.folder / "committed")
-    run = base_run(lab, SETUP, 0)
-    assert find_exact(run.kept, run.committed, run.digest) is None
-    for digest, found in (("another", None), (run.digest, run.committed)):
-        export_attribution(
-            run.committed, AttributionNetwork(8, 2), ("real", "a"), {"digest": digest}
-        )
-        assert find_exact(run.kept, run.committed, run.digest) == found
-    compact_copy(run.committed, run.committed)
-    assert find_exact(run.kept, run.committed, run.digest) is None
-    export_attribution(run.kept, AttributionNetwork(8, 2), ("real", "a"), {"digest": run.digest})
-    assert find_exact(run.kept, run.committed, run.digest) == run.kept
+    trainings: list[str] = []
+
+    def train(run: AttributionRun, lab: Lab) -> None:
+        trainings.append(run.digest)
+        export_attribution(run.kept, AttributionNetwork(8, 2), ("real", "a"), {})
+
+    monkeypatch.setattr(attribution_run, "_train", train)
+    run, other = base_run(lab, SETUP, 0), base_run(lab, SETUP, 1)
+    export_attribution(run.committed, AttributionNetwork(8, 2), ("real", "a"), {})
+    for one in (run, run, other):
+        assert trained(one, lab).side == 8
+    assert trainings == [run.digest, other.digest]

@@ -1,4 +1,4 @@
-"""The pages say what was measured, and no more; the check compares them with the weights."""
+"""The pages say what was measured, and no more."""
 
 import json
 from collections.abc import Sequence
@@ -15,16 +15,12 @@ from training.data.manifest import Manifest
 from training.paper import images, published
 from training.paper.attacks import Attack
 from training.paper.controls import Control
-from training.paper.images import LabelledImages
-from training.paper.networks.attribution_file import export_attribution, load_attribution
-from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.pages import summary
 from training.paper.pages.claims import claims
 from training.paper.pages.plots import bars, confusion
 from training.paper.pages.reproduce import CHAPTERS, reproduce, write_pages
 from training.paper.pages.tables import percent, spread, table
 from training.paper.pages.tables import published as paper
-from training.paper.studies import check
 from training.paper.studies import immunisation as study_attacks
 from training.paper.studies import zoo as study_zoo
 from training.paper.studies.attribution import (
@@ -35,12 +31,10 @@ from training.paper.studies.attribution import (
     reference_measurement,
 )
 from training.paper.studies.attribution_run import base_run
-from training.paper.studies.check import Headline
 from training.paper.studies.fingerprints import lengths, persistence, subsets
 from training.paper.studies.fingerprints.persistence import components
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
 from training.paper.studies.measured import Measurement
-from worker.errors import StopError
 from worker.program import build_app
 
 
@@ -302,55 +296,6 @@ def test_tables_and_numbers_are_written_alike_everywhere(tmp_path: Path) -> None
 def test_every_set_up_has_numbers_of_the_paper() -> None:
     assert published.SET_UPS.keys() == {*SETUPS, "shifted subsets", "most realistic"}
     assert all(len(row) == 6 for row in published.SET_UPS.values())
-
-
-MEASUREMENT = Measurement("x/one", {}, dict)
-
-
-@pytest.fixture
-def committed(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Headline:
-    """A headline with committed weights, judged on ten images."""
-    network, path = AttributionNetwork(8, 2), tmp_path / "weights.safetensors"
-    sources = ("real", "a")
-    export_attribution(path, network, sources, {"digest": "d1"})
-    rng = np.random.default_rng(0)
-    images = LabelledImages(
-        rng.integers(0, 256, (10, 3, 8, 8), dtype=np.uint8), np.repeat([0, 1], 5), sources
-    )
-    headline = Headline(
-        "one",
-        tmp_path / "kept.safetensors",
-        path,
-        "d1",
-        lambda path: load_attribution(path)[0],
-        lambda: images,
-        MEASUREMENT,
-        lambda result: float(result["accuracy"]),
-    )
-    monkeypatch.setattr(check, "headlines", lambda lab: [headline])
-    return headline
-
-
-def test_the_check_recomputes_what_was_published(lab: Lab, committed: Headline) -> None:
-    keep(lab, MEASUREMENT, {"accuracy": -1.0})
-    (checked,) = check.check(lab)
-    assert not checked.agrees
-    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed + 0.004})
-    assert check.check(lab)[0].agrees
-    keep(lab, MEASUREMENT, {"accuracy": checked.recomputed - 0.006})
-    assert not check.check(lab)[0].agrees
-
-
-def test_the_check_refuses_missing_figures_and_weights_of_another_run(
-    lab: Lab, committed: Headline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(StopError, match="no published figure to check"):
-        check.check(lab)
-    keep(lab, MEASUREMENT, {"accuracy": 0.5})
-    other = replace(committed, digest="d2")
-    monkeypatch.setattr(check, "headlines", lambda lab: [other])
-    with pytest.raises(StopError, match="digest d1, expected d2"):
-        check.check(lab)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """A trained attribution network as one file: half-precision weights, and facts beside them.
 
 A safetensors file as `training.zoo.checkpoint.save_state` writes it; nothing is unpickled. The
-copies that come with the project may hold whole numbers instead
-(`training.paper.networks.compact`). The facts name the side of the images and the sources in the
-order of the logits, real first; of a network that sees a component alone, its kind and side too.
+facts name the side of the images and the sources in the order of the logits, real first; of a
+network that sees a component alone, its kind and side too. The small copies that come with the
+project (`training.paper.networks.small_copy`) name the seed that they are a change of.
 """
 
 from pathlib import Path
@@ -13,15 +13,18 @@ from safetensors import SafetensorError
 
 from training.paper.images import REAL
 from training.paper.networks.attribution_network import check_side
-from training.paper.networks.compact import expanded
 from training.paper.networks.component_networks import (
     Attributor,
     Component,
     component_of,
     network_for,
 )
+from training.paper.networks.small_copy import begun, restored
 from training.zoo import checkpoint
 from worker.errors import StopError
+
+COPY_SEED = "copy_seed"
+"""The fact of a small copy: the seed of the training that made the network."""
 
 _EXPECTED = (
     "expected the weights of an attribution network with the facts `side` and `sources`, as"
@@ -74,8 +77,12 @@ def load_attribution(path: Path) -> tuple[Attributor, dict[str, object]]:
         check_side(side)
         seen = facts.get("component")
         component = Component(seen[0], seen[1]) if isinstance(seen, list) else None
-        network = network_for(side, len(sources), component)
-        network.load_state_dict(expanded(state))
+        network: Attributor
+        if isinstance(seed := facts.get(COPY_SEED), int):
+            network = restored(begun(side, len(sources), seed), state)
+        else:
+            network = network_for(side, len(sources), component)
+            network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"there is no fact {error}" if isinstance(error, KeyError) else str(error)
         raise StopError(

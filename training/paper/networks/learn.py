@@ -18,7 +18,8 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
@@ -103,11 +104,7 @@ def _step(
     place: Place,
 ) -> float:
     rng = np.random.default_rng([recipe.seed, step, place.rank])
-    batch, labels = draw_batch(images, share_of_batch(recipe.batch_size, place), rng)
-    if recipe.jitter:
-        batch = jitter_light(batch, rng)
-    if recipe.attack is not None:
-        batch = attack_batch(batch, recipe.attack, rng, recipe.attack_share)
+    batch, labels = drawn(images, recipe, share_of_batch(recipe.batch_size, place), rng)
     x = to_float(torch.from_numpy(batch).to(place.device))
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16, enabled=recipe.bfloat16):
@@ -118,6 +115,18 @@ def _step(
         group["lr"] = recipe.learning_rate * falling(step, recipe.steps, recipe.decay)
     adam.step()
     return loss.item()
+
+
+def drawn(
+    images: LabelledImages, recipe: LearnRecipe, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Tensor]:
+    """Images as a step sees them, uint8 (count,3,R,R), with their labels, int64 (count,)."""
+    batch, labels = draw_batch(images, count, rng)
+    if recipe.jitter:
+        batch = jitter_light(batch, rng)
+    if recipe.attack is not None:
+        batch = attack_batch(batch, recipe.attack, rng, recipe.attack_share)
+    return batch, labels
 
 
 def falling(step: int, steps: int, decay: float) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from training.paper.networks.compact import expanded
 from training.paper.networks.visualisation_network import Variant, VisualisationNetwork
 from training.zoo import checkpoint
 from worker.errors import StopError
@@ -38,7 +37,7 @@ def load_visualisation(path: Path) -> VisualisationNetwork:
     try:
         state, facts = checkpoint.load_state(path)
         network = _build(**facts[_BUILT])  # type: ignore[arg-type]
-        network.load_state_dict(expanded(state))
+        network.load_state_dict(state)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StopError(
             f"{path} does not hold a visualisation network of this version ({error}), expected"

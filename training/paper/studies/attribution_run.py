@@ -1,8 +1,8 @@
 """One training of the attribution network: what fixes it, where its weights lie, and the training.
 
-Weights that come with the project lie in `training/paper/networks/weights`; all others below the
-cache folder. Both carry the digest of their run, so that weights of other settings are never taken
-for them.
+Weights lie below the cache folder. With the project, in `training/paper/networks/weights`, come
+small copies of some (`training.paper.networks.small_copy`). All carry the digest of their run, so
+that weights of other settings are never taken for them.
 """
 
 import time
@@ -16,13 +16,19 @@ from training.data.lock import locked_when_free
 from training.paper.attacks import Attack, strengths
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
-from training.paper.networks.attribution_file import export_attribution, load_attribution
-from training.paper.networks.compact import find_exact
+from training.paper.networks.attribution_file import (
+    COPY_SEED,
+    export_attribution,
+    load_attribution,
+)
+from training.paper.networks.attribution_network import AttributionNetwork
 from training.paper.networks.component_networks import Attributor, Component, network_for
 from training.paper.networks.jitter import ranges
 from training.paper.networks.learn import LearnRecipe, learn
+from training.paper.networks.small_copy import small_copy
 from training.paper.studies.lab import Lab, work_folder
 from training.paper.studies.measured import digest_of
+from training.zoo.checkpoint import save_state
 
 WEIGHTS = Path(__file__).parents[1] / "networks" / "weights"
 
@@ -65,12 +71,12 @@ class AttributionRun:
 
     @property
     def committed(self) -> Path:
-        """Where the weights lie if they come with the project."""
+        """Where the small copy lies if it comes with the project."""
         return WEIGHTS / f"{self.name}.safetensors"
 
     @property
     def kept(self) -> Path:
-        """Where the weights lie if they were trained on this machine."""
+        """Where the weights lie once they were trained on this machine."""
         return work_folder() / "networks" / f"{self.name}-{self.digest}.safetensors"
 
 
@@ -106,26 +112,25 @@ def component_run(lab: Lab, setup: SetUp, component: Component, seed: int) -> At
 
 def trained(run: AttributionRun, lab: Lab) -> Attributor:
     """The network of a run, as the half-precision file holds it; trained where there is none."""
-    found = find_exact(run.kept, run.committed, run.digest)
-    if found is None and lab.place.world > 1:
+    there = run.kept.is_file()
+    if not there and lab.place.world > 1:
         _train(run, lab)
         wait_for_all(lab.place)
-    elif found is None:
+    elif not there:
         with locked_when_free(run.kept.with_suffix(".lock")):
             if not run.kept.is_file():
                 _train(run, lab)
-    network, _ = load_attribution(found or run.kept)
+    network, _ = load_attribution(run.kept)
     return network
 
 
-def at_hand(run: AttributionRun, lab: Lab) -> Attributor:
-    """The network of a run, even as whole numbers; trained only where not even these are there."""
-    exact = find_exact(run.kept, run.committed, run.digest)
-    if exact is None and run.committed.is_file():
-        network, facts = load_attribution(run.committed)
-        if facts.get("digest") == run.digest:
-            return network
-    return trained(run, lab)
+def write_copy(run: AttributionRun, lab: Lab) -> Path:
+    """Write the small copy of a network that was trained on this machine, to be committed."""
+    network, facts = load_attribution(run.kept)
+    assert isinstance(network, AttributionNetwork), "of a component nothing is committed"
+    state = small_copy(network, lab.images(run.setup, "train"), run.recipe)
+    save_state(run.committed, state, facts | {COPY_SEED: run.recipe.seed})
+    return run.committed
 
 
 def _train(run: AttributionRun, lab: Lab) -> None:

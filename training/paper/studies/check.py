@@ -1,140 +1,98 @@
-"""Do the committed weights still give the published accuracies? `train reproduce --check`."""
+"""Do the published accuracies come back? `train reproduce --check`, within ten minutes.
+
+Two kinds of figures. Baselines are fitted anew, with the choice of their settings, on images drawn
+by the generators that come with the project: nothing is left out. The network of a set-up takes a
+quarter of an hour and more to train, and its weights are too large to come with the project; of
+the ten seeds' comes a small copy (`training.paper.networks.small_copy`), whose accuracy is held
+against that of the network it was made from.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from torch import nn
 
 from training.paper.accuracy import accuracy_of
-from training.paper.images import LabelledImages
 from training.paper.networks.attribution_file import load_attribution
-from training.paper.networks.compact import compact_copy
-from training.paper.networks.visualisation_file import load_visualisation
-from training.paper.studies.attribution import network_measurement
-from training.paper.studies.attribution_run import AttributionRun, base_run, immunised_run
-from training.paper.studies.immunisation import SETUP as ATTACKED
-from training.paper.studies.immunisation import attacked_test
-from training.paper.studies.immunisation import network_measurement as attacked_measurement
-from training.paper.studies.lab import Lab
-from training.paper.studies.measured import Measurement, digest_of
-from training.paper.studies.visualisation import (
-    COMMITTED,
-    committed_weights,
-    config_of,
-    kept_weights,
-    measurement_of,
+from training.paper.studies.attribution import (
+    BASELINES,
+    baseline_measurement,
+    network_measurement,
 )
-from training.paper.studies.visualisation import SETUP as VISUALISED
-from training.zoo.checkpoint import facts_of
+from training.paper.studies.attribution_run import AttributionRun, base_run, write_copy
+from training.paper.studies.lab import Lab
+from training.paper.studies.measured import Measurement, Result
 from worker.errors import StopError
 
-TOLERANCE = 0.005
-"""Half a percentage point: another processor rounds otherwise, and turns a few close answers."""
+SETUPS = ("architectures", "seeds")
+"""Those on faces, for the baselines; scenes would make the check too long."""
+
+COPIED = ("seeds",)
+"""Whose network, of training seed 0, comes with the project as a small copy."""
+
+ANEW, COPY = "fitted anew", "small copy"
+
+TOLERANCE = {ANEW: 0.005, COPY: 0.015}
+"""Half a percentage point, since another processor rounds otherwise and turns a few close answers;
+for a copy one and a half, since it had lost 1.2 on validation images when it was made."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """One headline: published and recomputed accuracy, 0 to 1."""
+    """One headline: how it was recomputed; published and recomputed accuracy, 0 to 1."""
 
     name: str
+    how: str
     published: float
     recomputed: float
 
     @property
     def agrees(self) -> bool:
-        return abs(self.published - self.recomputed) <= TOLERANCE
+        return abs(self.published - self.recomputed) <= TOLERANCE[self.how]
 
 
 @dataclass(frozen=True)
 class Headline:
-    """A committed network, the images it is judged on, and the measurement that is published."""
+    """A measurement that is published, and its accuracy recomputed in one of the two ways."""
 
     name: str
-    kept: Path
-    committed: Path
-    digest: str
-    load: Callable[[Path], nn.Module]
-    images: Callable[[], LabelledImages]
+    how: str
     measurement: Measurement
-    read: Callable[[dict[str, Any]], float]
+    recompute: Callable[[], float]
 
 
 def headlines(lab: Lab) -> list[Headline]:
-    """Five sources, ten seeds, the immunised combination, seed 0 of each; the visible one."""
+    """The baselines with the published grids, and the networks of which there is a copy."""
     found = []
-    for name in ("architectures", "seeds"):
-        setup = lab.setup_named(name)
-        run = base_run(lab, setup, 0)
-        found.append(
-            _of_run(
-                f"attribution, {name}",
-                run,
-                partial(lab.images, setup, "test"),
-                network_measurement(lab, run),
-                lambda result: float(result["accuracy"]),
-            )
-        )
-    setup = lab.setup_named(ATTACKED)
-    found.append(
-        _of_run(
-            "combination attack, immunised",
-            immunised_run(lab, setup, "combination"),
-            partial(attacked_test, lab, setup, "combination"),
-            attacked_measurement(lab, setup, "combination"),
-            lambda result: float(result["after"]["accuracy"]),
-        )
-    )
-    setup = lab.setup_named(VISUALISED)
-    found.append(
-        Headline(
-            "visible fingerprint",
-            kept_weights(lab, setup, COMMITTED),
-            committed_weights(setup, COMMITTED),
-            digest_of(config_of(lab, setup, COMMITTED)),
-            load_visualisation,
-            partial(lab.images, setup, "test"),
-            measurement_of(lab, setup, COMMITTED),
-            lambda result: float(result["accuracy"]),
-        )
-    )
+    for name in SETUPS:
+        for baseline in BASELINES:
+            measurement = baseline_measurement(lab, lab.setup_named(name), baseline)
+            anew = partial(_anew, measurement)
+            found.append(Headline(f"{baseline}, {name}", ANEW, measurement, anew))
+    for name, run in copied_runs(lab).items():
+        measurement, by_copy = network_measurement(lab, run), partial(_by_copy, lab, run)
+        found.append(Headline(f"network, {name}", COPY, measurement, by_copy))
     return found
 
 
-def _of_run(
-    name: str,
-    run: AttributionRun,
-    images: Callable[[], LabelledImages],
-    measurement: Measurement,
-    read: Callable[[dict[str, Any]], float],
-) -> Headline:
-    def load(path: Path) -> nn.Module:
-        return load_attribution(path)[0]
-
-    return Headline(name, run.kept, run.committed, run.digest, load, images, measurement, read)
+def copied_runs(lab: Lab) -> dict[str, AttributionRun]:
+    """By set-up, the runs of which a small copy comes with the project."""
+    return {name: base_run(lab, lab.setup_named(name), 0) for name in COPIED}
 
 
 def keep_weights(lab: Lab) -> list[Path]:
-    """Copy what was trained for the headlines, and for `train visualise`, beside the code.
+    """Write the small copies beside the code, to be committed together with the pages.
 
-    As whole numbers, to be committed together with the pages. What is not trained on this
-    machine is passed over.
+    A network that was not trained on this machine is passed over.
     """
-    copied = []
-    for headline in headlines(lab):
-        if headline.kept.is_file():
-            compact_copy(headline.kept, headline.committed)
-            copied.append(headline.committed)
-    return copied
+    return [write_copy(run, lab) for run in copied_runs(lab).values() if run.kept.is_file()]
 
 
 def check(lab: Lab) -> list[Checked]:
-    """Recompute every headline; only the test images are drawn.
+    """Recompute every headline.
 
-    Raises StopError where weights or a published figure are missing, or were made by other
-    settings or generators than these.
+    Raises StopError where a copy or a published figure is missing, or was made by other settings
+    or generators than these.
     """
     checked = []
     for headline in headlines(lab):
@@ -145,16 +103,29 @@ def check(lab: Lab) -> list[Checked]:
                 " settings or generators, so that there is no published figure to check; run"
                 " `latentprint train reproduce` first"
             )
-        path = headline.committed
-        network = headline.load(path)
-        digest = facts_of(path).get("digest")
-        if digest != headline.digest:
-            raise StopError(
-                f"{path} has the digest {digest}, expected {headline.digest}: it was trained by"
-                " other settings or on other generators; run `latentprint train reproduce"
-                " --keep-weights` and commit weights and pages together"
-            )
-        lab.say(f"{headline.name}: recomputing")
-        accuracy = accuracy_of(network, headline.images(), lab.place).mean
-        checked.append(Checked(headline.name, headline.read(published.result), accuracy))
+        lab.say(f"{headline.name}: recomputing ({headline.how})")
+        recomputed = headline.recompute()
+        checked.append(
+            Checked(headline.name, headline.how, _accuracy(published.result), recomputed)
+        )
     return checked
+
+
+def _anew(measurement: Measurement) -> float:
+    return _accuracy(measurement.compute())
+
+
+def _by_copy(lab: Lab, run: AttributionRun) -> float:
+    network, facts = load_attribution(run.committed)
+    digest = facts.get("digest")
+    if digest != run.digest:
+        raise StopError(
+            f"{run.committed} has the digest {digest}, expected {run.digest}: it is a copy of a"
+            " network of other settings or other generators; run `latentprint train reproduce"
+            " --keep-weights` and commit weights and pages together"
+        )
+    return accuracy_of(network, lab.images(run.setup, "test"), lab.place).mean
+
+
+def _accuracy(result: Result) -> float:
+    return float(result["accuracy"])

@@ -15,7 +15,6 @@ from training.data.lock import locked_when_free
 from training.paper.accuracy import accuracy_of
 from training.paper.devices import wait_for_all
 from training.paper.images import SetUp, images_config
-from training.paper.networks.compact import find_exact
 from training.paper.networks.learn_visualisation import VisualisationRecipe, learn_visualisation
 from training.paper.networks.visualisation_file import (
     export_visualisation,
@@ -23,15 +22,14 @@ from training.paper.networks.visualisation_file import (
 )
 from training.paper.networks.visualisation_network import Variant, VisualisationNetwork
 from training.paper.studies.attribution import accuracy_result
-from training.paper.studies.attribution_run import WEIGHTS
 from training.paper.studies.lab import Lab, work_folder
 from training.paper.studies.measured import Measurement, Result, digest_of
 from training.paper.studies.response_figure import draw_grid
 
 SETUP = "architectures"
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-COMMITTED: Variant = "inner"
-"""The variant whose weights come with the project, for `latentprint train visualise`."""
+SHOWN: Variant = "inner"
+"""The variant of `latentprint train visualise`."""
 
 
 def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
@@ -58,13 +56,8 @@ def config_of(lab: Lab, setup: SetUp, variant: Variant) -> dict[str, Any]:
     }
 
 
-def committed_weights(setup: SetUp, variant: Variant) -> Path:
-    """Where the weights lie if they come with the project."""
-    return WEIGHTS / f"visualisation-{setup.name}-{variant}.safetensors"
-
-
 def kept_weights(lab: Lab, setup: SetUp, variant: Variant) -> Path:
-    """Where the weights lie if they were trained on this machine."""
+    """Where the weights lie once they were trained on this machine."""
     digest = digest_of(config_of(lab, setup, variant))
     return work_folder() / "networks" / f"visualisation-{setup.name}-{variant}-{digest}.safetensors"
 
@@ -72,16 +65,15 @@ def kept_weights(lab: Lab, setup: SetUp, variant: Variant) -> Path:
 def trained(lab: Lab, setup: SetUp, variant: Variant) -> VisualisationNetwork:
     """The network of a variant, loaded where it is there and trained where it is not."""
     kept = kept_weights(lab, setup, variant)
-    digest = digest_of(config_of(lab, setup, variant))
-    found = find_exact(kept, committed_weights(setup, variant), digest)
-    if found is None and lab.place.world > 1:
+    there = kept.is_file()
+    if not there and lab.place.world > 1:
         _train(lab, setup, variant, kept)
         wait_for_all(lab.place)
-    elif found is None:
+    elif not there:
         with locked_when_free(kept.with_suffix(".lock")):
             if not kept.is_file():
                 _train(lab, setup, variant, kept)
-    return load_visualisation(found or kept)
+    return load_visualisation(kept)
 
 
 def _train(lab: Lab, setup: SetUp, variant: Variant, kept: Path) -> None:

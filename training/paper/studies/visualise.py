@@ -7,25 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training.paper.images import SetUp
 from training.paper.networks.visualisation_file import load_visualisation, names_of
+from training.paper.studies.lab import Lab
 from training.paper.studies.response_figure import Answer, draw_responses
-from training.paper.studies.visualisation import COMMITTED, committed_weights
+from training.paper.studies.visualisation import SETUP, SHOWN, kept_weights
 from worker.errors import StopError
 
-SETUP = SetUp("five", "faces", "small")
+
+def own_weights(lab: Lab) -> Path:
+    """The network that was trained on this machine; StopError where there is none."""
+    path = kept_weights(lab, lab.setup_named(SETUP), SHOWN)
+    if not path.is_file():
+        raise StopError(
+            f"there is no visualisation network at {path}, and none comes with the project;"
+            " `latentprint train reproduce --study visualisation` trains it (half an hour on two"
+            " cores), or name one with --weights",
+            exit_code=2,
+        )
+    return path
 
 
-def visualise_files(
-    paths: Sequence[Path], output: Path, weights: Path | None = None
-) -> list[Answer]:
-    """Draw the responses of images to the sources of a network, the committed one by default.
+def visualise_files(paths: Sequence[Path], output: Path, weights: Path) -> list[Answer]:
+    """Draw the responses of images to the sources of the network in `weights`.
 
     An image of another size is reduced to the network's by a square crop in its middle and a box
     filter where it is a multiple, else bicubic; what was done to it stands behind its name,
     since resizing hides fingerprints. StopError for a file that is no image.
     """
-    weights = weights or committed_weights(SETUP, COMMITTED)
     network, names = load_visualisation(weights), names_of(weights)
     fitted = [_fitted(path, network.side) for path in paths]
     pictures = np.stack([picture for picture, _ in fitted])

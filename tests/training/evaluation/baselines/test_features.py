@@ -1,8 +1,13 @@
 """The numbers of the baselines against slow, obvious loops, and what they rise with."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
+from training.data.manifest import Manifest
+from training.evaluation.baselines import network
 from training.evaluation.baselines.cell import Learned, halves
 from training.evaluation.baselines.dct_ridge import learn_dct_ridge, log_dct
 from training.evaluation.baselines.harmonics import cross_difference, harmonics, learn_harmonics
@@ -10,6 +15,9 @@ from training.evaluation.baselines.naming import answers_of, threshold_of
 from training.evaluation.baselines.network import learn_network
 from training.evaluation.baselines.prnu import learn_prnu
 from training.evaluation.subjects import Subject
+from training.paper.networks.attribution_file import export_attribution
+from training.paper.networks.attribution_network import AttributionNetwork
+from worker.errors import StopError
 
 
 def marked(count: int, mark: int, seed: int, side: int = 64) -> np.ndarray:
@@ -43,7 +51,13 @@ def test_a_generators_score_is_the_highest_for_its_pictures_and_higher_than_for_
     assert min(first.max(1).min(), second.max(1).min()) > real.max()
 
 
-def test_the_networks_score_is_the_distance_to_the_mean_of_its_features(learned: Learned) -> None:
+def test_the_networks_score_is_the_distance_to_the_mean_of_its_features(
+    learned: Learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    weights = tmp_path / "network.safetensors"
+    export_attribution(weights, AttributionNetwork(network.SIDE, 2), ("real", "a"), {})
+    monkeypatch.setattr(network, "network_file", lambda: weights)
     few = Learned(learned.samples[[0, 0, 12, 12]], np.array([0, 0, 1, 1]), learned.photographs[:1])
     score = learn_network(few)
     found = score(few.samples[[0, 2]])
@@ -52,6 +66,15 @@ def test_the_networks_score_is_the_distance_to_the_mean_of_its_features(learned:
     larger = np.zeros((1, 3, 128, 128), np.uint8)
     larger[0, :, 32:96, 32:96] = few.samples[0]
     assert score(larger)[0] == pytest.approx(found[0], abs=1e-2)  # the middle is read
+
+
+def test_the_network_has_to_be_trained_on_this_machine_first(
+    learned: Learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "load_manifest", lambda: Manifest(tmp_path, ()))
+    monkeypatch.setenv("LATENTPRINT_CACHE", str(tmp_path))
+    with pytest.raises(StopError, match="train reproduce --study attribution` trains it"):
+        learn_network(learned)
 
 
 def test_the_dct_is_averaged_over_tiles_and_a_small_picture_is_one_tile() -> None:

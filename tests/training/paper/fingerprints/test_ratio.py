@@ -8,12 +8,7 @@ import pytest
 from tests.training.paper.samples import silent
 from training.data.manifest import Manifest
 from training.paper.images import LabelledImages
-from training.paper.networks.attribution_file import export_attribution
-from training.paper.networks.attribution_network import AttributionNetwork
-from training.paper.networks.compact import compact_copy
 from training.paper.pages import attribution
-from training.paper.studies import attribution_run
-from training.paper.studies.attribution_run import at_hand, base_run
 from training.paper.studies.fingerprints.ratio import at, exponent, measurement, over_counts
 from training.paper.studies.frechet import HALVINGS, distances, fd_ratio, frechet_distance
 from training.paper.studies.lab import Lab
@@ -113,18 +108,3 @@ def test_the_page_says_what_the_papers_number_of_images_would_give(lab: Lab) -> 
     assert "to the power -1.00" in text
     assert "make 75% of the sum" in text  # 30 of 30 + 10
     assert (lab.figures / "fd-ratio.svg").is_file()
-
-
-def test_a_copy_as_whole_numbers_will_do_where_it_is_of_the_same_run(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attribution_run, "WEIGHTS", tmp_path / "weights")
-    run = base_run(lab, lab.setup_named("architectures"), 0)
-    network = AttributionNetwork(64, len(run.setup.sources))
-    anew = AttributionNetwork(64, len(run.setup.sources))
-    monkeypatch.setattr(attribution_run, "trained", lambda run, lab: anew)
-    for digest in (run.digest, "another"):
-        export_attribution(tmp_path / "w", network, run.setup.sources, {"digest": digest})
-        run.committed.parent.mkdir(exist_ok=True)
-        compact_copy(tmp_path / "w", run.committed)
-        assert (at_hand(run, lab) is anew) == (digest == "another")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from training.paper.images import LabelledImages, SetUp
 from training.paper.studies import attribution
-from training.paper.studies.attribution_run import AttributionRun, at_hand, base_run
+from training.paper.studies.attribution_run import AttributionRun, base_run, trained
 from training.paper.studies.fingerprints.fresh import FIXED, FRESH, fresh_fingerprints, fresh_test
 from training.paper.studies.frechet import HALVINGS, Distances, distances
 from training.paper.studies.lab import Lab
@@ -38,17 +38,14 @@ def measurements(lab: Lab, setup: SetUp) -> list[Measurement]:
 
 
 def measurement(lab: Lab, setup: SetUp) -> Measurement:
-    """The ratio at every number of images, by the network of training seed 0.
-
-    Of weights that come with the project, where they do: as whole numbers they will do here.
-    """
+    """The ratio at every number of images, by the network of training seed 0."""
     run = base_run(lab, setup, 0)
     config = run.config() | {"fresh": FIXED, "counts": COUNTS, "halvings": HALVINGS}
     return Measurement(f"ratio/{setup.name}", config, partial(_measure, lab, run), shared=True)
 
 
 def _measure(lab: Lab, run: AttributionRun) -> Result:
-    network, images = at_hand(run, lab), fresh_test(lab, run.setup)
+    network, images = trained(run, lab), fresh_test(lab, run.setup)
     fingerprints = fresh_fingerprints(lab, run.setup, network, images)
     return over_counts(fingerprints, images, COUNTS)
 
