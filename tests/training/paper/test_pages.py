@@ -62,6 +62,19 @@ def judged(accuracy: float, sources: Sequence[str] = ("real", "g0")) -> dict[str
     }
 
 
+NOT_FILLED = (
+    *(
+        f"Eigenface, wider grid, below the network, {name}, {title}"
+        for name in ("architectures", "seeds")
+        for title in ("as drawn", "colours matched", "colours matched, places shifted")
+    ),
+    "share of the range, low frequencies at 32, seeds",
+    "share of the range, one band at 8, seeds",
+    "accuracy on all images less that on the most realistic tenth, seeds",
+)
+"""Goals of measurements that `fill` leaves out."""
+
+
 def fill(lab: Lab, network: float = 0.995) -> None:
     """All studies, with the same accuracy of the network everywhere and baselines at 0.9."""
     for name in SETUPS:
@@ -179,8 +192,7 @@ def test_the_summary_tells_goals_that_were_reached_from_those_that_were_not(lab:
         "above every baseline, published grids, architectures": True,
         "above every baseline, published grids, seeds": True,
         "above every baseline, published grids, architectures, scenes": True,
-        "share of the range, low frequencies at 32, seeds": None,
-        "share of the range, one band at 8, seeds": None,
+        **dict.fromkeys(NOT_FILLED),
         "combination attack, immunised, seeds": True,
     }
     write_pages(lab)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from training.paper.networks.component_networks import Component, Kind
-from training.paper.pages import attacks, attribution, persistence
+from training.paper.pages import attacks, attribution, persistence, realism
 from training.paper.pages.baselines import NAMES, baseline
 from training.paper.pages.margins import beyond_chance
 from training.paper.pages.tables import NOT_MEASURED, percent
@@ -62,9 +62,10 @@ def _persistence(lab: Lab) -> str:
 
     side = lab.setup_named("seeds").side // 4
     return (
-        f"of the seeds' accuracy the frequencies up to {side} pixels a side keep"
-        f" {by('low', side)}, the one band at {side} pixels {by('band', side)}, and patches of 24"
-        f" pixels {by('patch', side)}."
+        f"the seeds are told apart in {by('low', side)} by the frequencies up to {side} pixels a"
+        f" side, in {by('band', side)} by the one band at {side} pixels, in {by('patch', side)} by"
+        f" patches of 24 pixels, and in {_said(realism.mean_of(lab, 'most'))} where only the most"
+        " realistic tenth of the images is asked."
     )
 
 

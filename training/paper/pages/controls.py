@@ -52,7 +52,7 @@ def gap(lab: Lab, setup: SetUp) -> float | None:
 
 def page(lab: Lab, command: str) -> str:
     """The page as Markdown."""
-    every = [setup for name in SETUPS for setup in _under(lab, name)]
+    every = [setup for name in SETUPS for setup in under(lab, name)]
     known = [one for setup in every for one in networks_of(lab, setup)]
     methods = (*BASELINES, *WIDER)
     known += [one for setup in every for m in methods if (one := baseline(lab, setup, m))]
@@ -87,14 +87,14 @@ def page(lab: Lab, command: str) -> str:
     )
 
 
-def _under(lab: Lab, name: str) -> list[SetUp]:
+def under(lab: Lab, name: str) -> list[SetUp]:
     """A set-up as drawn, and under every control."""
     setup = lab.setup_named(name)
     return [setup, *(replace(setup, control=control) for control in CONTROLS)]
 
 
 def _section(lab: Lab, name: str) -> list[str]:
-    setups = _under(lab, name)
+    setups = under(lab, name)
     theirs = dict(zip(BASELINES, published.SET_UPS[name], strict=False))  # the network's comes next
     rows = [
         [
@@ -132,7 +132,7 @@ def _goal(lab: Lab) -> list[str]:
     """Whether the wide-grid Eigenface lies as far below the network as was asked."""
     rows = []
     for name in SETUPS:
-        for setup in _under(lab, name):
+        for setup in under(lab, name):
             found = gap(lab, setup)
             below = NOT_MEASURED if found is None else f"{100 * found:.2f}"
             reached = NOT_MEASURED if found is None else "yes" if found >= ASKED else "**no**"

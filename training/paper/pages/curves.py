@@ -30,6 +30,10 @@ class Panel:
     chance: float
 
 
+_CLOSEST = 1.25
+"""Sizes that differ by a smaller factor would be written over one another."""
+
+
 def curves(panels: Sequence[Panel], path: Path) -> None:
     """A panel beside the next; bars span the training seeds, the paper's curves are dashed."""
     with rc_context({"svg.hashsalt": "latentprint", "svg.fonttype": "none", "font.size": 9}):
@@ -57,7 +61,7 @@ def curves(panels: Sequence[Panel], path: Path) -> None:
                 )
             axes.axhline(100 * panel.chance, color="k", linestyle=":", linewidth=0.8)
             axes.set_xscale("log", base=2)
-            axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=7)
+            axes.set_xticks(named := _apart(sizes), [str(size) for size in named], fontsize=8)
             axes.xaxis.set_minor_locator(NullLocator())
             axes.set_ylim(0, 103)
             axes.set_xlabel(panel.axis)
@@ -100,3 +104,12 @@ def powers(lines: Sequence[Line], axis: str, height: str, path: Path) -> None:
         axes.legend(frameon=False, fontsize=7)
         figure.tight_layout()
         save(figure, path)
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Those that leave room for their numbers, the largest first."""
+    named: list[int] = []
+    for size in sorted(sizes, reverse=True):
+        if not named or named[-1] / size > _CLOSEST:
+            named.append(size)
+    return named
