@@ -151,8 +151,8 @@ def _shortfalls(lab: Lab) -> list[str]:
         *lines,
         "Likely reasons: a crop of an image of 64 pixels leaves a quarter as many as one of 128;"
         " our relighting changes the whole image, the paper's the light on a face; and"
-        " coarse colour and place, which crop and light change, carry much of the attribution"
-        " here.",
+        " patterns that lie in the same place of every image, which a crop moves, carry much of the"
+        " attribution here ([controls](controls.md)).",
         "",
     ]
 

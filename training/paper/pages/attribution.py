@@ -297,9 +297,10 @@ def _limits(lab: Lab) -> list[str]:
         "- The real pictures were JPEG or WebP once and were made smaller; the made ones never"
         " were, though the generators learned from such pictures. Part of what tells them apart"
         " may be that history.",
-        "- Generators trained for minutes differ in coarse ways too, such as colour and place:"
-        " where Eigenface does well, the set-up is easier than the paper's, in which it does not."
-        " What is left without these cues is on a page of its own ([controls](controls.md)).",
+        "- Generators trained for minutes leave a pattern in the same place of every image, which a"
+        " linear method sees: where Eigenface does well, the set-up is easier than the paper's, in"
+        " which it does not. What is left without such cues is on a page of its own"
+        " ([controls](controls.md)).",
         *([] if lab.size != "small" else [_CHANGED_AFTER_TEST]),
         "- The sources are known ones; nothing here says what happens to others.",
         "",

@@ -102,8 +102,8 @@ def _superiority(lab: Lab) -> str:
     return (
         f"the network is above kNN, Eigenface and PRNU, beyond what chance allows, in"
         f" {len(named)} of {len(SETUPS)} set-ups with the published grids, and in {len(wide)} of"
-        f" {len(SETUPS)} with wider ones{_listed(wide)}: where generators give themselves away by"
-        " coarse colour and place, a linear method does as well."
+        f" {len(SETUPS)} with wider ones{_listed(wide)}: where generators leave a pattern in the"
+        " same place of every image, a linear method does as well."
     )
 
 

@@ -166,8 +166,9 @@ def _differences(lab: Lab) -> list[str]:
         f"- The images have {side} pixels a side, so that a side of 32 is one halving here and two"
         " in the paper: beside a line stands the paper's at the same side, not at the same number"
         " of halvings.",
-        "- The generators were trained for minutes and differ in coarse colour and place, which"
-        " low frequencies keep: here less is lost with them than in the paper.",
+        "- Generators that were trained for minutes leave a pattern in the same place of every"
+        " image ([controls](controls.md)). Networks of low frequencies and of bands see places;"
+        " those of patches do not.",
         "- The networks are trained for the steps that the tables name, the small ones longer since"
         " theirs are cheap; the whole image's for"
         f" {' or '.join(f'{steps:,}' for steps in _whole_steps(lab))}.",

@@ -32,19 +32,20 @@ READING = [
     "",
     "- Size `paper`, 128x128, has the same code and was never run: no GPU was at hand.",
     "- On faces the network, Eigenface and PRNU know the generators apart nearly without error,"
-    " which Eigenface and PRNU do not in the paper. Generators that were trained for minutes differ"
-    " in coarse colour and place too, which a linear method sees: these set-ups are easier than the"
-    " paper's, and a high accuracy says"
-    " less. Where chance can explain the order of two methods, the table says so; on the seeds the"
-    " network is ahead by the real faces alone, and Eigenface and PRNU tell the generators apart"
-    " better ([attribution](attribution.md)).",
+    " which Eigenface and PRNU do not in the paper. Generators that were trained for minutes leave"
+    " a pattern in the same place of every image, which a linear method sees: these set-ups are"
+    " easier than the paper's, and a high accuracy says less; where places mean nothing Eigenface"
+    " knows a third of the seeds' images ([controls](controls.md)). Where chance can explain the"
+    " order of two methods, the table says so; on the seeds the network is ahead by the real faces"
+    " alone, and Eigenface and PRNU tell the generators apart better"
+    " ([attribution](attribution.md)).",
     "- The baselines have the grids that were published. With wider ones Eigenface is above the"
     " network on the seeds and level with it on the five sources, so that the network's lead there"
     " is owed to the published grid.",
     "- On scenes, whose pictures have no common place and colour, the baselines fall back,"
     " Eigenface with a wider grid least. But the scenes that were drawn are little more than"
     " coloured patches, two of the four with a grid that the eye sees.",
-    "- Noise hardly hurts here, place and light do: coarse colour and place carry much of the"
+    "- Noise hardly hurts here, crop and light do: patterns in fixed places carry much of the"
     " attribution ([attacks](attacks.md)).",
     "- The visible fingerprints look like faces: after so few steps they show where the sources'"
     " faces differ, not a trace that is free of content.",
