@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from training.paper.networks.component_networks import Component, Kind
+from training.paper.networks.component_networks import Component, Kind, receptive_field
 from training.paper.pages import attacks, attribution, controls, persistence, realism
 from training.paper.pages.baselines import NAMES, baseline
 from training.paper.pages.margins import beyond_chance
@@ -61,12 +61,14 @@ def _persistence(lab: Lab) -> str:
     def by(kind: Kind, side: int) -> str:
         return _said(mean_accuracy(persistence.found(lab, "seeds", Component(kind, side))))
 
-    side = lab.setup_named("seeds").side // 4
+    low, band = persistence.ASKED["low"], persistence.ASKED["band"]
+    patch = lab.setup_named("seeds").side // 4
     return (
-        f"the seeds are told apart in {by('low', side)} by the frequencies up to {side} pixels a"
-        f" side, in {by('band', side)} by the one band at {side} pixels, in {by('patch', side)} by"
-        f" patches of 24 pixels, and in {_said(realism.mean_of(lab, 'most'))} where only the most"
-        " realistic tenth of the images is asked."
+        f"the seeds are told apart in {by('low', low)} by the frequencies up to {low} pixels a"
+        f" side, in {by('band', band)} by the one band at {band} pixels, in {by('patch', patch)} by"
+        f" patches of {receptive_field(4 * patch, patch)} pixels, and in"
+        f" {_said(realism.mean_of(lab, 'most'))} where only the most realistic tenth of the images"
+        " is asked."
     )
 
 
