@@ -109,7 +109,7 @@ def test_persistence_stands_beside_the_paper_s_curves_by_side_and_by_patch(lab: 
     for row in (
         "| 32 | 1,500 | not measured | 71.00 ± 1.00, 3 seeds | not measured | (95.50 / 91.08) |",
         "| 8 | 4,000 | not measured | 81.00 ± 1.00, 3 seeds | not measured | (78.74 / 80.58) |",
-        "| 24 | 600 | not measured | 91.00 ± 1.00, 3 seeds | not measured | (99.24 / 88.36) |",
+        "| 24 | 1,500 | not measured | 91.00 ± 1.00, 3 seeds | not measured | (99.24 / 88.36) |",
     ):
         assert row in text
     # (0.71 - 1/11) / (0.995 - 1/11) against (95.50 - 9.09) / (99.14 - 9.09)
