@@ -45,7 +45,7 @@ def demo(
     """Real photographs and GAN images through a real Kafka to verdicts, and a summary.
 
     Starts its own Kafka, Redis and worker, and stops them; needs no Java, Docker or root. Exit
-    codes: 0 all went well, 1 events were lost or duplicated or accuracy is below 0.8, 2 wrong use,
+    codes: 0 all went well, 1 events were lost or duplicated or accuracy is below 0.85, 2 wrong use,
     3 a service cannot be started, 4 the enrolment gate refused, 130 interrupted.
     """
     # torch takes seconds to import, which other commands need not pay.

@@ -35,6 +35,11 @@ _CHANGED_AFTER_TEST = (
 )
 
 
+_COPY = (
+    "; of the five sources by a copy of it as whole numbers, which the project had then"
+    " (training/LOG.md)."
+)
+
 PAPERS_COUNT = 10_000
 """Test images of each class in the paper."""
 
@@ -201,8 +206,8 @@ def _ratio_reason(lab: Lab) -> list[str]:
         f"The paper has {PAPERS_COUNT:,} test images of each class, our test sets have 500 of each"
         " generator and fewer real ones, and the real class, with the fewest, rules the mean over"
         " the halves.",
-        "Here are further images of the same generators, by the network of training seed 0; as"
-        " whole numbers, where it comes with the project so.",
+        "Here are further images of the same generators, by the network of training seed 0"
+        f"{_COPY if lab.size == 'small' else '.'}",
         "",
         f"![the FD ratio over the number of images](figures/{path.name})",
         "",

@@ -7,10 +7,9 @@ from training.paper.networks.component_networks import Component, Kind, receptiv
 from training.paper.pages import attacks, attribution, controls, persistence, realism
 from training.paper.pages.baselines import NAMES, baseline
 from training.paper.pages.margins import beyond_chance
-from training.paper.pages.tables import NOT_MEASURED, accuracy, percent
+from training.paper.pages.tables import NOT_MEASURED, accuracy, mean_accuracy, percent
 from training.paper.studies.attribution import BASELINES, WIDER
 from training.paper.studies.lab import SETUPS, Lab
-from training.paper.studies.measured import Measured
 
 
 def claims(lab: Lab) -> list[str]:
@@ -23,12 +22,6 @@ def claims(lab: Lab) -> list[str]:
         "Superiority": _superiority,
     }
     return [f"- **{name}:** {answer(lab)}" for name, answer in answers.items()]
-
-
-def mean_accuracy(measured: Sequence[Measured]) -> float | None:
-    """Over training seeds, 0 to 1; None where nothing is measured."""
-    shares = [float(one.result["accuracy"]) for one in measured]
-    return sum(shares) / len(shares) if shares else None
 
 
 def _said(share: float | None) -> str:

@@ -11,6 +11,7 @@ from training.paper.pages.margins import generators_alone, made_alone
 from training.paper.pages.tables import (
     NOT_MEASURED,
     accuracy,
+    mean_accuracy,
     percent,
     provenance,
     spread,
@@ -44,10 +45,9 @@ def baseline(lab: Lab, setup: SetUp, method: str) -> Measured | None:
 
 def gap(lab: Lab, setup: SetUp) -> float | None:
     """How far the wide-grid Eigenface lies below the network, 0 to 1; None: not measured."""
-    ours, theirs = networks_of(lab, setup), accuracy(baseline(lab, setup, "eigenface-wider"))
-    if not ours or theirs is None:
-        return None
-    return sum(float(one.result["accuracy"]) for one in ours) / len(ours) - theirs
+    ours = mean_accuracy(networks_of(lab, setup))
+    theirs = accuracy(baseline(lab, setup, "eigenface-wider"))
+    return None if ours is None or theirs is None else ours - theirs
 
 
 def page(lab: Lab, command: str) -> str:

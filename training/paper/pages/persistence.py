@@ -6,7 +6,7 @@ from training.paper import published
 from training.paper.networks.component_networks import Component, Kind, receptive_field
 from training.paper.pages import attribution
 from training.paper.pages.curves import Curve, Panel, curves
-from training.paper.pages.tables import NOT_MEASURED, provenance, spread, table
+from training.paper.pages.tables import NOT_MEASURED, mean_accuracy, provenance, spread, table
 from training.paper.pages.tables import published as paper
 from training.paper.studies.fingerprints.persistence import measurement
 from training.paper.studies.lab import SETUPS, Lab
@@ -44,15 +44,15 @@ def above_chance(accuracy: float, whole: float, sources: int) -> float:
 
 def range_kept(lab: Lab, kind: Kind, side: int) -> tuple[float | None, float]:
     """`above_chance` of the seeds, faces: ours (None: not measured) and the paper's."""
-    ours = shares(found(lab, "seeds", Component(kind, side)))
-    whole = shares(attribution.networks(lab, "seeds"))
+    ours = mean_accuracy(found(lab, "seeds", Component(kind, side)))
+    whole = mean_accuracy(attribution.networks(lab, "seeds"))
     sources = len(lab.setup_named("seeds").sources)
     place = 0 if kind == "low" else 2
     theirs = published.FREQUENCIES[side][place] / 100, published.FREQUENCIES[128][place] / 100
     paper_s = above_chance(*theirs, sources)
-    if not ours or not whole:
+    if ours is None or whole is None:
         return None, paper_s
-    return above_chance(_mean(ours), _mean(whole), sources), paper_s
+    return above_chance(ours, whole, sources), paper_s
 
 
 def page(lab: Lab, command: str) -> str:
@@ -77,6 +77,8 @@ def page(lab: Lab, command: str) -> str:
             "",
             "![accuracy over frequencies and patches](figures/persistence.svg)",
             "",
+            "The dotted lines mark chance of the seeds; that of five sources is 20.",
+            "",
             *(line for kind in steps for line in _section(lab, kind)),
             *_range(lab),
             *_differences(lab),
@@ -90,16 +92,16 @@ def _section(lab: Lab, kind: Kind) -> list[str]:
     side = lab.setup_named("seeds").side
     patches = kind == "patch"
     header = ["patch, pixels" if patches else "side, pixels", "steps", *SETUPS, "paper, seeds"]
-    whole = [str(side), "", *(_cell(attribution.networks(lab, name)) for name in SETUPS)]
-    rows = [[f"{side}, the whole image", *whole[1:], _paper_whole(kind)]]
+    whole = [_cell(attribution.networks(lab, name)) for name in SETUPS]
+    rows = [[f"{side}, the whole image", "", *whole, _paper(kind, 128)]]
     for own, steps in lab.effort.component_steps[kind].items():
         cells = [_cell(found(lab, name, Component(kind, own))) for name in SETUPS]
         size = receptive_field(side, own) if patches else own
         rows.append([str(size), f"{steps:,}", *cells, _paper(kind, size)])
-    return [f"## {HEADINGS[kind]}", "", *_meaning(kind), "", *table(header, rows)]
+    return [f"## {HEADINGS[kind]}", "", *_meaning(kind, side), "", *table(header, rows)]
 
 
-def _meaning(kind: Kind) -> list[str]:
+def _meaning(kind: Kind, side: int) -> list[str]:
     if kind == "low":
         return [
             "The image halved again and again by a Gaussian pyramid: all frequencies up to the"
@@ -113,21 +115,12 @@ def _meaning(kind: Kind) -> list[str]:
     return [
         "Every place of the network sees a patch of so many pixels, wherever it lies; the logits"
         " are the mean of the patches' own.",
-        "The patch of the next side is larger than the image of 64 pixels.",
+        f"The patch of the next side is larger than the image of {side} pixels.",
     ]
 
 
 def _cell(measured: Sequence[Measured]) -> str:
     return spread(shares(measured))
-
-
-def _paper_whole(kind: Kind) -> str:
-    if kind == "patch":
-        faces, scenes = published.PATCHES[128]
-    else:
-        low, high = published.FREQUENCIES[128][:2], published.FREQUENCIES[128][2:]
-        faces, scenes = low if kind == "low" else high
-    return f"({paper(faces)} / {paper(scenes)})"
 
 
 def _paper(kind: Kind, size: int) -> str:
@@ -179,10 +172,6 @@ def _differences(lab: Lab) -> list[str]:
 
 def _whole_steps(lab: Lab) -> list[int]:
     return sorted({lab.effort.attribution_steps[lab.setup_named(name).which] for name in SETUPS})
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _draw(lab: Lab) -> None:

@@ -24,9 +24,15 @@ def spread(shares: Sequence[float]) -> str:
     """Mean and standard deviation of several seeds, in percent: 98.76 ± 0.12, 3 seeds."""
     if not shares:
         return NOT_MEASURED
+    seeds = counted(len(shares))
     if len(shares) == 1:
-        return f"{percent(shares[0])}, 1 seed"
-    return f"{100 * np.mean(shares):.2f} ± {100 * np.std(shares, ddof=1):.2f}, {len(shares)} seeds"
+        return f"{percent(shares[0])}, {seeds}"
+    return f"{100 * np.mean(shares):.2f} ± {100 * np.std(shares, ddof=1):.2f}, {seeds}"
+
+
+def counted(seeds: int) -> str:
+    """1 seed, 3 seeds."""
+    return f"{seeds} seed{'' if seeds == 1 else 's'}"
 
 
 def published(value: float | None, form: str = ".2f") -> str:
@@ -37,6 +43,12 @@ def published(value: float | None, form: str = ".2f") -> str:
 def accuracy(measured: Measured | None) -> float | None:
     """Of a measurement that has one."""
     return None if measured is None else float(measured.result["accuracy"])
+
+
+def mean_accuracy(measured: Sequence[Measured]) -> float | None:
+    """Over training seeds, 0 to 1; None where nothing is measured."""
+    shares = [float(one.result["accuracy"]) for one in measured]
+    return sum(shares) / len(shares) if shares else None
 
 
 def provenance(measured: Iterable[Measured | None], command: str) -> str:
