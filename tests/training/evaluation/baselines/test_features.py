@@ -33,6 +33,13 @@ def marked(count: int, mark: int, seed: int, side: int = 64) -> np.ndarray:
     return np.repeat(grey.clip(0, 255).astype(np.uint8), 3, axis=1)
 
 
+def new_network(weights: Path) -> Path:
+    """A file of the paper's network that has learned nothing, in the place of a trained one."""
+    torch.manual_seed(0)
+    export_attribution(weights, AttributionNetwork(network.SIDE, 2), ("real", "a"), {})
+    return weights
+
+
 @pytest.fixture(scope="module")
 def learned() -> Learned:
     samples = np.concatenate([marked(12, 1, 1), marked(12, 2, 2)])
@@ -54,9 +61,7 @@ def test_a_generators_score_is_the_highest_for_its_pictures_and_higher_than_for_
 def test_the_networks_score_is_the_distance_to_the_mean_of_its_features(
     learned: Learned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.manual_seed(0)
-    weights = tmp_path / "network.safetensors"
-    export_attribution(weights, AttributionNetwork(network.SIDE, 2), ("real", "a"), {})
+    weights = new_network(tmp_path / "network.safetensors")
     monkeypatch.setattr(network, "network_file", lambda: weights)
     few = Learned(learned.samples[[0, 0, 12, 12]], np.array([0, 0, 1, 1]), learned.photographs[:1])
     score = learn_network(few)

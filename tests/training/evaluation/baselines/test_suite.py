@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.evaluation.baselines.test_features import marked
+from tests.training.evaluation.baselines.test_features import marked, new_network
 from tests.training.evaluation.made_up import grey_photographs, manifest_of
 from training.commands.evaluate import evaluate
 from training.data.manifest import Manifest
-from training.evaluation.baselines import run
+from training.evaluation.baselines import network, run
 from training.evaluation.baselines.cell import Sources, cell_of
 from training.evaluation.baselines.files import draw, files_of
 from training.evaluation.made import subject_of
@@ -68,6 +68,8 @@ def drawn(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def document(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "sources_of", lambda manifest, plan: sources)
+        weights = new_network(tmp_path_factory.mktemp("trained") / "network.safetensors")
+        patch.setattr(network, "network_file", lambda: weights)
         work = tmp_path_factory.mktemp("work")
         found = run.measure(Manifest(work, ()), PLAN, 0.01, work, processes=1)
     assert list(work.iterdir()) == []  # what was drawn is gone
