@@ -52,6 +52,7 @@ from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
+from worker.judge.prepared import Preparer
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
 
@@ -129,7 +130,10 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         extractor.extract([image for _, image in items])  # compiled and warm from here on
         pipeline = Pipeline(extractor, bundle, load_policy(), lambda: datetime.now(UTC))
         before_mib = _memory_mib()
-        follower = RegistryFollower(RedisRegistry(redis.url), bundle.digest)
+        preparer = Preparer(bundle.background, load_policy(), every_codec=True)
+        follower = RegistryFollower(
+            RedisRegistry(redis.url), bundle.digest, prepare=preparer.prepare
+        )
         loading = _Timer()
         follower.load()
         loaded = loading.read()

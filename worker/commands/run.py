@@ -181,6 +181,7 @@ def run_slot(
             floor=read_floor(settings.kafka, space),
             accept=accept_registry,
             keys=settings.trust.of_registry(),
+            prepare=workshop.preparer().prepare,
         )
         required = settings.redis.required
         health.know("registry", looks.registry_look(follower, limit_s, required=required))

@@ -23,6 +23,7 @@ from worker.extractor.extract import BlockExtractor
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
+from worker.judge.prepared import Preparer
 from worker.metrics import Figures
 from worker.seen.looks import count_kill
 from worker.seen.spans import Spans
@@ -39,6 +40,10 @@ class Workshop:
     extractor: BlockExtractor
     policy: Policy
     decoder: DecoderPool
+
+    def preparer(self) -> Preparer:
+        """What makes a followed registry ready for `pipeline`, for every codec at once."""
+        return Preparer(self.bundle.background, self.policy, every_codec=True)
 
     def pipeline(self, figures: Figures | None = None, spans: Spans | None = None) -> Pipeline:
         """Decoded images to verdicts by this bundle and policy, at the time of each call."""

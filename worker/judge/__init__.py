@@ -2,6 +2,7 @@
 
 pipeline     what cannot be judged; extract, attribute, test, decide, for a batch
 attribute    fingerprints against every registered generator, in each space of their files
+prepared     a verified registry made ready to be judged with, on the follower's thread
 photographs  real photographs that no registration changes: levels of the generic test, and kinds
 measured     what was measured of one image, as the parts of its verdict
 decide       evidence and policy to an outcome; pure

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.background import Background, Floats, size_class_of
-from fingerprint_db.conditions import Codec
+from fingerprint_db.conditions import Codec, is_shown
 from fingerprint_db.matching.enrolled import Enrolled, ModelScores
 from fingerprint_db.matching.levels import Level, Levels, Standing
 from fingerprint_db.matching.registered import Registered
@@ -114,8 +114,14 @@ class Matcher:
         self._background = background
         self._snapshot = snapshot
         self._photographs = photographs or Photographs(background)
-        # Filled when a codec is first met: most images of a stream share a few.
+        # Filled by `prepare`, or when a codec is first met: most images of a stream share a few.
         self._levels: dict[Codec, _Levels] = {}
+
+    def prepare(self) -> None:
+        """Make ready for every codec that a file may show: no image is the first to need it."""
+        for codec in self._background.codecs:
+            if is_shown(codec):
+                self._of(codec)
 
     def match(
         self, fingerprints: Sequence[ImageFingerprint], *, shown: int = 3

@@ -11,7 +11,6 @@ import numpy as np
 import structlog
 
 from fingerprint_db.background import size_class_of
-from fingerprint_db.calibration import Calibration
 from fingerprint_db.conditions import Codec
 from fingerprint_db.snapshot import Snapshot
 from worker.decoder.decode import DecodedImage
@@ -19,13 +18,14 @@ from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import Bundle
 from worker.extractor.extract import Extractor, ImageFingerprint
-from worker.judge.attribute import Matcher, NameFindings
+from worker.judge.attribute import NameFindings
 from worker.judge.decide import Decision, Evidence, RegistryState, before_extraction, decide
 from worker.judge.drift import DriftAlarm, DriftWatch
 from worker.judge.judged import Judged
 from worker.judge.measured import StatedRates, evidence_record, name_test, real_test
-from worker.judge.photographs import Photographs, Tenant, bin_name
+from worker.judge.photographs import Photographs, bin_name
 from worker.judge.policy import Policy
+from worker.judge.prepared import Prepared, Preparer
 from worker.judge.verdicts import Findings, judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
@@ -50,13 +50,10 @@ class Pipeline:
         self._bundle = bundle
         self._policy = policy
         self._clock = clock
-        self._photographs = Photographs(bundle.background)
         self._generic_rates: dict[str, StatedRates] = {}
         self._name_rates: dict[str, StatedRates] = {}
-        self._matcher = Matcher(
-            bundle.background, Snapshot.empty(extractor.space), self._photographs
-        )
-        self._matched_root: str | None = None
+        self._preparer = Preparer(bundle.background, policy, every_codec=False)
+        self._in_use: Prepared | None = None
         self._figures = figures or Figures()
         self._spans = spans or Spans()
         self._drift = DriftWatch(policy.alpha_name + policy.alpha_unknown, self._drifted)
@@ -116,23 +113,27 @@ class Pipeline:
         if not good or view.snapshot is None:
             return {}
         fingerprints = list(good.values())
-        names = self._current_matcher(view.snapshot, view.calibration).match(
-            fingerprints, shown=self._policy.candidates_shown
-        )
-        unfamiliarity = self._unfamiliarity(fingerprints)
+        prepared = self._prepared(view, view.snapshot)
+        photographs = prepared.photographs
+        names = prepared.matcher.match(fingerprints, shown=self._policy.candidates_shown)
+        unfamiliarity = _unfamiliarity(fingerprints, photographs)
         return {
-            i: self._findings(fingerprint, own, far)
+            i: self._findings(fingerprint, own, far, photographs)
             for i, fingerprint, own, far in zip(
                 good, fingerprints, names, unfamiliarity, strict=True
             )
         }
 
     def _findings(
-        self, fingerprint: ImageFingerprint, names: NameFindings, unfamiliarity: float
+        self,
+        fingerprint: ImageFingerprint,
+        names: NameFindings,
+        unfamiliarity: float,
+        photographs: Photographs,
     ) -> Findings:
         codec, size = fingerprint.codec, size_class_of(fingerprint.pixels_read)
         constants, where = self._bundle.background.constants, bin_name(codec, size)
-        generic = self._photographs.of(codec).generic.by_size[size]
+        generic = photographs.of(codec).generic.by_size[size]
         standing = generic.standing(fingerprint.synthesis_score, fingerprint.kind)
         policy = self._policy
         measured = Evidence(names, standing, unfamiliarity, fingerprint.earlier_quality)
@@ -166,20 +167,8 @@ class Pipeline:
             decision.match.condition if decision.match else codec,
             name_test(names, policy, self._name_rates[where], where),
             evidence,
-            self._photographs.digest if generic.own or names.level.own else None,
+            photographs.digest if generic.own or names.level.own else None,
         )
-
-    def _unfamiliarity(self, fingerprints: Sequence[ImageFingerprint]) -> list[float]:
-        """How far each picture's kind lies from the photographs of its codec and size."""
-        alike: dict[tuple[Codec, int], list[int]] = {}
-        for i, one in enumerate(fingerprints):
-            alike.setdefault((one.codec, size_class_of(one.pixels_read)), []).append(i)
-        found: dict[int, float] = {}
-        for (codec, size), rows in alike.items():
-            kinds = np.stack([fingerprints[i].kind for i in rows])
-            distances = self._photographs.of(codec).familiarity[size].distances(kinds)
-            found |= zip(rows, distances.tolist(), strict=True)
-        return [found[i] for i in range(len(fingerprints))]
 
     def _blocks(
         self, fingerprint: ImageFingerprint, names: NameFindings, decision: Decision
@@ -200,26 +189,22 @@ class Pipeline:
             direction = self._bundle.background.codecs[reading.codec].synthesis
         return self._bundle.maps[reading.codec].shares(reading.standard, direction)
 
-    def _current_matcher(self, snapshot: Snapshot, calibration: Calibration | None) -> Matcher:
-        """The matcher of this snapshot, rebuilt only when models or photographs have changed."""
-        digest = calibration.digest if calibration else None
-        changed = digest != self._photographs.digest
-        if changed:
-            policy = self._policy
-            tenant = (
-                Tenant(calibration, policy.alpha_name, policy.alpha_unknown)
-                if calibration and digest
-                else None
-            )
-            self._photographs = Photographs(self._bundle.background, tenant)
-            self._generic_rates = {}
-        if changed or snapshot.root != self._matched_root:
-            self._matcher = Matcher(self._bundle.background, snapshot, self._photographs)
-            self._matched_root = snapshot.root
+    def _prepared(self, view: RegistryView, snapshot: Snapshot) -> Prepared:
+        """What the view came with, or where it came with nothing, what is made of it here.
+
+        Rates and the watch over drift begin anew with other models or photographs.
+        """
+        fresh, former = view.prepared, self._in_use
+        if not isinstance(fresh, Prepared):
+            fresh = self._preparer.prepare(snapshot, view.calibration)
+        if fresh is not former:
+            if former is None or fresh.photographs is not former.photographs:
+                self._generic_rates = {}
             self._name_rates = {}
             self._drift.reset()
             self._figures.set("calibration_drifted", 0)
-        return self._matcher
+            self._in_use = fresh
+        return fresh
 
     def _drifted(self, test: str, alarm: DriftAlarm) -> None:
         self._figures.add("calibration_drifts")
@@ -229,8 +214,23 @@ class Pipeline:
             test=test,
             p_values=alarm.p_values,
             log10_capital=round(alarm.log10_capital, 1),
-            calibration=self._photographs.digest or "bundle",
+            calibration=(self._in_use and self._in_use.photographs.digest) or "bundle",
             reason="what is taken for photographs scores higher than the photographs that"
             " calibrate: more than alpha of them may be flagged; calibrate on what you receive with"
             " `latentprint registry calibrate`",
         )
+
+
+def _unfamiliarity(
+    fingerprints: Sequence[ImageFingerprint], photographs: Photographs
+) -> list[float]:
+    """How far each picture's kind lies from the photographs of its codec and size."""
+    alike: dict[tuple[Codec, int], list[int]] = {}
+    for i, one in enumerate(fingerprints):
+        alike.setdefault((one.codec, size_class_of(one.pixels_read)), []).append(i)
+    found: dict[int, float] = {}
+    for (codec, size), rows in alike.items():
+        kinds = np.stack([fingerprints[i].kind for i in rows])
+        distances = photographs.of(codec).familiarity[size].distances(kinds)
+        found |= zip(rows, distances.tolist(), strict=True)
+    return [found[i] for i in range(len(fingerprints))]

@@ -36,13 +36,19 @@ class _Held:
     confirmed_at: float
     """On the follower's clock: when the snapshot was last known to be the registry's newest."""
     calibration: Calibration | None = None
+    prepared: object = None
+
+
+Prepare = Callable[[Snapshot, Calibration], object]
+"""Makes ready what is judged with; the same object again where neither has changed."""
 
 
 class RegistryFollower:
     """Follows one fingerprint space.
 
-    The snapshot is built aside and swapped in as a whole, the tenant's photographs with it; whoever
-    judges takes a view once a batch, so no batch sees two revisions. While the registry is out of
+    The snapshot is built aside, prepared for judging by `prepare`, and swapped in as a whole, the
+    tenant's photographs with it; whoever judges takes a view once a batch, so no batch sees two
+    revisions, and waits for nothing. While the registry is out of
     reach the last verified snapshot stays and its age grows; what is too old is decided where
     verdicts are made. A registry that
     falls behind what was already seen (emptied, rolled back), by this process or before it by its
@@ -61,13 +67,16 @@ class RegistryFollower:
         floor: Floor | None = None,
         accept: bool = False,
         keys: Collection[PublicKey] = (),
+        prepare: Prepare = lambda snapshot, calibration: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`accept` takes the registry as it is, whatever `floor` says, in a new lineage.
 
-        With `keys` one of them must vouch for every entry, and for the tenant's photographs.
+        With `keys` one of them must vouch for every entry, and for the tenant's photographs. What
+        `prepare` makes of them is in every view; it is called on the thread that follows.
         """
         self._keys = keys
+        self._prepare = prepare
         self._lineage = (floor.lineage if floor else 0) + accept
         self._seen = floor
         self._floor = None if accept else floor
@@ -105,7 +114,7 @@ class RegistryFollower:
         """What is held now, and how old it is; safe from any thread, never blocks."""
         held = self._held
         age_s = max(0.0, self._clock() - held.confirmed_at)
-        return RegistryView(held.snapshot, age_s, held.calibration)
+        return RegistryView(held.snapshot, age_s, held.calibration, held.prepared)
 
     @property
     def trouble(self) -> str | None:
@@ -158,7 +167,10 @@ class RegistryFollower:
         if changes:
             self._load(self._clock())
         else:
-            self._held = _Held(held.snapshot, started, self._calibration())
+            calibration, prepared = self._calibration(), held.prepared
+            if calibration is not held.calibration:
+                prepared = self._prepare(held.snapshot, calibration)
+            self._held = _Held(held.snapshot, started, calibration, prepared)
 
     def _load(self, started: float) -> None:
         """Take a whole snapshot; `started` is before it was read, so the age is never too small."""
@@ -169,7 +181,7 @@ class RegistryFollower:
         calibration = self._calibration()
         if unvouched := distrust(self._registry, fresh, calibration, self._keys):
             raise SnapshotRefused(unvouched)
-        self._held = _Held(fresh, started, calibration)
+        self._held = _Held(fresh, started, calibration, self._prepare(fresh, calibration))
         self._trouble = None
         if held is None or fresh.revision != held.revision:
             self._log.info(
