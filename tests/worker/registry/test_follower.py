@@ -1,7 +1,6 @@
 """The follower serves the newest verified snapshot, knows its age, and takes over nothing worse."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -349,63 +348,3 @@ def test_accepting_starts_a_lineage_that_outweighs_higher_revisions() -> None:
 
 def test_the_floor_of_another_fingerprint_space_says_nothing() -> None:
     assert highest(SPACE, [encode_floor("f" * 64, Floor(3, 9, "0" * 32))]) is None
-
-
-def test_what_is_judged_with_is_made_ready_before_it_comes_into_use() -> None:
-    bench = Bench()
-    in_use: list[int | None] = []
-
-    def prepare(snapshot: Snapshot, calibration: Any) -> tuple[int, Any]:
-        held = bench.follower.view().snapshot
-        in_use.append(None if held is None else held.revision)
-        return snapshot.revision, calibration.digest
-
-    bench.follower = RegistryFollower(
-        bench.registry,  # type: ignore[arg-type]
-        SPACE,
-        block_s=0.0,
-        prepare=prepare,
-        clock=lambda: bench.now,
-    )
-    bench.register("one")
-    bench.follower.step()
-    bench.register("two")
-    bench.follower.step()
-    assert in_use == [None, 1], "the snapshot before stays in use until the next one is ready"
-    assert bench.follower.view().prepared == (2, None)
-    bench.follower.step()
-    assert in_use == [None, 1], "nothing changed, and nothing is made ready anew"
-    stored = bench.memory.store_calibration(
-        SPACE, [part("shop", 5)], seen=0, by="ada", reason="a test"
-    )
-    bench.follower.step()
-    assert bench.follower.view().prepared == (2, stored.digest)
-    bench.registry.show = lambda snapshot: replace(snapshot, root="0" * 64)
-    bench.register("three")
-    assert not bench.follower.step()
-    assert in_use == [None, 1, 2], "what is refused is not made ready"
-
-
-def test_what_cannot_be_made_ready_is_trouble_and_the_last_snapshot_stays_and_ages() -> None:
-    bench = Bench()
-
-    def prepare(snapshot: Snapshot, calibration: Any) -> int:
-        if snapshot.revision > 1:
-            raise MemoryError
-        return snapshot.revision
-
-    bench.follower = RegistryFollower(
-        bench.registry,  # type: ignore[arg-type]
-        SPACE,
-        block_s=0.0,
-        prepare=prepare,
-        clock=lambda: bench.now,
-    )
-    bench.register("one")
-    bench.follower.step()
-    bench.now += 7
-    bench.register("two")
-    assert not bench.follower.step()
-    view = bench.follower.view()
-    assert (bench.names(), view.prepared, view.age_s) == (["one"], 1, 7)
-    assert "MemoryError" in str(bench.follower.trouble)
