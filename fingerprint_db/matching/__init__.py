@@ -5,6 +5,7 @@ enrolled     the registered models of one codec as arrays, and what they say of 
 registered   the same in all spaces that files of a codec are read in, photographs beside them
 photographs  scores of real photographs to p-values: by photograph, by source, in the worst source
 levels       what the whole registry scores on the cohort's photographs, by size class
+maxima       the highest score of any model on each photograph, kept as models come and go
 tenant       a tenant's own photographs of one codec
 certified    what they allow, and the rates measured on those held back
 pooled       several images against groups of photographs of one source

@@ -136,12 +136,30 @@ class Levels:
 
         `enough` of them in a size class set its level alone, as the module says.
         """
-        held = cohort.where(~cohort.normalises)
-        scores, photographs, sources = statistic(held.vectors), held.photographs, held.sources
-        sizes, of_tenant = held.size_classes, np.zeros(len(scores), np.bool_)
-        kinds, weights = held.kinds, held.weights
+        scores = statistic(cohort.vectors[~cohort.normalises])
         if own is not None:
             scores = np.concatenate([scores, own.scores(statistic)])
+        return cls.of_scores(cohort, scores, own, enough)
+
+    @classmethod
+    def of_scores(
+        cls,
+        cohort: Cohort,
+        scores: Floats,
+        own: TenantPhotographs | None = None,
+        enough: int = 0,
+        former: tuple[Self, Floats] | None = None,
+    ) -> Self:
+        """As `of`, from the scores of the cohort's photographs and then of the tenant's.
+
+        `former` are levels of the same photographs, and the scores that they are of: a size class
+        of which no score has changed keeps its level.
+        """
+        held = ~cohort.normalises
+        photographs, sources = cohort.photographs[held], cohort.sources[held]
+        sizes, kinds, weights = cohort.size_classes[held], cohort.kinds[held], cohort.weights[held]
+        of_tenant = np.zeros(len(photographs), np.bool_)
+        if own is not None:
             # Numbers that the bundle's photographs and sources do not have.
             further = photographs.max(initial=-1) + 1 + own.photographs
             photographs = np.concatenate([photographs, further])
@@ -153,6 +171,9 @@ class Levels:
         found = []
         for position in range(len(SIZE_CLASSES)):
             here = sizes == position
+            if former is not None and np.array_equal(former[1][here], scores[here]):
+                found.append(former[0].by_size[position])
+                continue
             count = int((here & of_tenant).sum())
             alone = own is not None and count >= enough
             voting = here & of_tenant if alone else here

@@ -10,6 +10,7 @@ Letters: B files, R readings, K models, D fingerprint size, M views of photograp
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,6 +55,47 @@ class Registered:
             for position, one in enumerate(readings)
         )
         return cls(readings, enrolled)
+
+    def following(self, models: Sequence[ModelFingerprint]) -> Self:
+        """The same of these models; only what is new among them is computed."""
+        return type(self)(self.readings, tuple(one.following(models) for one in self.enrolled))
+
+    def only(self, names: AbstractSet[str]) -> Self:
+        """The models of these ids alone."""
+        some = {
+            model.model_id: model
+            for one in self.enrolled
+            for model in one.models
+            if model.model_id in names
+        }
+        return type(self)(
+            self.readings,
+            tuple(
+                Enrolled.of(one.space, one.constants, list(some.values()), one.codec, one.impostors)
+                for one in self.enrolled
+            ),
+        )
+
+    def counting(self, live: bool) -> dict[str, object]:
+        """By the id of each live model, or of each that is not, what its scores hang on."""
+        return {
+            model.model_id: model.statistics
+            for one in self.enrolled
+            for model in one.models
+            if (model.status == "live") == live
+        }
+
+    def leading(self, vectors: Floats, *, live: bool) -> tuple[Floats, list[str]]:
+        """(B,) the highest score of a live model, or of one that is not, and whose, "" of -inf."""
+        found = np.full(len(vectors), -np.inf, np.float32)
+        names = [""] * len(vectors)
+        for enrolled, part in zip(self.enrolled, self.apart(vectors), strict=True):
+            among = enrolled.live if live else ~enrolled.live
+            scores, models = enrolled.leading(part, among)
+            for i in np.flatnonzero(scores > found):
+                names[i] = enrolled.models[models[i]].model_id
+            np.maximum(found, scores, out=found)
+        return found, names
 
     def apart(self, vectors: Floats) -> list[Floats]:
         """Fingerprints (B, R D) by reading, (B, D) each."""

@@ -74,11 +74,14 @@ class TenantPhotographs:
 
     def scores(self, statistic: Callable[[Floats], Floats]) -> Floats:
         """(N,) what a statistic says of each, some at a time."""
-        found = [statistic(self._vectors(i)) for i in range(0, len(self), _CHUNK)]
+        every = np.arange(len(self))
+        found = [
+            statistic(self.vectors(every[i : i + _CHUNK])) for i in range(0, len(self), _CHUNK)
+        ]
         return np.concatenate(found).astype(np.float32)
 
-    def _vectors(self, start: int) -> Floats:
-        some = slice(start, start + _CHUNK)
+    def vectors(self, some: NDArray[np.int64]) -> Floats:
+        """Fingerprints (B, R D) of those of these numbers."""
         scales = self.scales[some]
         size = self.eight_bits.shape[1] // scales.shape[1]
         found: Floats = self.eight_bits[some] * scales.repeat(size, axis=1)

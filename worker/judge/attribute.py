@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from fingerprint_db.background import Background, Floats, size_class_of
 from fingerprint_db.conditions import Codec, is_shown
 from fingerprint_db.matching.enrolled import Enrolled, ModelScores
-from fingerprint_db.matching.levels import Level, Levels, Standing
+from fingerprint_db.matching.levels import Level, Standing
 from fingerprint_db.matching.registered import Registered
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
 from worker.extractor.extract import ImageFingerprint
-from worker.judge.photographs import Photographs
+from worker.judge.photographs import Held, Photographs
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class _Levels:
     """
 
     registered: Registered
-    live: Levels
-    shadow: Levels
+    live: Held
+    shadow: Held
 
 
 class Matcher:
@@ -116,6 +116,13 @@ class Matcher:
         self._photographs = photographs or Photographs(background)
         # Filled by `prepare`, or when a codec is first met: most images of a stream share a few.
         self._levels: dict[Codec, _Levels] = {}
+        self._former: dict[Codec, _Levels] = {}
+
+    def following(self, snapshot: Snapshot) -> "Matcher":
+        """The same of another snapshot; what both share is not computed again."""
+        fresh = Matcher(self._background, snapshot, self._photographs)
+        fresh._former = {**self._former, **self._levels}
+        return fresh
 
     def prepare(self) -> None:
         """Make ready for every codec that a file may show: no image is the first to need it."""
@@ -154,7 +161,7 @@ class Matcher:
             )
         ]  # fmt: skip
         for one, *readings in zip(fingerprints, *by_reading, strict=True):
-            level = levels.live.by_size[size_class_of(one.pixels_read)]
+            level = levels.live.levels.by_size[size_class_of(one.pixels_read)]
             highest = max(reading.highest for reading in readings)
             yield NameFindings(
                 level.standing(highest, one.kind),
@@ -185,7 +192,7 @@ class Matcher:
             for k in ranked:
                 held = levels.live if enrolled.live[k] else levels.shadow
                 matches.append(
-                    _match(enrolled, found, b, k, held.by_size[size], float(leads[b, k]))
+                    _match(enrolled, found, b, k, held.levels.by_size[size], float(leads[b, k]))
                 )
             direction = None if best is None else enrolled.directions.scaled[found.rows[b, best]]
             results.append(
@@ -195,14 +202,18 @@ class Matcher:
 
     def _of(self, codec: Codec) -> _Levels:
         if codec not in self._levels:
-            photographs = self._photographs
-            registered = Registered.of(
-                self._background, self._snapshot.models, codec, photographs.of(codec).impostors
-            )
+            photographs, former = self._photographs, self._former.pop(codec, None)
+            if former is None:
+                registered = Registered.of(
+                    self._background, self._snapshot.models, codec, photographs.of(codec).impostors
+                )
+            else:
+                registered = former.registered.following(self._snapshot.models)
+            live, shadow = (former.live, former.shadow) if former else (None, None)
             self._levels[codec] = _Levels(
                 registered,
-                photographs.levels(codec, registered.highest),
-                photographs.levels(codec, registered.highest_shadow),
+                photographs.held(codec, registered, live=True, former=live),
+                photographs.held(codec, registered, live=False, former=shadow),
             )
         return self._levels[codec]
 

@@ -6,12 +6,16 @@ They are the bundle's, and those of the tenant's calibration, by the rule of
 
 from dataclasses import dataclass
 
-from fingerprint_db.background import SIZE_CLASSES, Background, Cohort
+import numpy as np
+from numpy.typing import NDArray
+
+from fingerprint_db.background import SIZE_CLASSES, Background, Cohort, Floats
 from fingerprint_db.calibration import Calibration
 from fingerprint_db.conditions import Codec, is_shown
 from fingerprint_db.matching.familiarity import Familiarity
 from fingerprint_db.matching.levels import Levels, Statistic, enough_for
-from fingerprint_db.matching.registered import cohort_of_files, readings_in
+from fingerprint_db.matching.maxima import Maxima
+from fingerprint_db.matching.registered import Registered, cohort_of_files, readings_in
 from fingerprint_db.matching.scoring import Impostors
 from fingerprint_db.matching.tenant import TenantPhotographs
 
@@ -42,6 +46,14 @@ class Tenant:
     def enough_to_name(self) -> int:
         """How many set the level of registered generators alone."""
         return enough_for(self.alpha_name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What the highest of some models score on the photographs of one codec, and its levels."""
+
+    maxima: Maxima
+    levels: Levels
 
 
 class Photographs:
@@ -84,6 +96,33 @@ class Photographs:
                 own,
             )
         return self._of[codec]
+
+    def held(
+        self, codec: Codec, registered: Registered, *, live: bool, former: Held | None = None
+    ) -> Held:
+        """The live models, or those that are not, held against the photographs of one codec.
+
+        `former` is the same of other models: what both share is not computed again.
+        """
+        of_codec = self.of(codec)
+        cohort, own = of_codec.cohort, of_codec.own
+        views = np.flatnonzero(~cohort.normalises)
+
+        def vectors(some: NDArray[np.int64]) -> Floats:
+            theirs = cohort.vectors[views[some[some < len(views)]]]
+            if own is None:
+                return theirs
+            return np.concatenate([theirs, own.vectors(some[some >= len(views)] - len(views))])
+
+        if former is None:
+            count = len(views) + (0 if own is None else len(own))
+            maxima = Maxima.of(registered, live, vectors, count)
+            kept = None
+        else:
+            maxima = former.maxima.following(registered, vectors)
+            kept = (former.levels, former.maxima.scores)
+        enough = self._tenant.enough_to_name if self._tenant else 0
+        return Held(maxima, Levels.of_scores(cohort, maxima.scores, own, enough, kept))
 
     def levels(self, codec: Codec, statistic: Statistic) -> Levels:
         """What a statistic of registered generators says of the photographs of one codec."""

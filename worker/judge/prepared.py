@@ -51,7 +51,10 @@ class Preparer:
             photographs = Photographs(self._background, tenant)
         if photographs is last.photographs and snapshot.root == last.root:
             return last
-        matcher = Matcher(self._background, snapshot, photographs)
+        if photographs is last.photographs:
+            matcher = last.matcher.following(snapshot)
+        else:
+            matcher = Matcher(self._background, snapshot, photographs)
         if self._every_codec:
             matcher.prepare()
         self._last = Prepared(snapshot.root, matcher, photographs)

@@ -53,3 +53,20 @@ def test_the_same_models_and_photographs_are_not_made_ready_again(bench: Bench) 
     assert one.prepare(snapshot, Calibration.empty(bench.bundle.digest)) is first
     fewer = replace(snapshot, root="0" * 64, models=snapshot.models[:1])
     assert one.prepare(fewer, None) is not first
+
+
+def test_a_registry_that_follows_another_is_judged_with_as_if_it_were_the_first(
+    bench: Bench,
+) -> None:
+    one, whole = preparer(bench), bench.snapshot()
+    fewer = replace(whole, root="0" * 64, models=whole.models[:1])
+    fingerprints = bench.fingerprints(*FILES)
+    for snapshot in (fewer, whole, fewer):
+        found = one.prepare(snapshot, None).matcher.match(fingerprints)
+        expected = preparer(bench).prepare(snapshot, None).matcher.match(fingerprints)
+        for mine, anew in zip(found, expected, strict=True):
+            assert mine.standing == anew.standing
+            assert mine.source_p_value == anew.source_p_value
+            for reading, plain in zip(mine.readings, anew.readings, strict=True):
+                assert [m.model for m in reading.ranked] == [m.model for m in plain.ranked]
+                assert reading.highest == pytest.approx(plain.highest, abs=1e-4)
