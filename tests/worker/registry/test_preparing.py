@@ -62,3 +62,16 @@ def test_what_cannot_be_made_ready_is_trouble_and_the_last_snapshot_stays_and_ag
     assert view.snapshot is not None
     assert (view.snapshot.revision, view.prepared, view.age_s) == (1, 1, 7)
     assert "MemoryError" in str(follower.trouble)
+
+
+def test_changes_that_came_meanwhile_are_made_ready_together() -> None:
+    memory, ready = MemoryRegistry(), list[int]()
+    follower = RegistryFollower(
+        memory, SPACE, block_s=0.0, prepare=lambda snapshot, _: ready.append(snapshot.revision)
+    )
+    follower.step()
+    for name in ("one", "two", "three"):
+        register(memory, name)
+    memory.retire(SPACE, "two", by="ada", reason="gone")
+    follower.step()
+    assert ready == [0, 4]
