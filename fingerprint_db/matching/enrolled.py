@@ -213,11 +213,16 @@ class Enrolled:
 
     def match(self, vectors: Floats) -> ModelScores:
         """All models against B images (B, D)."""
+        # One product for both distances: what it takes is reading the means.
+        both = np.concatenate([self.near.weighted(vectors), self.apart.weighted(vectors)])
+        products: Floats = both @ self.near.means.T  # (2 B, R)
+        distances = self.near.from_products(vectors, products[: len(vectors)])
         likelihoods = scoring.log_likelihoods(
-            self.apart.to(vectors), vectors.shape[1], self.counts
+            self.apart.from_products(vectors, products[len(vectors) :]),
+            vectors.shape[1],
+            self.counts,
         )  # (B, R)
         scores = self.directions.scores(vectors) - self.impostors.level(vectors)[:, None]
-        distances = self.near.to(vectors)
         near = distances <= self.limits
         within_reach = distances <= self.constants.reach * self.limits
         live_in_reach = within_reach & self._of_rows(self.live)

@@ -120,8 +120,16 @@ class Distances:
 
     def to(self, vectors: Floats, rows: Rows = EVERY) -> Floats:
         """(B, R) from fingerprints (B, D); to some of the means where `rows` says which."""
-        weighted: Floats = vectors * self.inverse
-        squares: Floats = weighted @ self.means[rows].T
+        return self.from_products(vectors, self.weighted(vectors) @ self.means[rows].T, rows)
+
+    def weighted(self, vectors: Floats) -> Floats:
+        """(B, D) whose products with the means `from_products` takes."""
+        found: Floats = vectors * self.inverse
+        return found
+
+    def from_products(self, vectors: Floats, products: Floats, rows: Rows = EVERY) -> Floats:
+        """`to`, in the place of the products (B, R) of `weighted` and the means."""
+        squares = products
         squares *= np.float32(-2)
         squares += (np.square(vectors) @ self.inverse)[:, None]
         squares += self.lengths[rows]

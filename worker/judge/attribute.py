@@ -182,11 +182,11 @@ class Matcher:
         """Of images (B, D) in one space."""
         found = enrolled.match(vectors)
         leads = _leads(found.likelihoods, enrolled)  # (B, K)
-        order = np.argsort(-found.likelihoods, axis=1, kind="stable")  # (B, K)
-        told = _told(found, enrolled, leads, order[:, :shown], self._background.constants.margin)
+        told = _told(found, enrolled, leads, shown, self._background.constants.margin)
         results = []
         for b, size in enumerate(sizes):
-            ranked = [int(k) for k in order[b][told[b][order[b]]]]
+            some = np.flatnonzero(told[b])
+            ranked = some[np.argsort(-found.likelihoods[b, some], kind="stable")].tolist()
             best = next((k for k in ranked if enrolled.live[k]), None)
             matches = []
             for k in ranked:
@@ -222,15 +222,23 @@ def _told(
     found: ModelScores,
     enrolled: Enrolled,
     leads: Floats,
-    first: NDArray[np.int64],
+    shown: int,
     margin: float,
 ) -> NDArray[np.bool_]:
-    """(B, K) the likeliest few (`first`), whoever ties with the likeliest live one, and typical
+    """(B, K) the likeliest few (`shown`), whoever ties with the likeliest live one, and typical
     shadows.
     """
     told: NDArray[np.bool_] = enrolled.live & (leads > -margin)
     told |= ~enrolled.live & found.typical
-    np.put_along_axis(told, first, values=True, axis=1)
+    models = told.shape[1]
+    if models <= shown:
+        told[:] = True
+    elif shown:
+        # Of thousands only those that are told are sorted; the first of equals, as a sort has it.
+        least = np.partition(found.likelihoods, models - shown, axis=1)[:, models - shown]
+        for b, own in enumerate(found.likelihoods):
+            high = np.flatnonzero(own >= least[b])
+            told[b, high[np.argsort(-own[high], kind="stable")][:shown]] = True
     return told
 
 

@@ -272,3 +272,17 @@ def test_a_thousand_models_flag_no_more_photographs_than_one() -> None:
         found = Matcher(few, snapshot(*models)).match(real)
         rates.append(np.mean([own.standing.passes(0.05, 1.0) for own in found]))
     assert max(rates) <= 0.08
+
+
+def test_of_models_that_are_alike_the_first_are_shown_as_a_sort_of_all_has_them() -> None:
+    alike = [replace(one, model_id=f"{one.model_id}-{i}") for i in range(3) for one in MODELS[:3]]
+    everything = matched(*alike, shown=len(alike))
+    margin = CONSTANTS.margin
+    for shown in (0, 1, 2, 4):
+        for few, every in zip(matched(*alike, shown=shown), everything, strict=True):
+            expected = [
+                match.model.model_id
+                for place, match in enumerate(every.ranked)
+                if place < shown or (match.lead is not None and match.lead > -margin)
+            ]
+            assert [match.model.model_id for match in few.ranked] == expected
