@@ -52,6 +52,13 @@ def test_a_progressive_jpeg_without_its_last_scans_is_truncated(kept: int) -> No
     assert refusal(data[: scans(data)[kept]] + END) == "decode.truncated"
 
 
+def test_bytes_that_fill_the_gap_before_a_scan_hide_neither_it_nor_its_absence() -> None:
+    data = encoded(SOURCE, "JPEG", quality=90, progressive=True)
+    filled = data.replace(SCAN, b"\xff\xff" + SCAN)
+    assert decode(filled, LIMITS).facts.pixels_sha256 == decode(data, LIMITS).facts.pixels_sha256
+    assert refusal(filled[: scans(filled)[-1]] + END) == "decode.truncated"
+
+
 def test_a_jpeg_whose_header_promises_more_columns_is_truncated() -> None:
     data = bytearray(encoded(picture(480, 640), "JPEG", quality=90))
     at = data.index(b"\xff\xc0") + 7
