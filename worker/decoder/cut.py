@@ -8,10 +8,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from worker.decoder.crops import CropReading, carries_evidence, choose_origins
-from worker.decoder.pixels import Survey, rgb
+from worker.decoder.pixels import Picture, Survey, part_of, rgb, size_of
 from worker.decoder.regions import (
     LEAST_SEEN,
     SMALLEST,
@@ -51,13 +50,13 @@ def smallest_side(reading: CropReading | RegionReading) -> int:
     return reading.crop_size if isinstance(reading, CropReading) else SMALLEST
 
 
-def cut(image: Image.Image, seen: Survey, reading: CropReading | RegionReading) -> Pieces:
+def cut(picture: Picture, seen: Survey, reading: CropReading | RegionReading) -> Pieces:
     """Return what is to be read of a picture; nothing of one that is too small, or plain."""
-    if 4 * min(image.size) < 3 * smallest_side(reading):
+    if 4 * min(size_of(picture)) < 3 * smallest_side(reading):
         return nothing(reading)
     if isinstance(reading, CropReading):
-        return _crops(image, seen, reading)
-    return _regions(image, seen, reading)
+        return _crops(picture, seen, reading)
+    return _regions(picture, seen, reading)
 
 
 def nothing(reading: CropReading | RegionReading, plain_tiles: int = 0) -> Pieces:
@@ -67,14 +66,15 @@ def nothing(reading: CropReading | RegionReading, plain_tiles: int = 0) -> Piece
     return Pieces(crops, (), np.empty((0, 2), dtype=np.int32), plain_tiles, few=False)
 
 
-def _crops(image: Image.Image, seen: Survey, reading: CropReading) -> Pieces:
+def _crops(picture: Picture, seen: Survey, reading: CropReading) -> Pieces:
     size = reading.crop_size
     taken: dict[tuple[int, int], NDArray[np.uint8]] = {}
-    whole = rgb(image) if image.width * image.height <= _WHOLE_PIXELS else None
+    width, height = size_of(picture)
+    whole = rgb(picture) if width * height <= _WHOLE_PIXELS else None
 
     def usable(y: int, x: int) -> bool:
         if whole is None:
-            crop = _piece(image, Region(y, x, size, size))
+            crop = _piece(picture, Region(y, x, size, size))
         else:
             crop = _padded(whole[y : y + size, x : x + size], size, size)
         if not carries_evidence(crop):
@@ -84,8 +84,8 @@ def _crops(image: Image.Image, seen: Survey, reading: CropReading) -> Pieces:
 
     origins = choose_origins(
         seen.digest,
-        image.height,
-        image.width,
+        height,
+        width,
         crop_size=size,
         max_crops=reading.max_crops,
         usable=usable,
@@ -98,15 +98,15 @@ def _crops(image: Image.Image, seen: Survey, reading: CropReading) -> Pieces:
     return Pieces(crops, (), places, 0, len(origins) < reading.max_crops)
 
 
-def _regions(image: Image.Image, seen: Survey, reading: RegionReading) -> Pieces:
-    def look(tile: Region) -> Region | None:
-        return evident_part(_piece(image, tile), tile)
+def _regions(picture: Picture, seen: Survey, reading: RegionReading) -> Pieces:
+    width, height = size_of(picture)
 
-    stage = next(
-        choose_regions(seen.digest, image.height, image.width, reading, look, seen.opaque_blocks)
-    )
+    def look(tile: Region) -> Region | None:
+        return evident_part(_piece(picture, tile), tile)
+
+    stage = next(choose_regions(seen.digest, height, width, reading, look, seen.opaque_blocks))
     regions = tuple(
-        np.ascontiguousarray(_piece(image, region).transpose(2, 0, 1))  # (3, H, W)
+        np.ascontiguousarray(_piece(picture, region).transpose(2, 0, 1))  # (3, H, W)
         for region in stage.regions
     )
     places = np.asarray([(r.top, r.left) for r in stage.regions], dtype=np.int32)
@@ -116,11 +116,12 @@ def _regions(image: Image.Image, seen: Survey, reading: RegionReading) -> Pieces
     )
 
 
-def _piece(image: Image.Image, region: Region) -> NDArray[np.uint8]:
+def _piece(picture: Picture, region: Region) -> NDArray[np.uint8]:
     """Return RGB (H, W, 3) of a region, reflect-padded where it reaches beyond the picture."""
-    bottom = min(region.top + region.height, image.height)
-    right = min(region.left + region.width, image.width)
-    part = rgb(image.crop((region.left, region.top, right, bottom)))
+    width, height = size_of(picture)
+    bottom = min(region.top + region.height, height)
+    right = min(region.left + region.width, width)
+    part = rgb(part_of(picture, region.top, region.left, bottom, right))
     return _padded(part, region.height, region.width)
 
 

@@ -26,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from worker.decoder.completeness import check_after, check_before
+from worker.decoder.completeness import COLOUR, check_after, check_before, read_colour
 from worker.decoder.crops import CropReading
 from worker.decoder.cut import cut, nothing, smallest_side
 from worker.decoder.image_header import ImageFormat, ImageHeader, pixel_bytes, read_header
 from worker.decoder.jpeg_quality import JpegCoding
-from worker.decoder.pixels import survey
+from worker.decoder.pixels import Key, Picture, size_of, survey
 from worker.decoder.regions import RegionReading
 from worker.errors import RejectError
 
@@ -85,6 +85,11 @@ class ImageFacts:
     jpeg: JpegCoding | None = None
     stored_as: str = "RGB"
 
+    @property
+    def decoder(self) -> str:
+        """The library that made pixels of the bytes, by the name of its distribution."""
+        return "simplejpeg" if self.format == "jpeg" and self.stored_as == "RGB" else "pillow"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
@@ -129,10 +134,9 @@ def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
     header = check_header(data, limits)
     # Pieces are cut within the guard too: Pillow checks a palette only when it is looked up.
     with _refusing_what_pillow_cannot(header):
-        image = _load(data, header)
-        key = image.info.pop("transparency", None)  # no conversion is to make anything of it
-        seen = survey(image, key, header.sample_bits)
-        pieces = cut(image, seen, limits.reading)
+        picture, stored_as, key = _load(data, header)
+        seen = survey(picture, key, header.sample_bits)
+        pieces = cut(picture, seen, limits.reading)
     facts = ImageFacts(
         sha256=hashlib.sha256(data).hexdigest(),
         byte_size=len(data),
@@ -144,7 +148,7 @@ def decode(data: bytes, limits: DecodeLimits) -> DecodedImage:
         greyscale=seen.grey or pieces.grey,
         pixels_sha256=seen.digest.hex(),
         jpeg=header.jpeg,
-        stored_as=image.mode,
+        stored_as=stored_as,
     )
     problem: str | None = None
     if 4 * min(header.width, header.height) < 3 * smallest_side(limits.reading):
@@ -199,21 +203,31 @@ def _dimensions(header: ImageHeader, expected: str) -> RejectError:
     )
 
 
-def _load(data: bytes, header: ImageHeader) -> Image.Image:
-    """Return Pillow's image of the first frame, decoded whole."""
+def _load(data: bytes, header: ImageHeader) -> tuple[Picture, str, Key]:
+    """Return the first frame, decoded whole, Pillow's mode of it, and what its tRNS says."""
     lean = pixel_bytes(data, header)
     check_before(lean, header)
+    if header.components == COLOUR:
+        pixels = read_colour(lean)
+        _check_sides(pixels, header)
+        return pixels, "RGB", None
     image = Image.open(BytesIO(lean), formats=(header.format.upper(),))
-    if image.size != (header.width, header.height):
+    _check_sides(image, header)
+    image.load()
+    check_after(lean, header, image)
+    key = image.info.pop("transparency", None)  # no conversion is to make anything of it
+    return image, image.mode, key
+
+
+def _check_sides(picture: Picture, header: ImageHeader) -> None:
+    width, height = size_of(picture)
+    if (width, height) != (header.width, header.height):
         raise RejectError(
             "decode.corrupt",
             f"the header says {header.width} x {header.height} pixels, "
-            f"the decoder {image.size[0]} x {image.size[1]}",
+            f"the decoder {width} x {height}",
             stage="decode",
         )
-    image.load()
-    check_after(lean, header, image)
-    return image
 
 
 @contextmanager

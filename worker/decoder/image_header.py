@@ -34,7 +34,8 @@ class ImageHeader:
     """The header of one image file.
 
     `sample_bits` is the depth of a PNG's samples (1, 2, 4, 8 or 16), 8 elsewhere. `decode_bytes` is
-    about what Pillow will allocate to decode the first frame whole.
+    about what decoding the first frame whole will allocate. `components` are a JPEG's: 1 (grey), 3
+    (colour) or 4 (for print); 0 elsewhere.
     """
 
     format: ImageFormat
@@ -45,6 +46,7 @@ class ImageHeader:
     jpeg_quality: int | None
     decode_bytes: int
     jpeg: JpegCoding | None = None
+    components: int = 0
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -169,9 +171,8 @@ def _read_jpeg(data: bytes) -> ImageHeader:
     decode_bytes = pixels * (1 if body[5] == 1 else 4)
     if coding == "progressive" or scan_components < body[5]:
         decode_bytes += pixels * 2 * sum(areas) // largest  # libjpeg keeps every coefficient
-    return ImageHeader(
-        "jpeg", width, height, 8, True, estimate_quality(luminance_table), decode_bytes, jpeg
-    )
+    quality = estimate_quality(luminance_table)
+    return ImageHeader("jpeg", width, height, 8, True, quality, decode_bytes, jpeg, body[5])
 
 
 def _quantisation_tables(body: bytes) -> dict[int, list[int]]:

@@ -35,22 +35,40 @@ class Survey:
     grey: bool
 
 
+Picture = NDArray[np.uint8] | Image.Image
+"""A picture decoded whole: RGB (H, W, 3), or Pillow's of any mode."""
+
 Key = bytes | int | tuple[int, int, int] | None
 """What a PNG's tRNS makes transparent: alphas of palette entries, an entry, a level or a colour."""
 
 
-def survey(image: Image.Image, key: Key, sample_bits: int) -> Survey:
-    """Look at every pixel of a decoded image once.
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels."""
+    if isinstance(picture, Image.Image):
+        return picture.size
+    return picture.shape[1], picture.shape[0]
+
+
+def part_of(picture: Picture, top: int, left: int, bottom: int, right: int) -> Picture:
+    """A rectangle of a picture, which must lie within it; of an array no copy is made."""
+    if isinstance(picture, Image.Image):
+        return picture.crop((left, top, right, bottom))
+    return picture[top:bottom, left:right]
+
+
+def survey(picture: Picture, key: Key, sample_bits: int) -> Survey:
+    """Look at every pixel of a decoded picture once.
 
     `key` is Pillow's "transparency", `sample_bits` the PNG's depth, else 8. Takes a strip at a
     time, so that a large picture is never held twice. SHA-256, because a cheaper sum could be
     forged and two pictures be taken for one: 12 megapixels take about 40 ms.
     """
-    size = image.width.to_bytes(4, "big") + image.height.to_bytes(4, "big")
+    width, height = size_of(picture)
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     digest, places = hashlib.sha256(_RULE + size), hashlib.sha256()
     blocks: list[NDArray[np.bool_]] = []
     grey = True
-    for strip in _strips(image):
+    for strip in _strips(picture):
         pixels, opaque = rgb(strip), _opaque(strip, key, sample_bits)
         if opaque is not None:
             if not opaque.all():
@@ -66,27 +84,32 @@ def survey(image: Image.Image, key: Key, sample_bits: int) -> Survey:
     return Survey(digest.digest(), opaque_blocks, grey)
 
 
-def rgb(part: Image.Image) -> NDArray[np.uint8]:
-    """Return an image or a crop of one as RGB, uint8 (H, W, 3); alpha is left away.
+def rgb(part: Picture) -> NDArray[np.uint8]:
+    """Return a picture or a part of one as RGB, uint8 (H, W, 3); alpha is left away.
 
     Every conversion works pixel by pixel, so a crop converted equals a crop of the converted image;
     converting large images part by part spares a second whole image in memory.
     """
+    if not isinstance(part, Image.Image):
+        return part
     if part.mode.startswith("I"):
         high_byte = (np.asarray(part).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(high_byte[:, :, None], 3, axis=2)  # (H, W, 3)
     return np.asarray(part if part.mode == "RGB" else part.convert("RGB"), dtype=np.uint8)
 
 
-def _strips(image: Image.Image) -> Iterator[Image.Image]:
-    """Yield the image from top to bottom, in strips of whole blocks."""
-    rows = max(GRID, _STRIP_PIXELS // image.width // GRID * GRID)
-    for top in range(0, image.height, rows):
-        yield image.crop((0, top, image.width, min(top + rows, image.height)))
+def _strips(picture: Picture) -> Iterator[Picture]:
+    """Yield the picture from top to bottom, in strips of whole blocks."""
+    width, height = size_of(picture)
+    rows = max(GRID, _STRIP_PIXELS // width // GRID * GRID)
+    for top in range(0, height, rows):
+        yield part_of(picture, top, 0, min(top + rows, height), width)
 
 
-def _opaque(part: Image.Image, key: Key, sample_bits: int) -> NDArray[np.bool_] | None:
+def _opaque(part: Picture, key: Key, sample_bits: int) -> NDArray[np.bool_] | None:
     """Return bool (H, W), True where a pixel is fully opaque; None if the file has no alpha."""
+    if not isinstance(part, Image.Image):
+        return None
     if part.mode in ("RGBA", "LA", "PA"):
         alpha: NDArray[np.bool_] = np.asarray(part.getchannel("A")) == _OPAQUE
         return alpha

@@ -125,7 +125,7 @@ def judged(
         registry_age_s=round(view.age_s, 3) if snapshot else None,
         policy_digest=policy.digest,
         worker_version=version_of("latentprint"),
-        decoder_version=version_of("pillow"),
+        decoder_version=version_of(facts.decoder),
         name_test=findings.name_test,
         evidence=findings.evidence,
         calibration_digest=findings.calibration_digest,

@@ -1,6 +1,7 @@
 """The same pixels give one answer, and what nobody sees decides nothing."""
 
 import hashlib
+import io
 import struct
 import zlib
 
@@ -18,6 +19,7 @@ from tests.worker.decoder.image_samples import (
 from tests.worker.decoder.test_decode import assert_crops_are_slices
 from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
+from worker.decoder.regions import RegionReading
 
 LIMITS = DecodeLimits()
 
@@ -185,3 +187,34 @@ def test_a_picture_of_few_grey_levels_with_a_key_is_read() -> None:
     bodies = (size, struct.pack(">H", 2), zlib.compress(raw), b"")
     file = b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, kinds, bodies))
     assert decode(file, LIMITS).problem == "transparent"
+
+
+@pytest.mark.parametrize("size", [(240, 320), (37, 51)])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"subsampling": kind, "quality": 83} for kind in ("4:4:4", "4:2:2", "4:2:0")),
+        {"quality": 5},
+        {"quality": 100, "subsampling": "4:4:4"},
+        {"keep_rgb": True},
+        {"restart_marker_blocks": 2},
+        {"optimize": True},
+    ],
+)
+def test_a_jpegs_pixels_are_pillows(
+    options: dict[str, object], size: tuple[int, int], progressive: bool
+) -> None:
+    data = encoded(picture(*size), "JPEG", progressive=progressive, **options)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.asarray(image)
+    assert image.mode == "RGB"
+    (region,) = decode(data, DecodeLimits(RegionReading())).regions
+    assert (region == expected.transpose(2, 0, 1)).all()
+    assert decode(data, DecodeLimits()).facts.decoder == "simplejpeg"
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("L", "JPEG"), ("CMYK", "JPEG"), ("RGB", "PNG")])
+def test_what_is_no_jpeg_in_colour_is_pillows_to_decode(mode: str, kind: str) -> None:
+    data = encoded(picture(64, 64).convert(mode), kind)
+    assert decode(data, DecodeLimits()).facts.decoder == "pillow"
