@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from benchmarks import more_pixels_page, reliability
 from worker.documents import write_commands, write_figures, write_rights
 from worker.metrics import METRICS
-from worker.program import build_app
+from worker.program import every_command
 
 ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -52,7 +50,7 @@ def command_names(command: Any, name: str = "latentprint") -> Iterator[str]:
 
 
 def test_every_command_that_a_document_speaks_of_exists() -> None:
-    known = set(command_names(typer.main.get_command(build_app())))
+    known = set(command_names(every_command()))
     groups = {name.rpartition(" ")[0] for name in known}
     unknown = []
     for path in documents():

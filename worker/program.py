@@ -20,6 +20,7 @@ import typer
 
 from fingerprint_db.names import printable
 from worker.errors import LatentprintError, RejectError, RetryError, StopError
+from worker.late_commands import LateGroup, late_group
 
 GROUP = "latentprint.commands"
 UNEXPECTED_EXIT_CODE = 70
@@ -30,8 +31,14 @@ _NO_PLACE_FOR_CODE = "cannot cache function"
 
 
 def build_app() -> typer.Typer:
-    """The program with the commands of every installed package, in order of their names."""
+    """The program with the commands of every installed package, in order of their names.
+
+    What a package adds are rows of `worker/late_commands.py`: no command is imported before it is
+    asked for.
+    """
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     app = typer.Typer(
+        cls=late_group(row for point in points if _is_here(point) for row in point.load()()),
         name="latentprint",
         help="Reads the fingerprints that image generators leave, on a stream.",
         no_args_is_help=True,
@@ -43,10 +50,14 @@ def build_app() -> typer.Typer:
     def program() -> None:
         """Reads the fingerprints that image generators leave, on a stream."""
 
-    for entry_point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        if _is_here(entry_point):
-            entry_point.load()(app)
     return app
+
+
+def every_command() -> LateGroup:
+    """The program with all of its commands imported: for who writes or checks all of them."""
+    group = typer.main.get_command(build_app())
+    assert isinstance(group, LateGroup)
+    return group.load_all()
 
 
 def _is_here(entry_point: EntryPoint) -> bool:

@@ -1,6 +1,6 @@
 """What a person types, and the one place that builds what the rest is given.
 
-contribute         adds all of them to the program
+contribute         the file of each, imported when it is asked for
 options            every option that more than one command has
 workshop           bundle, policy, decoders and registry, built from the settings
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fingerprint_db.calibration import MOST_OF_A_PART, Calibration, PhotographPart
+from fingerprint_db.commands.models import registry_app
 from fingerprint_db.commands.opening import reported
-from fingerprint_db.commands.registry import registry_app
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.names import author_of, check_name, printable
@@ -37,8 +37,8 @@ _MOST_OF_A_STREAM = 20_000
 _CONTAMINATION = 0.01
 
 
-def contribute() -> None:
-    """Add `calibrate` to the registry's commands, once."""
+def contribute(_app: typer.Typer) -> None:
+    """Add `calibrate` to the commands of `registry`, which its own package adds; once."""
     if all(command.name != "calibrate" for command in registry_app.registered_commands):
         registry_app.command("calibrate")(calibrate_command)
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from worker.program import build_app
+from worker.program import every_command
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 
@@ -23,7 +21,7 @@ Generated from the program by `make schemas`; do not edit.
 
 def document() -> str:
     """The page: every command with its arguments and options, in the order of the program."""
-    return "\n".join([_HEAD, *_sections(typer.main.get_command(build_app()), "latentprint")])
+    return "\n".join([_HEAD, *_sections(every_command(), "latentprint")])
 
 
 def _sections(command: Any, name: str) -> Iterator[str]:
