@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+# An environment of its own for the frameworks that the worker is compared with.
+PEERS := .venv-peers
 # `make demo ARGS=--json` passes ARGS on to the program.
 ARGS ?=
 # `make scenarios FULL=1` runs the stated sizes, `REPLAY=SEED` another schedule of faults.
@@ -14,7 +16,7 @@ LOCKED := --universal --python-version 3.11 --no-emit-index-url --no-annotate --
   --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types scenarios soak bench lock schemas chart deploy-check clean
+.PHONY: help setup demo test check lint types scenarios soak bench bench-peers lock lock-peers schemas chart deploy-check clean
 
 help: ## explain each target
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,18 @@ soak: setup ## 45 minutes at half load: nothing may grow
 bench: setup ## measure throughput side by side; writes benchmarks/results/
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
+bench-peers: setup $(PEERS)/.installed ## measure beside other frameworks (Python 3.11, Linux x86_64); writes docs/peers.md
+	@$(BIN)/python -m benchmarks.peers.measure $(ARGS)
+
+$(PEERS)/.installed: requirements.lock benchmarks/peers/requirements.lock
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the peers need Python 3.11, this is " + sys.version.split()[0])'
+	@$(BIN)/python -m venv --clear --without-pip $(PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --require-hashes --no-deps \
+	  -r benchmarks/peers/requirements.lock
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --no-deps --editable .
+	@touch $@
+
 lock: ## compile the requirements*.lock anew: all, what a worker needs of it, what builds it
 	@test -x $(UV) || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
 	@$(UV) pip compile pyproject.toml --extra otel --extra demo --extra train --extra dev \
@@ -60,6 +74,9 @@ lock: ## compile the requirements*.lock anew: all, what a worker needs of it, wh
 	  -o requirements-worker.lock
 	@printf 'hatchling\nuv\n' | $(UV) pip compile - $(LOCKED) --generate-hashes \
 	  -o requirements-build.lock
+
+lock-peers: setup ## compile benchmarks/peers/requirements.lock anew
+	@$(BIN)/python -m benchmarks.peers.pins
 
 schemas: setup ## write what is made of the code anew: schemas, docs/commands.md, tables of figures and rights
 	@for page in schemas commands figures rights chart; do $(BIN)/python -m worker.documents.write_$$page || exit 1; done
@@ -71,4 +88,4 @@ deploy-check: setup ## validate image, compose, chart and rules with what runs h
 	@$(BIN)/python -m deploy.tools.check
 
 clean: ## remove the environment and everything generated
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
