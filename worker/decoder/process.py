@@ -101,6 +101,9 @@ class DecoderProcess:
             self._close_channel()
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
+            # Room for a whole answer, so that it is not handed over in small pieces with a wait
+            # for each; where the machine allows less, it gives what it allows.
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.reading.most_bytes)
             self._channel, self._ready, self.images = ours, False, 0
             with theirs:
                 try:

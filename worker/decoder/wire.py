@@ -50,10 +50,10 @@ def request_prefix(data: bytes) -> bytes:
     return len(data).to_bytes(REQUEST_PREFIX_BYTES, "big")
 
 
-def frame(header: dict[str, Any], body: bytes = b"") -> bytes:
-    """Return one reply: the size of the JSON header, the header, the body."""
+def frame(header: dict[str, Any], *body: bytes | memoryview) -> bytes:
+    """Return one reply: the size of the JSON header, the header, the parts of the body."""
     text = json.dumps(header).encode("ascii")
-    return len(text).to_bytes(REPLY_PREFIX_BYTES, "big") + text + body
+    return b"".join((len(text).to_bytes(REPLY_PREFIX_BYTES, "big"), text, *body))
 
 
 def image_reply(image: DecodedImage) -> bytes:
@@ -75,12 +75,12 @@ def image_reply(image: DecodedImage) -> bytes:
     places = image.origins.astype("<i4")
     if not image.regions:
         header["crops"] = len(image.crops)
-        return frame(header, image.crops.tobytes() + places.tobytes())
+        return frame(header, image.crops.data, places.data)
     sizes = np.asarray([region.shape[1:] for region in image.regions], dtype="<i4")  # (R, 2)
     header["regions"] = len(image.regions)
     header["region_pixels"] = int(sizes.prod(axis=1).sum())
-    pixels = b"".join(region.data for region in image.regions)
-    return frame(header, pixels + np.hstack([places, sizes]).tobytes())
+    pixels = (region.data for region in image.regions)
+    return frame(header, *pixels, np.hstack([places, sizes]).data)
 
 
 def reject_reply(error: RejectError) -> bytes:
