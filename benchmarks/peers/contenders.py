@@ -123,7 +123,7 @@ def _command(
         case "faust":
             # Each process keeps its state in a folder of its own.
             run = [*peers, "benchmarks.peers.faust_peer", "--datadir", str(folder / f"at-{slot}")]
-            return [*run, "worker", "--without-web", "-l", "warning"], {}
+            return [*run, "worker", "--without-web", "-l", "warn"], {}
         case "arroyo":
             return [*peers, "benchmarks.peers.arroyo_peer"], {}
         case _:
