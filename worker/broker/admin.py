@@ -1,8 +1,9 @@
 """Reaching Kafka for a command: one administrative connection, and plain words when it fails."""
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 
 from kafka import KafkaAdminClient
@@ -20,6 +21,10 @@ CONNECT_TIMEOUT_S = 10.0
 TRIES_S = (1.0, 3.0)
 """Long enough to hear why a broker refuses, of one that is quick and of one that is slow; then the
 rest of the time."""
+
+REACH_S = 1.0
+"""Of all brokers together, to take a connection at all; where none does, who starts need not wait
+for the rest of the tries to hear it."""
 
 RETRY_S = 0.2
 
@@ -69,7 +74,10 @@ def admin(
 
 
 def _connect(brokers: str, client: Mapping[str, Any] | None, timeout_s: float) -> KafkaAdminClient:
-    """Connect in tries: the client would go on with a wrong password until the time is over."""
+    """Connect in tries: the client would go on with a wrong password until the time is over.
+
+    Where nobody listens at any address, the first try is the last.
+    """
     who = Who.by(brokers, client)
     tries_s = [try_s for try_s in TRIES_S if sum(TRIES_S) < timeout_s]
     with trouble_kept() as trouble:
@@ -92,7 +100,21 @@ def _connect(brokers: str, client: Mapping[str, Any] | None, timeout_s: float) -
                     " separated by commas",
                     exit_code=2,
                 ) from error
+            if not _anybody_listens(brokers):
+                break
     raise _away(brokers, trouble.reason() or str(last)) from last
+
+
+def _anybody_listens(brokers: str) -> bool:
+    """Whether one of the brokers takes a connection; a host that swallows packets does not."""
+    listed = addresses(brokers)
+    for address in listed:
+        host, _, port = address.rpartition(":")
+        with suppress(OSError, ValueError):
+            where = (host.strip("[]"), int(port))
+            socket.create_connection(where, timeout=REACH_S / len(listed)).close()
+            return True
+    return False
 
 
 def addresses(brokers: str) -> list[str]:
