@@ -166,6 +166,8 @@ def _differences(lab: Lab) -> list[str]:
         " theirs are cheap; the whole image's for"
         f" {' or '.join(f'{steps:,}' for steps in _whole_steps(lab))}.",
         *_shares(lab),
+        "- Networks of patches, and of sides of 4, are short of steps, not of images: they know"
+        " hardly more of what they were trained on (training/LOG.md).",
         "- The paper's networks of single bands were not released; ours follow its figure 2.",
         "",
     ]
