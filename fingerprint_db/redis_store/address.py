@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
-from redis.credentials import CredentialProvider
 
 from fingerprint_db.errors import WrongSettings
 
@@ -29,8 +28,11 @@ _MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
-class _Login(CredentialProvider):
-    """Who we are, asked for at every connection."""
+class _Login:
+    """Who we are, asked for at every connection: what redis-py takes for a CredentialProvider.
+
+    Not derived from it, or everyone who reads settings would import the client for it.
+    """
 
     user: str
     password: SecretStr

@@ -49,7 +49,7 @@ def test_who_runs_no_command_imports_none(arguments: list[str]) -> None:
 def test_one_command_brings_no_other() -> None:
     modules = imported("health", "--help")
     assert "worker.commands.health" in modules
-    assert modules.isdisjoint({"kafka", "torch", "numba", "worker.commands.stream"})
+    assert modules.isdisjoint({"kafka", "redis", "torch", "numba", "worker.commands.stream"})
 
 
 def test_the_lines_of_the_list_are_those_of_the_commands(
