@@ -15,7 +15,6 @@ from training.data.manifest import Manifest
 from training.paper import images, published
 from training.paper.attacks import Attack
 from training.paper.controls import Control
-from training.paper.networks.component_networks import Component
 from training.paper.pages import summary
 from training.paper.pages.claims import claims
 from training.paper.pages.plots import bars, confusion
@@ -31,7 +30,7 @@ from training.paper.studies.attribution import (
     network_measurement,
     reference_measurement,
 )
-from training.paper.studies.attribution_run import base_run, component_run
+from training.paper.studies.attribution_run import base_run
 from training.paper.studies.fingerprints import lengths, persistence, subsets
 from training.paper.studies.fingerprints.persistence import components
 from training.paper.studies.lab import SETUPS, SHIFTED, Lab
@@ -96,20 +95,6 @@ def fill(lab: Lab, network: float = 0.995) -> None:
         keep(lab, study_attacks.network_measurement(lab, setup, attack), attacked)
         prnu = study_attacks.prnu_measurement(lab, setup, attack)
         keep(lab, prnu, {"before": 0.1, "after": 0.15})
-
-
-def test_networks_of_components_take_the_steps_of_the_page_or_the_share_that_it_names(
-    lab: Lab,
-) -> None:
-    seen = {
-        name: component_run(lab, lab.setup_named(name), Component("low", 32), 0).recipe.steps
-        for name in SETUPS
-    }
-    assert seen == {"seeds": 1500, "architectures": 600, "architectures, scenes": 600}
-    write_pages(lab)
-    text = (lab.folder / "persistence.md").read_text()
-    for name in SETUPS:
-        assert (f"Those of {name} take 40 % of the tables' steps" in text) == (name != "seeds")
 
 
 def test_persistence_stands_beside_the_paper_s_curves_by_side_and_by_patch(lab: Lab) -> None:

@@ -165,7 +165,6 @@ def _differences(lab: Lab) -> list[str]:
         "- The networks are trained for the steps that the tables name, the small ones longer since"
         " theirs are cheap; the whole image's for"
         f" {' or '.join(f'{steps:,}' for steps in _whole_steps(lab))}.",
-        *_shares(lab),
         "- Networks of patches, and of sides of 4, are short of steps, not of images: they know"
         " hardly more of what they were trained on (training/LOG.md).",
         "- The paper's networks of single bands were not released; ours follow its figure 2.",
@@ -175,17 +174,6 @@ def _differences(lab: Lab) -> list[str]:
 
 def _whole_steps(lab: Lab) -> list[int]:
     return sorted({lab.effort.attribution_steps[lab.setup_named(name).which] for name in SETUPS})
-
-
-def _shares(lab: Lab) -> list[str]:
-    """Whose networks take fewer steps than the tables name."""
-    by_set = lab.effort.component_share
-    return [
-        f"- Those of {name} take {100 * by_set[which]:g} % of the tables' steps, since their"
-        " sources are told apart that much sooner (training/LOG.md)."
-        for name in SETUPS
-        if (which := lab.setup_named(name).which) in by_set
-    ]
 
 
 def _draw(lab: Lab) -> None:

@@ -106,9 +106,7 @@ def immunised_run(lab: Lab, setup: SetUp, attack: Attack, seed: int = 0) -> Attr
 def component_run(lab: Lab, setup: SetUp, component: Component, seed: int) -> AttributionRun:
     """That of a seed, but of a component of the images and with steps of its own."""
     run = base_run(lab, setup, seed)
-    effort = lab.effort
-    share = effort.component_share.get(setup.which, 1.0)
-    steps = round(share * effort.component_steps[component.kind][component.side])
+    steps = lab.effort.component_steps[component.kind][component.side]
     return replace(run, recipe=replace(run.recipe, steps=steps), component=component)
 
 

@@ -23,9 +23,7 @@ class Effort:
     betas of 0 and 0.99, and the visualisation network for 781,250. Rate and beta1 of the small
     size were the best of four pairs after 300 steps, on validation images (training/LOG.md).
     `component_steps`, by kind and side, are of the networks that see a component of the images: a
-    small one is cheap and learns slowly. A set in `component_share` takes that share of them: whole
-    images of the five sources are told apart in 99 % after 600 steps, where the seeds' need 1,500
-    (training/LOG.md, on validation images). `jitter` names the sets whose networks are trained with
+    small one is cheap and learns slowly. `jitter` names the sets whose networks are trained with
     random light and colour, where real faces were known by heart.
     """
 
@@ -36,7 +34,6 @@ class Effort:
     component_steps: Mapping[Kind, Mapping[int, int]]
     learning_rate: float
     betas: tuple[float, float]
-    component_share: Mapping[SetName, float] = field(default_factory=dict)
     jitter: frozenset[SetName] = frozenset()
     seeds: int = 3
 
@@ -54,7 +51,6 @@ EFFORT: dict[Size, Effort] = {
         },
         learning_rate=3e-3,
         betas=(0.5, 0.99),
-        component_share={"five": 0.4},
         jitter=frozenset({"five"}),
     ),
     "paper": Effort(
