@@ -6,5 +6,5 @@ The demo, the tests and `latentprint services` use the same functions,
 
 Read in this order: `kafka`, `redis`, `prometheus` (one server each), `processes` (how a child is
 started, watched and stopped), `local` and `watching` (both servers detached, remembered in a
-`state` file), `commands`, `cli` (what `latentprint` is told of them).
+`state` file), `cli`, `contribute` (what `latentprint` is told of it).
 """

@@ -10,7 +10,7 @@ import typer
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from fingerprint_db.commands import models as registry_commands
+from fingerprint_db.commands import registry as registry_commands
 from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.fingerprint_db.samples import model
 from tests.scenarios.harness import Run, running

@@ -27,7 +27,7 @@ from deploy.services.state import (
 from tests.waiting import wait_for
 
 PROGRAM = (
-    "import typer; from deploy.services.commands import contribute;"
+    "import typer; from deploy.services.cli import contribute;"
     "app = typer.Typer(); contribute(app); app()"
 )
 

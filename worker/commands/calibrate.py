@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fingerprint_db.calibration import MOST_OF_A_PART, Calibration, PhotographPart
-from fingerprint_db.commands.models import registry_app
 from fingerprint_db.commands.opening import reported
+from fingerprint_db.commands.registry import registry_app
 from fingerprint_db.errors import WrongSettings
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.names import author_of, check_name, printable

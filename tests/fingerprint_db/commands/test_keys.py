@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fingerprint_db.commands import models as cli
+from fingerprint_db.commands import registry as cli
 from fingerprint_db.signing.keys import PublicKey
 
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fingerprint_db.commands import models as cli
+from fingerprint_db.commands import registry as cli
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.redis_store.keys import SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry

@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from typer.testing import CliRunner
 
 from deploy.services.kafka import RunningKafka
-from fingerprint_db.commands.models import registry_app
+from fingerprint_db.commands.registry import registry_app
 from fingerprint_db.redis_store.registry import RedisRegistry
 from tests.topic_names import TopicNames
 from tests.worker.calibrate.test_stream import value
