@@ -41,8 +41,8 @@ class DecodeLimits:
     """What an image may cost, and what is read of it (`reading`, as the bundle wants it).
 
     `memory_bytes` bounds what decoding one image may allocate beyond the idle child. A 12-megapixel
-    JPEG needs about 48 MB, one of 50 megapixels 200 MB (500 MB at worst, progressive without
-    chroma subsampling), 100 megapixels 400 MB; WebP needs 16 to 20 bytes a pixel, so 1 GiB ends
+    JPEG needs about 37 MB, one of 50 megapixels 155 MB (460 MB at worst, progressive without
+    chroma subsampling), 100 megapixels 310 MB; WebP needs 16 to 20 bytes a pixel, so 1 GiB ends
     there at 53 megapixels. `cpu_s` is processor time for one image.
     """
 

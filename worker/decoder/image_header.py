@@ -168,7 +168,7 @@ def _read_jpeg(data: bytes) -> ImageHeader:
         chroma_sampling(samplings),
     )
     pixels = width * height
-    decode_bytes = pixels * (1 if body[5] == 1 else 4)
+    decode_bytes = pixels * body[5]
     if coding == "progressive" or scan_components < body[5]:
         decode_bytes += pixels * 2 * sum(areas) // largest  # libjpeg keeps every coefficient
     quality = estimate_quality(luminance_table)

@@ -105,6 +105,14 @@ def test_what_would_not_fit_in_memory_is_refused_by_name() -> None:
     assert caught.value.code == "decode.dimensions"
 
 
+@pytest.mark.parametrize(("mode", "bytes_a_pixel"), [("L", 1), ("RGB", 3), ("CMYK", 4)])
+def test_a_jpeg_takes_a_byte_of_memory_for_each_component_of_a_pixel(
+    mode: str, bytes_a_pixel: int
+) -> None:
+    header = read_header(encoded(picture(40, 48).convert(mode), "JPEG"))
+    assert header.decode_bytes == bytes_a_pixel * 40 * 48
+
+
 @pytest.mark.parametrize(
     ("name", "side_mpx", "options"),
     [
