@@ -84,7 +84,7 @@ MAY_KNOW = {
         "deploy/services",
     },
     "redis": {"fingerprint_db/redis_store"},
-    "torch": {"worker/extractor", "worker/doctor"} | TRAINING - {"training/data", "training/demo"},
+    "torch": {"worker/extractor"} | TRAINING - {"training/data", "training/demo"},
     "torchvision": TRAINING,
     "PIL": {"worker/decoder", "worker/enrol", "worker/explain"} | TRAINING,
 }

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 
 from fingerprint_db.conditions import CODECS, readings_of
 from fingerprint_db.gate.enrolment import Registration, Samples, enrol
@@ -48,8 +47,6 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)  # entries must not differ by the day
 
 def open_judge(bundle: Path | None = None) -> "WorkerJudge":
     """The judge of a bundle, the package's own by default, and of the package's policy."""
-    # Several processes share the cores, and a picture's arrays are small.
-    torch.set_num_threads(1)
     return WorkerJudge(load_bundle(bundle), load_policy())
 
 

@@ -29,7 +29,7 @@ from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
 
-if TYPE_CHECKING:  # torch loads only when a command runs
+if TYPE_CHECKING:  # the compiled loops load only when a command runs
     from worker.extractor.bundle import Bundle
     from worker.judge.policy import Policy
 

@@ -35,7 +35,7 @@ from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 from worker.telemetry import configure_logging
 
-if TYPE_CHECKING:  # torch and the network load only when a command runs
+if TYPE_CHECKING:  # the compiled loops load only when a command runs
     from worker.enrol.samples import Progress, SampleSet
     from worker.extractor.bundle import Bundle
 

@@ -21,7 +21,7 @@ from worker.commands.local_files import local_settings, registry_view
 from worker.commands.options import Config, Json, Redis
 from worker.errors import StopError
 
-if TYPE_CHECKING:  # torch loads only when a command runs
+if TYPE_CHECKING:  # the compiled loops load only when a command runs
     from worker.judge.policy import Policy
 
 _SIZES = [name for name, _ in SIZE_CLASSES]

@@ -157,7 +157,7 @@ def run_slot(
         await_redis(registry, settings.redis, stop)
         if stop.is_set():
             return
-        from worker.commands.workshop import open_workshop  # torch takes seconds to load
+        from worker.commands.workshop import open_workshop  # takes a second or two to load
 
         def own(space: str) -> Calibration | None:
             with suppress(RegistryError):  # `start_following` tells of it, or waits

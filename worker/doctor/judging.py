@@ -1,6 +1,6 @@
-"""What judges: sandbox, policy, bundle, torch and device, in a process of its own.
+"""What judges: sandbox, policy, bundle and device, in a process of its own.
 
-A process, because torch takes seconds to load while the services are asked beside it, and because a
+A process, because it takes seconds to load while the services are asked beside it, and because a
 library that is broken may end the process that loads it. It is given its settings on stdin, which
 hold no secret, and writes a finding a line; `python -m worker.doctor.judging` is that process.
 """
@@ -165,18 +165,12 @@ def _decidable(policy: Any, bundle: Any) -> tuple[None, Finding | None]:
 
 
 def _self_test(bundle: Any, settings: Settings) -> tuple[None, Finding]:
-    import torch
-
     from worker.extractor.extract import BlockExtractor
 
-    BlockExtractor(bundle, settings.extract.device).self_test()
-    device = "cpu"
-    if torch.cuda.is_available() and settings.extract.device != "cpu":
-        device = torch.cuda.get_device_name()
+    extractor = BlockExtractor(bundle, settings.extract.device)
+    extractor.self_test()
     return None, Finding(
-        "self-test",
-        "good",
-        f"golden fingerprints are the bundle's; torch {torch.__version__} on {device}",
+        "self-test", "good", f"golden fingerprints are the bundle's; {extractor.where}"
     )
 
 

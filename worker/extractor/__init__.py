@@ -6,7 +6,9 @@ bundle_arrays    its arrays as the files hold them, the large ones in 8 bits
 document         what `bundle.json` says
 arrival          which codec an image shows, in its file or in its pixels
 fingerprint_map  block statistics to a fingerprint, and what each block adds to a score
-extract          a batch of images to one fingerprint each; the one module that computes by torch
+extract          a batch of images to one fingerprint each
+products         a batch's matrix products: in numpy on the CPU, or else by the next
+torch_products   the same by torch on a card; only where there is one is torch imported
 device_faults    which errors of torch are the device's, and no image's
 nuisance         what kind of picture it is, in fifteen numbers
 nuisance_sums    the compiled passes over its pixels

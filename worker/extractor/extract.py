@@ -1,7 +1,7 @@
-"""Batched extraction: decoded images to image fingerprints, the products on a GPU if there is one.
+"""Batched extraction: decoded images to image fingerprints, the products on a card if any.
 
 Block statistics of each image are compiled loops on the CPU, in a few threads; one matrix product a
-group of codecs follows, and a smaller one for each codec, on the device.
+group of codecs follows, and a smaller one for each codec (products.py).
 """
 
 import os
@@ -11,23 +11,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import structlog
-import torch
 from numpy.typing import NDArray
 
-from fingerprint_db.conditions import CODECS, Codec, readings_of
+from fingerprint_db.conditions import Codec, readings_of
 from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts
-from worker.errors import RejectError, RetryError, StopError
+from worker.errors import RejectError
 from worker.extractor.arrival import arrival
 from worker.extractor.bundle import Bundle, check_golden, golden_arrays
-from worker.extractor.device_faults import is_device_fault
-from worker.extractor.document import GROUPS, codecs_of, group_of
+from worker.extractor.document import GROUPS, codecs_of
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.nuisance import nuisance
+from worker.extractor.products import products
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
-_ALONE = 2  # rows, at most, that are multiplied one by one
 _MOST_THREADS = 4  # the decoders have cores of their own to fill
 
 
@@ -109,25 +106,12 @@ class _Read:
     standard: Mapping[Codec, Floats]
 
 
-class _NoRoomError(RetryError):
-    """The device has no memory for a batch of this size; it may have for a smaller one."""
-
-
 class BlockExtractor:
     """Runs a bundle's maps; call from one thread only."""
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
-        self._device = _choose_device(device)
         self._bundle = bundle
-        # (B, F): one image's product takes a third of the time that it would as (F, B).
-        self._bases = {
-            group: self._on_device(bundle.maps[codecs_of(group)[0]].basis).T.contiguous()
-            for group in GROUPS
-        }
-        self._maps = {
-            codec: (self._on_device(one.projection), self._on_device(one.offset))
-            for codec, one in bundle.maps.items()
-        }
+        self._products = products(bundle.maps, device)
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 
@@ -140,6 +124,11 @@ class BlockExtractor:
     def dimension(self) -> int:
         """D, the size of a fingerprint."""
         return self._bundle.document.dimension
+
+    @property
+    def where(self) -> str:
+        """What computes the products, its version, and the device."""
+        return self._products.where
 
     @property
     def limits(self) -> DecodeLimits:
@@ -155,10 +144,12 @@ class BlockExtractor:
         for picture in pictures:
             self._read(_as_decoded(picture))
         vectors = {}
-        for codec in CODECS:
-            own = self._bundle.maps[codec]
-            statistics = np.stack([block_statistics([one], own.blocks) for one in pictures])
-            vectors[codec] = self._project([codec] * len(pictures), own.standard(statistics))
+        for group in GROUPS:
+            blocks = self._bundle.maps[codecs_of(group)[0]].blocks
+            statistics = np.stack([block_statistics([picture], blocks) for picture in pictures])
+            for codec in codecs_of(group):
+                standard = self._bundle.maps[codec].standard(statistics)
+                vectors[codec] = self._products.project([codec] * len(pictures), standard)
         check_golden(self._bundle, vectors)
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
@@ -182,7 +173,7 @@ class BlockExtractor:
             ]
             if own:
                 rows = np.stack([standard for _, _, standard in own])
-                vectors = self._project([codec for _, codec, _ in own], rows)
+                vectors = self._products.project([codec for _, codec, _ in own], rows)
                 for (i, codec, standard), vector in zip(own, vectors, strict=True):
                     readings[i].append(Reading(codec, vector, standard))
         return [self._result(one, tuple(readings[i])) for i, one in enumerate(read)]
@@ -223,62 +214,6 @@ class BlockExtractor:
             crop_count=read.regions,
         )
 
-    def _project(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        """Standardised statistics (N, F) to fingerprints (N, D), in halves where memory is short.
-
-        `codecs` are those of the rows, all of one group. Every error of the device comes out here,
-        since the product waits for it. Raises RetryError for those.
-        """
-        try:
-            return self._product(codecs, standard)
-        except _NoRoomError as full:
-            if len(standard) == 1:
-                raise
-            structlog.get_logger("worker").warning(
-                "batch_halved", images=len(standard), error=str(full)
-            )
-        # Not inside the handler, whose traceback still holds the tensors of the whole batch.
-        torch.cuda.empty_cache()
-        half = len(standard) // 2
-        return np.concatenate(
-            [
-                self._project(codecs[:half], standard[:half]),
-                self._project(codecs[half:], standard[half:]),
-            ]
-        )
-
-    def _product(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        try:
-            return self._compute(codecs, standard)
-        except torch.OutOfMemoryError as error:
-            raise _NoRoomError(
-                f"{self._device} has no memory for {len(standard)} images: {error}"
-            ) from error
-        except RuntimeError as error:
-            if not is_device_fault(error):
-                raise
-            raise RetryError(
-                f"{self._device} failed, no image is to blame: {type(error).__name__}: {error}"
-            ) from error
-
-    def _compute(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        basis = self._bases[group_of(codecs[0])]  # (B, F)
-        with torch.inference_mode():
-            rows = self._on_device(standard)  # (N, F)
-            # Two products of one row take less time than one of two.
-            parts = list(rows[:, None]) if len(rows) <= _ALONE else [rows]
-            led = torch.cat([torch.nn.functional.linear(part, basis) for part in parts])  # (N, B)
-            vectors = torch.empty((len(rows), self.dimension), device=self._device)
-            for codec in dict.fromkeys(codecs):
-                own = [i for i, one in enumerate(codecs) if one == codec]
-                projection, offset = self._maps[codec]
-                vectors[own] = led[own] @ projection + offset  # (rows of the codec, D)
-            found: Floats = vectors.cpu().numpy()
-            return found
-
-    def _on_device(self, array: Floats) -> torch.Tensor:
-        return torch.from_numpy(array).to(self._device)
-
 
 def _as_decoded(picture: NDArray[np.uint8]) -> DecodedImage:
     """A golden picture (3, H, W) as if it had come in a lossless file."""
@@ -286,15 +221,3 @@ def _as_decoded(picture: NDArray[np.uint8]) -> DecodedImage:
     facts = ImageFacts("", picture.size, "png", width, height, None, False, False, "")
     crops, origins = np.empty((0, 3, 0, 0), np.uint8), np.zeros((1, 2), np.int32)
     return DecodedImage(facts, crops, origins, None, (picture,))
-
-
-def _choose_device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise StopError(
-            "device is 'cuda' but torch finds no CUDA device; set LATENTPRINT_EXTRACT__DEVICE to"
-            " 'auto' or 'cpu', or repair the driver",
-            exit_code=2,
-        )
-    return torch.device(device)

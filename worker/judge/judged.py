@@ -1,4 +1,4 @@
-"""What leaves judgement; apart from the stages, so that naming it loads no torch."""
+"""What leaves judgement; apart from the stages, so that naming it loads no stage."""
 
 from dataclasses import dataclass
 

@@ -50,7 +50,7 @@ class ExtractSettings(Group):
         default=None, description="folder of the bundle; empty: the one inside"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="where torch computes"
+        default="auto", description="where the products are computed"
     )
     batch_max_images: int = Field(
         default=16, ge=1, le=1024, description="images in one micro-batch"

@@ -5,7 +5,7 @@ The threads of a worker, in the order in which the data meets them:
 | thread    | module        | does                                            | never            |
 |-----------|---------------|-------------------------------------------------|------------------|
 | main      | `poller`      | polls, admits, pauses, seeks                    | waits for others |
-| decode-N  | `threads`     | reads events, has them decoded in a child       | touches torch    |
+| decode-N  | `threads`     | reads events, has them decoded in a child       | judges           |
 | fetch-N   | `fetching`    | has images fetched that events only refer to    | decodes          |
 | inference | `threads`     | gathers a micro-batch, judges it with one view  | touches Kafka    |
 | committer | `committer`   | publishes and commits contiguous prefixes       | reads Kafka      |

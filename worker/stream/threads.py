@@ -254,7 +254,7 @@ class WorkThreads:
             log_rejected(self._log, letter)
         self._ownership.finish((entry, letter, entry.record_size) for entry, letter in letters)
 
-    # Inference: the only thread that touches torch ------------------------------------------
+    # Inference: the only thread that calls the extractor -------------------------------------
 
     def _judge_all(self) -> None:
         while not self._stop.is_set():

@@ -32,6 +32,7 @@ from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.nuisance import nuisance
+from worker.extractor.torch_products import TorchProducts
 
 FILES = [
     real_png(1),
@@ -188,15 +189,15 @@ def test_nothing_in_nothing_out(extractor: BlockExtractor) -> None:
 
 
 class Device:
-    """The products of an extractor on a device that fails, or has room for few rows."""
+    """The products of torch on a device that fails, or has room for few rows."""
 
-    def __init__(self, extractor: BlockExtractor, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._compute = extractor._compute
+    def __init__(self, products: TorchProducts, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._compute = products._compute
         self.error: Exception | None = None
         self.room: int | None = None
         self.spoiled: float | None = None
         self.seen: list[int] = []
-        monkeypatch.setattr(extractor, "_compute", self.compute)
+        monkeypatch.setattr(products, "_compute", self.compute)
 
     def compute(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
         self.seen.append(len(standard))
@@ -211,8 +212,11 @@ class Device:
 
 
 @pytest.fixture
-def device(extractor: BlockExtractor, monkeypatch: pytest.MonkeyPatch) -> Device:
-    return Device(extractor, monkeypatch)
+def device(extractor: BlockExtractor, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Device:
+    """As `extractor` would have on a card, computed on the CPU."""
+    products = TorchProducts(bundle.maps, torch.device("cpu"))
+    monkeypatch.setattr(extractor, "_products", products)
+    return Device(products, monkeypatch)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e6])
