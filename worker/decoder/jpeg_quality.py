@@ -78,7 +78,13 @@ def nearest_quality(luminance_table: Sequence[int]) -> tuple[int, float]:
     Of two equally near the lower quality. A distance above `UNFAMILIAR` says that the table is an
     encoder's own, and the quality no more than its size.
     """
-    distances = _distances(_standard_logarithms(), _logarithms([luminance_table]))
+    return _nearest_quality(tuple(luminance_table))
+
+
+# Files of one encoder have the same few tables; to look all hundred over takes 0.2 ms.
+@lru_cache(maxsize=256)
+def _nearest_quality(table: tuple[int, ...]) -> tuple[int, float]:
+    distances = _distances(_standard_logarithms(), _logarithms([table]))
     nearest = int(distances.argmin())
     return nearest + 1, float(distances[nearest])
 
