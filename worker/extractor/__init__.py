@@ -7,7 +7,7 @@ document         what `bundle.json` says
 arrival          which codec an image shows, in its file or in its pixels
 fingerprint_map  block statistics to a fingerprint, and what each block adds to a score
 extract          a batch of images to one fingerprint each
-products         a batch's matrix products: in numpy on the CPU, or else by the next
+products         a batch's matrix products: in 8 bits on the CPU, or else by the next
 torch_products   the same by torch on a card; only where there is one is torch imported
 device_faults    which errors of torch are the device's, and no image's
 nuisance         what kind of picture it is, in fifteen numbers

@@ -30,8 +30,10 @@ from fingerprint_db.conditions import CODECS, CONDITIONS, Codec
 from worker.decoder.regions import REGION_RULE, RegionReading
 from worker.errors import StopError
 from worker.extractor.bundle_arrays import (
+    KeptMaps,
     RowsKept,
     background_arrays,
+    kept_maps,
     map_arrays,
     read_background,
     read_maps,
@@ -61,12 +63,13 @@ GOLDEN_TOLERANCE = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """A verified bundle. `digest` is the fingerprint space."""
+    """A verified bundle. `digest` is the fingerprint space; `kept` are the matrices of `maps`."""
 
     path: Path
     digest: str
     document: BundleDocument
     maps: Mapping[Codec, CodecMap]
+    kept: KeptMaps
     background: Background
 
     @property
@@ -94,9 +97,10 @@ def load_bundle(path: Path | None = None) -> Bundle:
         _verify(path / name, expected)
     digest = hashlib.sha256(raw).hexdigest()
     try:
-        maps = read_maps(load_file(path / MAP), document)
+        arrays = load_file(path / MAP)
+        maps = read_maps(arrays, document)
         background = read_background(load_file(path / BACKGROUND), document, digest)
-        bundle = Bundle(path, digest, document, maps, background)
+        bundle = Bundle(path, digest, document, maps, kept_maps(arrays), background)
         _ = bundle.reading  # refuses impossible numbers of pixels
     except (SafetensorError, ValueError, KeyError) as error:
         raise StopError(

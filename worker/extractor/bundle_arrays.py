@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import Background, CodecSpace, Cohort, Floats, Labels
 from fingerprint_db.conditions import CODECS, Codec
-from worker.extractor.document import GROUPS, BundleDocument, codecs_of, group_of
+from worker.extractor.document import GROUPS, BundleDocument, Group, codecs_of, group_of
 from worker.extractor.fingerprint_map import CodecMap
 
 _Number = TypeVar("_Number", bound=np.generic)
 Arrays = dict[str, NDArray[np.generic]]
-
+EightBits = tuple[NDArray[np.int8], Floats]
+"""(N, D), and what 1 stands for in each column, (D,)."""
 
 COARSE = 25
 """Of the 127 steps of 8 bits to either side: -5 to 5 of these are the eleven levels."""
@@ -36,9 +37,15 @@ class RowsKept:
     fine: Mapping[Codec, int]
 
 
-def to_int8(
-    array: NDArray[np.floating], scale: Floats | None = None
-) -> tuple[NDArray[np.int8], Floats]:
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptMaps:
+    """The matrices of all maps in 8 bits, as `to_int8` gives them, and by what they are named."""
+
+    bases: Mapping[Group, EightBits]
+    projections: Mapping[Codec, EightBits]
+
+
+def to_int8(array: NDArray[np.floating], scale: Floats | None = None) -> EightBits:
     """Numbers (N, D) as int8 (N, D), and what 1 stands for in each column, (D,) float32.
 
     The largest magnitude of a column becomes 127, unless the `scale` is given. ValueError where a
@@ -102,16 +109,19 @@ def map_arrays(maps: Mapping[Codec, CodecMap]) -> Arrays:
     return arrays
 
 
+def kept_maps(arrays: Mapping[str, NDArray[np.generic]]) -> KeptMaps:
+    """Matrices as map.safetensors holds them; KeyError or ValueError as `read_maps` has."""
+    return KeptMaps(
+        {group: _eight_bits(arrays, f"{group}.basis") for group in GROUPS},
+        {codec: _eight_bits(arrays, f"{codec}.map") for codec in CODECS},
+    )
+
+
 def read_maps(
     arrays: Mapping[str, NDArray[np.generic]], document: BundleDocument
 ) -> dict[Codec, CodecMap]:
     """Every codec's map; KeyError or ValueError where the arrays do not fit the document."""
-    bases = {
-        group: from_int8(
-            _of(arrays, f"{group}.basis", np.int8), _floats(arrays, f"{group}.basis_scale")
-        )
-        for group in GROUPS
-    }
+    bases = {group: from_int8(*_eight_bits(arrays, f"{group}.basis")) for group in GROUPS}
     maps = {}
     for codec in CODECS:
         group = group_of(codec)
@@ -121,7 +131,7 @@ def read_maps(
             _floats(arrays, f"{codec}.scale"),
             document.clip,
             bases[group],
-            from_int8(_of(arrays, f"{codec}.map", np.int8), _floats(arrays, f"{codec}.map_scale")),
+            from_int8(*_eight_bits(arrays, f"{codec}.map")),
             _floats(arrays, f"{codec}.offset"),
         )
         if maps[codec].dimension != document.dimension:
@@ -186,9 +196,7 @@ def read_background(
             _labels(arrays, f"{codec}.photographs"),
             _labels(arrays, f"{codec}.sources"),
             _labels(arrays, f"{codec}.size_classes"),
-            from_int8(
-                _of(arrays, f"{codec}.kinds", np.int8), _floats(arrays, f"{codec}.kinds_scale")
-            ),
+            from_int8(*_eight_bits(arrays, f"{codec}.kinds")),
             _of(arrays, f"{codec}.normalises", np.uint8).astype(np.bool_),
             _floats(arrays, f"{codec}.weights"),
         )
@@ -211,6 +219,10 @@ def _generators(arrays: Mapping[str, NDArray[np.generic]], codec: Codec, dimensi
     """(G, D); G is 0 in a bundle that leaves them out, since they weigh nothing there."""
     name = f"{codec}.generators"
     return _floats(arrays, name) if name in arrays else np.empty((0, dimension), np.float32)
+
+
+def _eight_bits(arrays: Mapping[str, NDArray[np.generic]], name: str) -> EightBits:
+    return _of(arrays, name, np.int8), _floats(arrays, f"{name}_scale")
 
 
 def _floats(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Floats:

@@ -111,7 +111,7 @@ class BlockExtractor:
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
         self._bundle = bundle
-        self._products = products(bundle.maps, device)
+        self._products = products(bundle, device)
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 

@@ -1,4 +1,4 @@
-"""Products of a batch: the same numbers by numpy and by torch, and torch only where it serves."""
+"""Products of a batch: the same numbers in 8 bits and by torch, and torch only where it serves."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,16 @@ from fingerprint_db.conditions import Codec
 from tests.worker.extractor.tiny_bundle import TinyBundle
 from worker.extractor import products as products_module
 from worker.extractor.bundle import Bundle, load_bundle
+from worker.extractor.bundle_arrays import from_int8, to_int8
 from worker.extractor.fingerprint_map import Floats
-from worker.extractor.products import NumpyProducts, Products, has_driver, products
+from worker.extractor.products import (
+    CpuProducts,
+    Products,
+    by_columns,
+    has_driver,
+    products,
+    times,
+)
 from worker.extractor.torch_products import TorchProducts
 
 MIXED: list[Codec] = ["jpeg75", "jpeg95", "jpeg75", "webp80", "jpeg75"]
@@ -26,15 +34,13 @@ def rows(bundle: Bundle, codecs: list[Codec]) -> Floats:
     return np.random.default_rng(5).normal(size=(len(codecs), size)).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "torch"])
+@pytest.mark.parametrize("kind", ["numba", "torch"])
 @pytest.mark.parametrize("codecs", [MIXED, MIXED[:1], ["lossless", "half_lossless"]])
 def test_each_row_goes_through_its_own_codecs_map(
     kind: str, codecs: list[Codec], bundle: Bundle
 ) -> None:
     own: Products = (
-        NumpyProducts(bundle.maps)
-        if kind == "numpy"
-        else TorchProducts(bundle.maps, torch.device("cpu"))
+        CpuProducts(bundle) if kind == "numba" else TorchProducts(bundle.maps, torch.device("cpu"))
     )
     standard = rows(bundle, codecs)
     found = own.project(codecs, standard)
@@ -48,10 +54,10 @@ def test_each_row_goes_through_its_own_codecs_map(
     assert own.where.endswith("on cpu")
 
 
-def test_the_cpu_computes_in_numpy(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(products(bundle.maps, "cpu"), NumpyProducts)
+def test_the_cpu_computes_in_8_bits(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(products(bundle, "cpu"), CpuProducts)
     monkeypatch.setattr(products_module, "has_driver", lambda: False)
-    assert isinstance(products(bundle.maps, "auto"), NumpyProducts)
+    assert isinstance(products(bundle, "auto"), CpuProducts)
 
 
 def test_a_driver_without_a_card_is_left_alone(
@@ -59,7 +65,7 @@ def test_a_driver_without_a_card_is_left_alone(
 ) -> None:
     monkeypatch.setattr(products_module, "has_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert isinstance(products(bundle.maps, "auto"), NumpyProducts)
+    assert isinstance(products(bundle, "auto"), CpuProducts)
 
 
 def test_no_card_of_torchs_is_missed() -> None:
@@ -68,5 +74,35 @@ def test_no_card_of_torchs_is_missed() -> None:
 
 def test_a_product_is_computed_by_the_thread_that_asks(bundle: Bundle) -> None:
     ThreadpoolController().limit(limits=2, user_api="blas")
-    products(bundle.maps, "cpu")
+    products(bundle, "cpu")
     assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
+
+
+@pytest.mark.parametrize(("count", "numbers", "columns"), [(1, 4593, 9), (2, 31, 4), (3, 64, 1)])
+def test_a_product_is_that_of_the_matrix_that_8_bits_keep(
+    count: int, numbers: int, columns: int
+) -> None:
+    rng = np.random.default_rng(columns)
+    kept = to_int8(rng.normal(size=(numbers, columns)).astype(np.float32))
+    left = rng.normal(size=(count, numbers)).astype(np.float32)
+    expected = [
+        [sum(float(a) * float(b) for a, b in zip(row, column, strict=True)) for column in matrix]
+        for row in left
+        for matrix in [from_int8(*kept).T]
+    ]
+    np.testing.assert_allclose(times(left, by_columns(*kept)), expected, atol=1e-4)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    kept = by_columns(*to_int8(np.ones((20, 5), np.float32)))
+    left = np.ones((2, 20), np.float32)
+    left[1, 3] = np.nan
+    found = times(left, kept)
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+
+
+def test_rows_of_another_length_are_refused() -> None:
+    kept = by_columns(*to_int8(np.ones((20, 5), np.float32)))
+    with pytest.raises(ValueError, match=r"shape \(1, 19\) meet columns of 20 numbers"):
+        times(np.ones((1, 19), np.float32), kept)
