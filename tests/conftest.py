@@ -18,7 +18,7 @@ from tests import topic_names
 from tests.topic_names import TopicNames
 from tests.worker.broker.secured import SecuredKafka, secured_kafka
 
-if TYPE_CHECKING:  # it imports torch, which most tests do without
+if TYPE_CHECKING:  # it imports compiled loops, which most tests do without
     from tests.worker.extractor.tiny_bundle import TinyBundle
 
 # Examples are judged by what they give, not by the time they take on a crowded machine.

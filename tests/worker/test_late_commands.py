@@ -2,14 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.worker.extractor.tiny_bundle import real_png
 from worker import late_commands, program
 from worker.late_commands import Row, late_group
 
@@ -50,6 +53,24 @@ def test_one_command_brings_no_other() -> None:
     modules = imported("health", "--help")
     assert "worker.commands.health" in modules
     assert modules.isdisjoint({"kafka", "redis", "torch", "numba", "worker.commands.stream"})
+
+
+def test_scan_brings_no_service_and_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(real_png(1))
+    monkeypatch.setenv("LATENTPRINT_EXTRACT__DEVICE", "cpu")
+    modules = imported("scan", str(tmp_path / "a.png"))
+    assert "worker.judge.pipeline" in modules
+    assert modules.isdisjoint({"kafka", "redis", "torch", "torchvision"})
+
+
+def test_a_start_that_kafka_refuses_has_loaded_nothing_to_judge_with() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and never listens
+        modules = imported("run", "--brokers", "{}:{}".format(*taken.getsockname()))
+    assert "kafka" in modules
+    assert modules.isdisjoint({"redis", "torch", "numba", "worker.extractor.extract"})
 
 
 def test_the_lines_of_the_list_are_those_of_the_commands(

@@ -15,7 +15,8 @@ from worker.broker.topics import Topics, images_max_message_bytes
 from worker.errors import StopError
 from worker.events.cloudevents import binary_headers
 from worker.events.records import IMAGE_TYPE
-from worker.outside.watch import Watched, watch
+from worker.outside.watch import watch
+from worker.outside.watched import Watched
 
 SOURCE = "/latentprint/demo"
 _ANSWER_S = 30.0

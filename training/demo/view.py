@@ -13,8 +13,8 @@ from rich.text import Text
 
 from fingerprint_db.names import printable
 from training.demo.accounting import OUTCOMES, Answer, SourceRow, Summary
-from worker.outside.watch import Watched
 from worker.outside.watch_lines import line
+from worker.outside.watched import Watched
 
 _PLAIN_EVERY_S = 5.0
 _LIVE_EVERY_S = 0.15

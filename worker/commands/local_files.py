@@ -4,16 +4,15 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress as Bar
 
 from fingerprint_db.calibration import Calibration
 from fingerprint_db.errors import IdTaken, NameTaken, RegistryError
@@ -26,8 +25,8 @@ from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.enrol.gate_text import print_gate
 from worker.enrol.hints import hints_of
 from worker.errors import StopError
-from worker.outside.watch import Watched
 from worker.outside.watch_lines import line
+from worker.outside.watched import Watched
 from worker.registry.start import emptiness, open_registry
 from worker.registry.trusted import distrust
 from worker.registry.view import RegistryView
@@ -66,7 +65,9 @@ def scan_command(
     from worker.commands.scan import scan
     from worker.commands.workshop import open_workshop
 
-    with open_workshop(settings, lambda space: _own(settings, space)) as workshop:
+    at_once = _at_once(paths, settings.decode.processes)
+    own = partial(_own, settings)
+    with open_workshop(settings, own, decoders=at_once) as workshop:
         view = registry_view(settings, workshop.bundle)
         unreadable = 0
         skipped: Counter[str] = Counter()
@@ -76,7 +77,7 @@ def scan_command(
             workshop.pipeline(),
             view,
             settings.extract.batch_max_images,
-            workers=settings.decode.processes,
+            workers=at_once,
             skipped=lambda file: skipped.update([file.why]),
         ):
             unreadable += document["record"] == "unreadable"
@@ -111,7 +112,7 @@ def explain_command(
     from worker.commands.explain import explain_file
     from worker.commands.workshop import open_workshop
 
-    with open_workshop(settings, lambda space: _own(settings, space)) as workshop:
+    with open_workshop(settings, partial(_own, settings), decoders=1) as workshop:
         explained = explain_file(image, out, workshop, registry_view(settings, workshop.bundle))
     if as_json:
         print(json.dumps(explained.document))
@@ -206,6 +207,14 @@ def local_settings(redis: str | None, config: Path | None) -> Settings:
     return settings
 
 
+def _at_once(paths: Sequence[Path], most: int) -> int:
+    """How many decoders have work: no more than there are files, of which a folder has any number.
+
+    One takes as much processor time to start as thirty images to decode.
+    """
+    return most if any(path.is_dir() for path in paths) else min(len(paths), most)
+
+
 def _redis_is_set(settings: Settings) -> bool:
     """Whether some source named a Redis, rather than the built-in default address."""
     return "url" in settings.redis.model_fields_set
@@ -252,6 +261,9 @@ def _registry_errors() -> Iterator[None]:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator["Progress"]:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda done, total: None

@@ -16,7 +16,7 @@ from worker.events.image_event import ImageEvent
 from worker.events.records import PROJECT_NAMESPACE
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
-from worker.outside.watch import rejected_document
+from worker.outside.watched import rejected_document
 from worker.registry.view import RegistryView
 
 SCAN_TOPIC = "scan"

@@ -26,8 +26,9 @@ from worker.broker.topics import DEFAULT_PARTITIONS, Topics
 from worker.commands.options import Brokers, Config, Json, Prefix, moment_of
 from worker.errors import StopError
 from worker.outside.submit import DEFAULT_SOURCE, Summary, submit
-from worker.outside.watch import Watched, watch
+from worker.outside.watch import watch
 from worker.outside.watch_lines import line
+from worker.outside.watched import Watched
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings
 

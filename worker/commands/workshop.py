@@ -5,7 +5,8 @@ regions, the same policy digest and the same verdict, on the stream and on local
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -59,30 +60,34 @@ def open_workshop(
     *,
     check_policy: bool = True,
     figures: Figures | None = None,
+    decoders: int | None = None,
 ) -> Iterator[Workshop]:
     """Load the bundle, prove it on its golden pictures, start the sandboxed decoders, and end them.
 
-    `own` gives the tenant's photographs of a space: they count where the policy is checked. Raises
-    StopError (exit code 2) for a bundle, a policy, a device or a sandbox that will not do, and for
-    a bundle that nobody vouches for.
+    The decoders start while the bundle is proved. `own` gives the tenant's photographs of a space:
+    they count where the policy is checked. `decoders` are fewer than the settings have, for who has
+    fewer files. Raises StopError (exit code 2) for a bundle, a policy, a device or a sandbox that
+    will not do, and for a bundle that nobody vouches for.
     """
     bundle = trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local)
-    extractor = BlockExtractor(bundle, settings.extract.device)
-    extractor.self_test()
-    policy = decision_policy(settings.decision)
-    if check_policy:
-        _check_policy(policy, bundle, own(bundle.digest))
-    limits = decode_limits(settings.decode, extractor.limits)
     counted = figures or Figures()
     pool = DecoderPool(
-        limits,
-        settings.decode.processes,
+        decode_limits(settings.decode, DecodeLimits(bundle.reading)),
+        decoders or settings.decode.processes,
         images_per_child=settings.decode.images_per_child,
         on_kill=partial(count_kill, counted),
     )
-    with pool as decoder:
-        check_posture(decoder.posture(), settings.decode.sandbox)
-        yield Workshop(bundle, extractor, policy, decoder)
+    with ExitStack() as ending:
+        ending.callback(pool.close)
+        started = ending.enter_context(ThreadPoolExecutor(1, "start")).submit(pool.start)
+        extractor = BlockExtractor(bundle, settings.extract.device)
+        extractor.self_test()
+        policy = decision_policy(settings.decision)
+        if check_policy:
+            _check_policy(policy, bundle, own(bundle.digest))
+        started.result()
+        check_posture(pool.posture(), settings.decode.sandbox)
+        yield Workshop(bundle, extractor, policy, pool)
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -14,21 +13,12 @@ from worker.broker.clients import new_reader
 from worker.broker.refusals import Who
 from worker.broker.topics import Topics, dead_letters_max_message_bytes
 from worker.events.cloudevents import Origin, RawRecord
-from worker.events.dead_letter import DeadLetter, read_dead_letter
+from worker.events.dead_letter import read_dead_letter
 from worker.events.image_event import MAX_IMAGE_BYTES
-
-Kind = Literal["verdict", "dead_letter", "alert", "unreadable"]
+from worker.outside.watched import Kind, Watched, rejected_document
 
 _POLL_MS = 200
 """How long Ctrl-C, a closed pipe and the end of an idle time may go unnoticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """One record as `--json` prints it: `document["record"]` is its kind."""
-
-    kind: Kind
-    document: Mapping[str, Any]
 
 
 def watch(
@@ -98,17 +88,6 @@ def _dead_letter(record: RawRecord) -> dict[str, Any]:
     event = letter.event()
     event_id, subject = (event.event_id, event.subject) if event else (None, None)
     return rejected_document(letter, event_id, subject)
-
-
-def rejected_document(
-    letter: DeadLetter, event_id: str | None, subject: str | None
-) -> dict[str, Any]:
-    """A rejected event as `watch --json` and `scan --json` print it.
-
-    `reason` is what `code` was called first; it stays for those who read it.
-    """
-    fields = letter.document(event_id, subject)
-    return {"record": "dead_letter", **fields, "reason": letter.code}
 
 
 def _position(consumer: KafkaConsumer, assigned: list[TopicPartition], from_start: bool) -> None:

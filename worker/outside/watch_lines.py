@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from fingerprint_db.names import printable
-from worker.outside.watch import Watched
+from worker.outside.watched import Watched
 
 _COLOURS = {
     "attributed": typer.colors.RED,

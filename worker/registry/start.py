@@ -8,16 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 
 from fingerprint_db.errors import RegistryError, RegistryUnavailable
-from fingerprint_db.redis_store.registry import RedisRegistry
 from fingerprint_db.registry import Registry
 from fingerprint_db.signing.keys import SigningKey
 from worker.errors import StopError
 from worker.registry.follower import RegistryFollower
 from worker.settings.redis import RedisSettings
+
+if TYPE_CHECKING:  # the client is imported by who opens a registry
+    from fingerprint_db.redis_store.registry import RedisRegistry
 
 _ASK_AGAIN_S = 1.0
 _LOOK_S = 0.1
@@ -27,8 +30,10 @@ _LOOK_S = 0.1
 @contextmanager
 def open_registry(
     settings: RedisSettings, key: SigningKey | None = None
-) -> Iterator[RedisRegistry]:
+) -> Iterator["RedisRegistry"]:
     """The registry in Redis, what is written signed by `key`; connected at the first call."""
+    from fingerprint_db.redis_store.registry import RedisRegistry
+
     registry = RedisRegistry(settings.address(), key=key)
     try:
         yield registry

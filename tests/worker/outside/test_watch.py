@@ -27,8 +27,9 @@ from worker.errors import StopError
 from worker.events.cloudevents import Origin, OutgoingRecord, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.records import Alert, Verdict, outgoing
-from worker.outside.watch import Watched, describe, watch
+from worker.outside.watch import describe, watch
 from worker.outside.watch_lines import line
+from worker.outside.watched import Watched
 
 EXAMPLES = Path(__file__).parents[1] / "events" / "examples"
 TOPICS = Topics("t.")
