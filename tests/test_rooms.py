@@ -40,6 +40,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"worker/events", "worker/decoder"},
         {"worker/extractor/blocks"},
         {"worker/extractor", "worker/broker", "worker/references", "worker/seen"},
+        {"worker/extractor/on_device"},
         {"worker/judge", "worker/enrol"},
         {"worker/stream", "worker/explain", "worker/calibrate", "worker/outside"},
         {"worker/notify", "worker/doctor"},
@@ -84,7 +85,7 @@ MAY_KNOW = {
         "deploy/services",
     },
     "redis": {"fingerprint_db/redis_store"},
-    "torch": {"worker/extractor"} | TRAINING - {"training/data", "training/demo"},
+    "torch": {"worker/extractor", "worker/extractor/on_device"} | TRAINING - {"training/data", "training/demo"},
     "torchvision": TRAINING,
     "PIL": {"worker/decoder", "worker/enrol", "worker/explain"} | TRAINING,
 }

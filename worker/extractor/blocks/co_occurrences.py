@@ -42,17 +42,17 @@ SIZE = 3 * len(STEPS) * 3 * _BINS
 _FINE, _MIDDLE, _COARSE = (1, 2), (1, 3), (2, 6)
 # By step, of first differences and of the others: brightness moves more with the distance, chroma
 # little.
-_LIMITS_Y = np.array([[_FINE, _MIDDLE], [_MIDDLE, _COARSE], [_MIDDLE, _COARSE]], dtype=np.int8)
-_LIMITS_CHROMA = np.array([[_FINE, _MIDDLE]] * len(STEPS), dtype=np.int8)
+LIMITS_Y = np.array([[_FINE, _MIDDLE], [_MIDDLE, _COARSE], [_MIDDLE, _COARSE]], dtype=np.int8)
+LIMITS_CHROMA = np.array([[_FINE, _MIDDLE]] * len(STEPS), dtype=np.int8)
 
 
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (1053,): how often each bin was met; each 39 add up to their count."""
     read = bands(*planes.whole_y.shape)
     counts = np.zeros((3, len(STEPS), 3, CODES), dtype=np.int64)
-    _count_channel(planes.whole_y, _LIMITS_Y, read, counts[0])
-    _count_channel(planes.whole_cb, _LIMITS_CHROMA, read, counts[1])
-    _count_channel(planes.whole_cr, _LIMITS_CHROMA, read, counts[2])
+    _count_channel(planes.whole_y, LIMITS_Y, read, counts[0])
+    _count_channel(planes.whole_cb, LIMITS_CHROMA, read, counts[1])
+    _count_channel(planes.whole_cr, LIMITS_CHROMA, read, counts[2])
     binned: NDArray[np.float64] = counts.reshape(-1, CODES).astype(np.float64) @ _BINS_OF
     return binned.ravel()
 

@@ -32,7 +32,7 @@ from worker.extractor.blocks.residual_symbols import (
 
 STEPS = (1, 2)
 # By residual: its kind, whether neighbours stand below and beside, and which limits it has.
-_RESIDUALS = (
+RESIDUALS = (
     (FIRST, 0, 1, 0),
     (FIRST, 1, 0, 0),
     (SECOND, 0, 1, 1),
@@ -40,17 +40,17 @@ _RESIDUALS = (
     (CORNERS, 1, 1, 1),
     (SQUARE, 1, 1, 2),
 )
-SIZE = len(STEPS) * len(_RESIDUALS) * CODES
+SIZE = len(STEPS) * len(RESIDUALS) * CODES
 # Thresholds of the symbols: (near, far), residuals rounded to multiples of 1, 2, 4 and 8 levels.
 _FINE, _MIDDLE, _COARSE, _COARSEST = (1, 2), (1, 3), (2, 6), (4, 12)
-_LIMITS = np.array(
+LIMITS = np.array(
     [[_FINE, _MIDDLE, _COARSE], [_MIDDLE, _COARSE, _COARSEST]], dtype=np.int8
 )  # by step, of first differences, of second ones and corners, of 3x3 squares
 
 
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (756,): how often each bin was met; each 63 add up to their count."""
-    counts = np.zeros((len(STEPS), len(_RESIDUALS), CODES), dtype=np.int64)
+    counts = np.zeros((len(STEPS), len(RESIDUALS), CODES), dtype=np.int64)
     _count_region(planes.rgb, bands(*planes.rgb.shape[1:]), counts)
     return counts.astype(np.float64).ravel()
 
@@ -77,7 +77,7 @@ def _count_region(
             load_band(rgb[c], top, rows + below, band[c])
         left = height - top
         for number, step in enumerate(STEPS):
-            for residual, (kind, down, across, which) in enumerate(_RESIDUALS):
+            for residual, (kind, down, across, which) in enumerate(RESIDUALS):
                 for c in range(3):
                     find_symbols(
                         band[c],
@@ -87,7 +87,7 @@ def _count_region(
                         kind,
                         down * step,
                         across * step,
-                        _LIMITS[number, which],
+                        LIMITS[number, which],
                         residuals,
                         bits[c],
                     )

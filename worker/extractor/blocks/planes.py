@@ -20,6 +20,12 @@ _RED_Y, _GREEN_Y, _BLUE_Y = (np.float32(weight * _UNIT) for weight in (19595, 38
 _RED_CB, _GREEN_CB = np.float32(-11059 * _UNIT), np.float32(-21709 * _UNIT)
 _GREEN_CR, _BLUE_CR = np.float32(-27439 * _UNIT), np.float32(-5329 * _UNIT)
 _HALF, _MIDDLE = np.float32(0.5), np.float32(128)
+WEIGHTS = (
+    (_RED_Y, _GREEN_Y, _BLUE_Y),
+    (_RED_CB, _GREEN_CB, _HALF),
+    (_HALF, _GREEN_CR, _BLUE_CR),
+)
+"""Of R, G and B in Y (which has 128 taken off), Cb and Cr."""
 
 
 class Planes(NamedTuple):

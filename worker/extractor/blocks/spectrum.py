@@ -24,17 +24,17 @@ from worker.extractor.blocks.planes import Planes
 SIDE = 32
 """Pixels; windows stand side by side, from the region's top left."""
 _HALF = SIDE // 2
-_FLOOR = 1e-2
+FLOOR = 1e-2
 """Squared grey levels: below what rounding to bytes makes (1/12), so that flat pictures have a
 finite logarithm."""
 _ROWS, _COLUMNS = np.mgrid[:SIDE, : _HALF + 1]
 # In the first and the last column the rows above the half repeat those below it.
-_KEPT: NDArray[np.bool_] = ((_COLUMNS % _HALF > 0) | (_ROWS <= _HALF)) & (_ROWS + _COLUMNS > 0)
-_COUNT = int(_KEPT.sum())
+KEPT: NDArray[np.bool_] = ((_COLUMNS % _HALF > 0) | (_ROWS <= _HALF)) & (_ROWS + _COLUMNS > 0)
+_COUNT = int(KEPT.sum())
 SIZE = 3 * _COUNT
 _HANN = np.hanning(SIDE)
-_WINDOW = np.outer(_HANN, _HANN)
-_WINDOW = (_WINDOW / np.sqrt((_WINDOW**2).mean()) / SIDE).astype(np.float32).ravel()
+WINDOW = np.outer(_HANN, _HANN)
+WINDOW = (WINDOW / np.sqrt((WINDOW**2).mean()) / SIDE).astype(np.float32).ravel()
 # What turns the q-th of eight frequencies of every fourth number from the k-th on.
 _TURN = np.exp(-2j * np.pi * np.outer(np.arange(4), np.arange(8)) / SIDE)
 _COSINES, _SINES = _TURN.real.astype(np.float32), _TURN.imag.astype(np.float32)
@@ -58,7 +58,7 @@ def accumulate(planes: Planes) -> NDArray[np.float64]:
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
     """Features (1539,) of sums, added over any number of regions."""
-    logs: NDArray[np.float64] = np.log(sums[1:] / sums[0] + _FLOOR)
+    logs: NDArray[np.float64] = np.log(sums[1:] / sums[0] + FLOOR)
     return logs.astype(np.float32)
 
 
@@ -68,7 +68,7 @@ def _kept_power(plane: NDArray[np.float32]) -> NDArray[np.float64]:
     _add_power(plane.ravel(), plane.shape[1], power)
     power = power.reshape(SIDE, SIDE)[_PLACE][:, _PLACE].T  # (vertical, horizontal), in order
     opposite = np.roll(power[::-1, ::-1], 1, axis=(0, 1))  # that of -k
-    kept: NDArray[np.float64] = ((power + opposite) / 2)[:, : _HALF + 1][_KEPT]
+    kept: NDArray[np.float64] = ((power + opposite) / 2)[:, : _HALF + 1][KEPT]
     return kept
 
 
@@ -112,7 +112,7 @@ def _load(
     mean = np.float32(_total(into, to) / _AREA)
     start = np.uint64(to)
     for i in range(np.uint64(_AREA)):
-        into[start + i] = (into[start + i] - mean) * _WINDOW[i]
+        into[start + i] = (into[start + i] - mean) * WINDOW[i]
 
 
 @njit(cache=True, nogil=True, fastmath=True)

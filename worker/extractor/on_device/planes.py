@@ -1,0 +1,57 @@
+"""The planes of a batch of regions, as every block on the device reads them.
+
+Letters for axes: N regions, H rows and W columns of their canvas, M the margin beyond it.
+
+What lies beyond a region, on its canvas and in a margin below and beside it, is NaN. So whatever is
+computed from a pixel that is not there is NaN as well, and drops out of every sum and count: no
+block has to know a region's size.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from worker.extractor.blocks.planes import WEIGHTS
+
+MARGIN = 16
+"""Pixels: three residuals of second differences, four pixels apart, reach so far."""
+_MIDDLE = 128.0
+
+
+class Planes(NamedTuple):
+    """Of N regions, each (N, 3, H + M, W + M).
+
+    `exact` are Y, Cb, Cr float32 in grey levels, centred; `whole` the same rounded to whole levels
+    and `rgb` the pixels, float16: whole numbers up to 2,048 are exact in it.
+    """
+
+    exact: torch.Tensor
+    whole: torch.Tensor
+    rgb: torch.Tensor
+
+
+def to_planes(pixels: torch.Tensor, sizes: torch.Tensor) -> Planes:
+    """From uint8 (N, 3, H, W) and the regions' heights and widths, int (N, 2), on one device."""
+    count, _, height, width = pixels.shape
+    rgb = pixels.to(torch.float32)  # (N, 3, H, W)
+    # Sums of bytes with weights in 1/65536 are exact in float32, in whatever order.
+    exact = torch.matmul(_weights(pixels.device), rgb.view(count, 3, -1)).view(
+        rgb.shape
+    )  # (N, 3, H, W)
+    exact[:, 0] -= _MIDDLE
+    rows = torch.arange(height, device=pixels.device) >= sizes[:, :1]  # (N, H)
+    columns = torch.arange(width, device=pixels.device) >= sizes[:, 1:]  # (N, W)
+    beyond = (rows[:, :, None] | columns[:, None]).unsqueeze(1)  # (N, 1, H, W)
+    exact.masked_fill_(beyond, torch.nan)
+    small = rgb.to(torch.float16).masked_fill_(beyond, torch.nan)
+    whole = torch.floor(exact + 0.5).to(torch.float16)
+    padding = (0, MARGIN, 0, MARGIN)
+    return Planes(*(F.pad(plane, padding, value=torch.nan) for plane in (exact, whole, small)))
+
+
+@lru_cache(maxsize=8)
+def _weights(device: torch.device) -> torch.Tensor:
+    """(3, 3): Y, Cb, Cr of R, G, B."""
+    return torch.tensor(WEIGHTS, dtype=torch.float32, device=device)

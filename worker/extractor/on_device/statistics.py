@@ -1,0 +1,177 @@
+"""Block statistics of a batch of pictures: sums of regions, added up for each picture, finished.
+
+Letters: N regions, P pictures, S sums of a block, F statistics.
+
+The layouts of sums are this room's own, the statistics those of `worker.extractor.blocks`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from worker.extractor.blocks import chroma_phase, phase_dct
+from worker.extractor.blocks import spectrum as windows
+from worker.extractor.blocks.residual_symbols import CODES, mirroring
+from worker.extractor.blocks.shifted_dct import FLOOR, THRESHOLDS
+from worker.extractor.on_device.co_occurrences import co_occurrences
+from worker.extractor.on_device.colour import colours
+from worker.extractor.on_device.dct import block_counts, dct_sums, fold, halved
+from worker.extractor.on_device.planes import MARGIN, Planes, to_planes
+from worker.extractor.on_device.spectrum import powers, window_counts
+from worker.extractor.on_device.symbols import in_bands
+
+_ALL_MODES: NDArray[np.bool_] = np.ones((8, 8), np.bool_)
+_BLOCK_THRESHOLDS = (THRESHOLDS[1], THRESHOLDS[3])  # 1 and 4 grey levels
+_CHROMA_THRESHOLDS = (THRESHOLDS[0], THRESHOLDS[2])  # 0.5 and 2
+_BESIDE = MARGIN - 8  # of the margin, what blocks of 8x8 do not reach
+
+
+class _Regions(NamedTuple):
+    """What is summed over; `bands` and `rgb_bands` are those in which symbols are counted."""
+
+    planes: Planes
+    sizes: torch.Tensor
+    thinned: bool
+
+
+def region_sums(
+    pixels: torch.Tensor, sizes: torch.Tensor, blocks: Sequence[str], *, thinned: bool
+) -> dict[str, torch.Tensor]:
+    """Sums (N, S) of the named blocks; float32 or whole numbers.
+
+    Of uint8 (N, 3, H, W) with heights and widths (N, 2), H and W multiples of 64. `thinned` regions
+    have a quarter of their rows counted, as those of more than `DENSE_PIXELS` must.
+    """
+    regions = _Regions(to_planes(pixels, sizes), sizes, thinned)
+    return {name: _BLOCKS[name].sums(regions) for name in blocks}
+
+
+def pooled(sums: Mapping[str, torch.Tensor], owners: torch.Tensor, pictures: int) -> torch.Tensor:
+    """Sums of regions as those of their pictures (P, S of all blocks), float64.
+
+    By a product, whose order of addition is always the same; `owners` (N,) below 0 are nobody's.
+    """
+    members = torch.arange(pictures, device=owners.device)[:, None] == owners  # (P, N)
+    every = torch.cat([own.to(torch.float64) for own in sums.values()], dim=1)  # (N, S)
+    return torch.matmul(members.to(torch.float64), every)
+
+
+def finished(sums: torch.Tensor, blocks: Sequence[str]) -> torch.Tensor:
+    """Statistics (P, F) float32 of sums (P, S) of the named blocks; NaN without any region."""
+    parts = torch.split_with_sizes(sums, [_BLOCKS[name].size for name in blocks], dim=1)
+    found = [_BLOCKS[name].finish(own) for name, own in zip(blocks, parts, strict=True)]
+    return torch.cat(found, dim=1).to(torch.float32)
+
+
+def sums_size(blocks: Sequence[str]) -> int:
+    """S of all these blocks together."""
+    return sum(_BLOCKS[name].size for name in blocks)
+
+
+def _without_margin(planes: torch.Tensor) -> torch.Tensor:
+    """(N, 3, H + 16, W + 16) to (N, 3, H + 8, W + 8)."""
+    return planes[:, :, :-_BESIDE, :-_BESIDE]
+
+
+# Each block's sums (N, S), counts first, and from those of pictures its statistics.
+
+
+def _block_dct(regions: _Regions) -> torch.Tensor:
+    planes = _without_margin(regions.planes.exact).flatten(0, 1)
+    sums = dct_sums(planes, 8, _ALL_MODES, _BLOCK_THRESHOLDS)
+    counts = block_counts(regions.sizes, 8).flatten(1)
+    return torch.cat([counts, sums.reshape(len(counts), -1)], dim=1)
+
+
+def _finish_block_dct(sums: torch.Tensor) -> torch.Tensor:
+    means = sums[:, 1:].reshape(-1, 3, 64, 4) / sums[:, :1, None, None]
+    total, square, *shares = means.unbind(dim=3)
+    logs = [torch.log(total + FLOOR), torch.log(square + FLOOR**2)]
+    return torch.stack([*logs, *shares], dim=2).flatten(1)  # (P, 3 4 64)
+
+
+def _phase_dct(regions: _Regions) -> torch.Tensor:
+    planes = _without_margin(regions.planes.exact)[:, 0]
+    sums = dct_sums(planes, 2, phase_dct.MODES, THRESHOLDS)
+    counts = fold(block_counts(regions.sizes, 2))
+    return torch.cat([counts.flatten(1), fold(sums).flatten(1)], dim=1)
+
+
+def _finish_phase_dct(sums: torch.Tensor) -> torch.Tensor:
+    means = sums[:, 9:].reshape(len(sums), 9, -1, 2 + len(THRESHOLDS)) / sums[:, :9, None, None]
+    total, square, *shares = means.unbind(dim=3)
+    logs = [torch.log(total + FLOOR), torch.log(square + FLOOR**2) / 2]
+    return torch.stack([*logs, *shares], dim=2).flatten(1)  # (P, 9 7 44)
+
+
+def _chroma_phase(regions: _Regions) -> torch.Tensor:
+    chroma = halved(regions.planes.exact[:, 1:].flatten(0, 1))  # (2 N, H / 2 + 8, W / 2 + 8)
+    sums = dct_sums(chroma, 2, chroma_phase.MODES, _CHROMA_THRESHOLDS)
+    counts = fold(block_counts(regions.sizes // 2, 2)).flatten(1)
+    return torch.cat([counts, fold(sums).reshape(len(counts), -1)], dim=1)
+
+
+def _finish_chroma_phase(sums: torch.Tensor) -> torch.Tensor:
+    means = sums[:, 9:].reshape(len(sums), 2, 9, -1, 4) / sums[:, None, :9, None, None]
+    total, square, *shares = means.unbind(dim=4)
+    logs = [torch.log(total + FLOOR), torch.log(square + FLOOR**2) / 2]
+    return torch.stack([*logs, *shares], dim=3).flatten(1)  # (P, 2 9 4 20)
+
+
+def _co_occurrences(regions: _Regions) -> torch.Tensor:
+    counts = co_occurrences(in_bands(regions.planes.whole, thinned=regions.thinned))
+    return torch.matmul(counts, _mirroring(counts.device)).flatten(1)
+
+
+def _finish_co_occurrences(sums: torch.Tensor) -> torch.Tensor:
+    return _root_shares(sums, mirroring().shape[1])
+
+
+def _colour(regions: _Regions) -> torch.Tensor:
+    return colours(in_bands(regions.planes.rgb, thinned=regions.thinned)).flatten(1)
+
+
+def _finish_colour(sums: torch.Tensor) -> torch.Tensor:
+    return _root_shares(sums, CODES)
+
+
+def _root_shares(sums: torch.Tensor, bins: int) -> torch.Tensor:
+    counts = sums.view(len(sums), -1, bins)
+    return torch.sqrt(counts / counts.sum(dim=2, keepdim=True)).flatten(1)
+
+
+def _spectrum(regions: _Regions) -> torch.Tensor:
+    counts = window_counts(regions.sizes)[:, None]
+    power = powers(regions.planes.exact.flatten(0, 1))
+    return torch.cat([counts, power.reshape(len(counts), -1)], dim=1)
+
+
+def _finish_spectrum(sums: torch.Tensor) -> torch.Tensor:
+    return torch.log(sums[:, 1:] / sums[:, :1] + windows.FLOOR)
+
+
+@lru_cache(maxsize=8)
+def _mirroring(device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(mirroring().astype(np.float32)).to(device)
+
+
+class _Block(NamedTuple):
+    size: int
+    sums: Callable[[_Regions], torch.Tensor]
+    finish: Callable[[torch.Tensor], torch.Tensor]
+
+
+_BLOCKS = {
+    "block_dct": _Block(1 + 3 * 64 * 4, _block_dct, _finish_block_dct),
+    "phase_dct": _Block(9 + 9 * int(phase_dct.MODES.sum()) * 7, _phase_dct, _finish_phase_dct),
+    "chroma_phase": _Block(
+        9 + 2 * 9 * int(chroma_phase.MODES.sum()) * 4, _chroma_phase, _finish_chroma_phase
+    ),
+    "co_occurrences": _Block(27 * mirroring().shape[1], _co_occurrences, _finish_co_occurrences),
+    "colour": _Block(12 * CODES, _colour, _finish_colour),
+    "spectrum": _Block(windows.SIZE + 1, _spectrum, _finish_spectrum),
+}

@@ -1,0 +1,68 @@
+"""Differences of neighbours as five symbols, and joint counts of three, of a batch of regions.
+
+Letters: N regions, R rows and W columns that are counted of a band, T bands of a region. A symbol
+is -2 to 2; what residual_symbols calls 0 to 4 is this and two. Residuals and symbols are whole
+numbers in float16, up to 2,048 of which are exact; NaN where a pixel is not there.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from worker.extractor.blocks.residual_symbols import CODES
+from worker.extractor.on_device.planes import MARGIN
+
+_MOST = 2
+_ROWS, _EVERY, _BANDS = 8, 64, (0, 24)  # a band's rows, and where it stands in each 64 rows
+_BEYOND = CODES  # the row of the table for places where no three symbols are
+_PIECE = 1024  # places that one thread of a card counts, so that a region keeps many at work
+_JUST_ABOVE = 1.02
+"""A residual at a threshold is rounded upwards; the thresholds are whole numbers, so that this
+moves none across another (test_symbols)."""
+
+
+def in_bands(planes: torch.Tensor, *, thinned: bool) -> torch.Tensor:
+    """(N, 3, H + M, W + M) to (N, 3, T, R + M, W + M): what is counted, and what that reaches.
+
+    One band of all H rows; thinned, the first and the fourth of each eight bands of eight rows.
+    """
+    if not thinned:
+        return planes.unsqueeze(2)
+    parts = [planes[:, :, top:].unfold(2, _ROWS + MARGIN, _EVERY) for top in _BANDS]
+    return torch.cat(parts, dim=2).transpose(3, 4).contiguous()
+
+
+def scales(limits: Sequence[tuple[int, int]], device: torch.device) -> torch.Tensor:
+    """What residuals are multiplied with, (len(limits),) float16, for thresholds (near, far)."""
+    return torch.tensor([_JUST_ABOVE / (far - near) for near, far in limits]).to(
+        device, torch.float16
+    )
+
+
+def to_symbols(residuals: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Residuals, which are overwritten, to symbols: rounded to multiples, at most two of them."""
+    return residuals.mul_(scale).round_().clamp_(-_MOST, _MOST)
+
+
+def count_triples(codes: torch.Tensor) -> torch.Tensor:
+    """Of (A, places) float16 codes 25 a + 5 b + c, which are overwritten: counts (A, 63) float32.
+
+    A code and its negative count as one; NaN counts nowhere.
+    """
+    rows, places = codes.shape
+    piece = next(size for size in (_PIECE, 512, 256, 128, 64) if places % size == 0)
+    found = codes.abs_().nan_to_num_(nan=_BEYOND).to(torch.int32).view(-1, piece)
+    counts = F.embedding_bag(found, _table(codes.device), mode="sum")  # (A places / piece, 63)
+    return counts.view(rows, -1, CODES).sum(dim=1)
+
+
+@lru_cache(maxsize=8)
+def _table(device: torch.device) -> torch.Tensor:
+    """(64, 63): the code of each size of 25 a + 5 b + c has a 1; the last row is empty."""
+    table: NDArray[np.float32] = np.zeros((CODES + 1, CODES), np.float32)
+    table[:CODES] = np.eye(CODES, dtype=np.float32)[::-1]
+    return torch.from_numpy(table).to(device)
