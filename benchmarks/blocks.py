@@ -51,7 +51,7 @@ def picture(side: int) -> NDArray[np.uint8]:
 
 def parts(side: int, bundle: Bundle) -> dict[str, Callable[[], object]]:
     """What is timed, by name; the first is the measure of the others."""
-    extractor = BlockExtractor(bundle, "cpu")
+    extractor = BlockExtractor(bundle)
     drawn = Image.fromarray(picture(side))
     jpeg, png = (decode(encoded(drawn, kind), extractor.limits) for kind in ("JPEG", "PNG"))
     (region, *_) = png.regions

@@ -39,7 +39,7 @@ COST_SIDE = 2304  # above four megapixels, so that all of these are read in tile
 def cost(bundle: Bundle, rounds: int) -> dict[str, Any]:
     """Least processor time in ms of each part and number of megapixels, by the file's kind."""
     drawn = Image.fromarray(picture(COST_SIDE))
-    extractor = BlockExtractor(bundle, "cpu")
+    extractor = BlockExtractor(bundle)
     found = {}
     for kind in ("JPEG", "PNG"):
         file = encoded(drawn, kind)

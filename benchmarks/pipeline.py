@@ -75,7 +75,7 @@ def _rate(count: int, work: Callable[[], object]) -> float:
 def _stages(files: Sequence[bytes]) -> dict[str, float]:
     """Images a second of each stage alone: decode in one sandboxed child, extract, match."""
     bundle = load_bundle()
-    extractor = BlockExtractor(bundle, "auto")
+    extractor = BlockExtractor(bundle)
     with DecoderPool(extractor.limits, 1) as pool:
         pool.decode(files[0])
         images: list[DecodedImage] = []

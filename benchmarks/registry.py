@@ -125,7 +125,7 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         with redis_client.Redis.from_url(redis.url) as client:
             entry_bytes = fill(client, bundle, count)
             redis_bytes = int(str(client.info("memory")["used_memory"]))
-        extractor = _Timed(BlockExtractor(bundle, "cpu"))
+        extractor = _Timed(BlockExtractor(bundle))
         items = [(_EVENT, image) for image in _pictures(extractor.limits)]
         extractor.extract([image for _, image in items])  # compiled and warm from here on
         pipeline = Pipeline(extractor, bundle, load_policy(), lambda: datetime.now(UTC))

@@ -85,7 +85,7 @@ MAY_KNOW = {
         "deploy/services",
     },
     "redis": {"fingerprint_db/redis_store"},
-    "torch": {"worker/extractor", "worker/extractor/on_device"} | TRAINING - {"training/data", "training/demo"},
+    "torch": {"worker/extractor/on_device"} | TRAINING - {"training/data", "training/demo"},
     "torchvision": TRAINING,
     "PIL": {"worker/decoder", "worker/enrol", "worker/explain"} | TRAINING,
 }

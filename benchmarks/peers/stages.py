@@ -48,7 +48,7 @@ class Stages:
 
     def __init__(self, redis: str) -> None:
         bundle = load_bundle()
-        extractor = BlockExtractor(bundle, "cpu")
+        extractor = BlockExtractor(bundle)
         extractor.self_test()
         self._limits = extractor.limits
         self._pipeline = Pipeline(extractor, bundle, load_policy(), lambda: datetime.now(UTC))

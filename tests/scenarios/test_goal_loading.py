@@ -107,7 +107,7 @@ def _refusal(folder: Path) -> str | None:
     trust = TrustSettings(bundle_keys=(OURS.public.text,))
     try:
         found = trusted_bundle(folder, trust, local=True)
-        BlockExtractor(found, "cpu").self_test()
+        BlockExtractor(found).self_test()
     except StopError as error:
         return str(error)
     return None

@@ -51,7 +51,9 @@ MISTAKES = {
     "a share in per cent": env("DELIVERY__MAX_REJECT_RATIO", "50%", "expected a number"),
     "a share above one": env("DELIVERY__MAX_REJECT_RATIO", "50", "expected at most 1"),
     "a word that is neither yes nor no": env("REDIS__REQUIRED", "maybe", "true or false"),
-    "a word that is none of the choices": env("EXTRACT__DEVICE", "gpu", "'auto', 'cpu' or 'cuda'"),
+    "a word that is none of the choices": env(
+        "EXTRACT__DEVICE", "gpu", "auto, cpu, cuda or cuda:K"
+    ),
     "a choice with a wrong hyphen": env("DELIVERY__MODE", "exactly-once", "'exactly_once'"),
     "a protocol before a broker": env("KAFKA__BROKERS", "kafka://h:9092", "expected host:port"),
     "a broker without a port": env("KAFKA__BROKERS", "kafka.example", "expected host:port"),

@@ -80,7 +80,7 @@ def test_all_mistakes_are_reported_together_with_value_source_and_expectation(
         " unset or correct it",
         "LATENTPRINT_KAFKA__BROKERS='localhost' (environment): expected host:port[,host:port…],"
         " 'localhost' is none",
-        "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): expected 'auto', 'cpu' or 'cuda'",
+        "LATENTPRINT_EXTRACT__DEVICE='tpu' (environment): expected auto, cpu, cuda or cuda:K",
         f"LATENTPRINT_DELIVERY__COMMIT_RECORDS=0 ({config}): expected at least 1",
     ]
 

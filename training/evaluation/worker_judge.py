@@ -57,7 +57,7 @@ class WorkerJudge:
         self._bundle = bundle
         self._policy = policy.model_copy(update={"candidates_shown": _SHOWN})
         self._stated = policy
-        self._extractor = BlockExtractor(bundle, "cpu")
+        self._extractor = BlockExtractor(bundle)
 
     @property
     def digest(self) -> str:

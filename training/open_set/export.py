@@ -155,7 +155,7 @@ def enrol_zoo(folder: Path) -> list[EnrolmentReport]:
     the gate refuses one.
     """
     bundle = layout.load_bundle(folder)
-    extractor = BlockExtractor(bundle, "cpu")
+    extractor = BlockExtractor(bundle)
     extractor.self_test()
     registry, policy, reports = MemoryRegistry(), load_policy(), []
     for name, entry in CATALOG.items():

@@ -20,7 +20,8 @@ from worker.decoder.posture import check_posture
 from worker.enrol.whole import WHOLE, Open, whole_picture
 from worker.extractor.bundle import Bundle
 from worker.extractor.bundle_trust import trusted_bundle
-from worker.extractor.extract import BlockExtractor
+from worker.extractor.extract import ServingExtractor
+from worker.extractor.on_device.choice import open_extractor
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
@@ -38,7 +39,7 @@ class Workshop:
     """The verified bundle, its proven extractor, the policy, and the decoders that run."""
 
     bundle: Bundle
-    extractor: BlockExtractor
+    extractor: ServingExtractor
     policy: Policy
     decoder: DecoderPool
 
@@ -80,7 +81,7 @@ def open_workshop(
     with ExitStack() as ending:
         ending.callback(pool.close)
         started = ending.enter_context(ThreadPoolExecutor(1, "start")).submit(pool.start)
-        extractor = BlockExtractor(bundle, settings.extract.device)
+        extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
         extractor.self_test()
         policy = decision_policy(settings.decision)
         if check_policy:

@@ -165,9 +165,9 @@ def _decidable(policy: Any, bundle: Any) -> tuple[None, Finding | None]:
 
 
 def _self_test(bundle: Any, settings: Settings) -> tuple[None, Finding]:
-    from worker.extractor.extract import BlockExtractor
+    from worker.extractor.on_device.choice import open_extractor
 
-    extractor = BlockExtractor(bundle, settings.extract.device)
+    extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
     extractor.self_test()
     return None, Finding(
         "self-test", "good", f"golden fingerprints are the bundle's; {extractor.where}"

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from fingerprint_db.conditions import Codec, readings_of
 from worker.decoder.decode import DecodedImage, DecodeLimits, ImageFacts
 from worker.errors import RejectError
-from worker.extractor.arrival import arrival
+from worker.extractor.arrival import Arrival, arrival
 from worker.extractor.bundle import Bundle, check_golden, golden_arrays
 from worker.extractor.document import GROUPS, codecs_of
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.nuisance import nuisance
-from worker.extractor.products import products
+from worker.extractor.products import Products
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
@@ -95,23 +95,81 @@ class Extractor(Protocol):
         """
 
 
+class ServingExtractor(Extractor, Protocol):
+    """What a worker needs besides, before it serves."""
+
+    @property
+    def where(self) -> str:
+        """What computes, its version, and the device."""
+
+    def self_test(self) -> None:
+        """Compute the golden fingerprints and compare; StopError where this machine differs.
+
+        Raises RetryError where the device failed.
+        """
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """One image before the products: what is told of it, and its statistics (F,) by codec."""
+class Told:
+    """What is told of one image beside its readings; `kind` is the nuisance vector (15,)."""
 
     earlier_quality: int | None
     regions: int
     pixels: int
-    kind: Floats
+    kind: NDArray[np.float32]
+
+
+def told(image: DecodedImage, seen: Arrival) -> Told:
+    """Of an image and how it arrived."""
+    return Told(
+        seen.earlier_quality,
+        len(seen.regions),
+        sum(region[0].size for region in image.regions),
+        nuisance(seen.planes, seen.facts).vector,
+    )
+
+
+def fingerprint(
+    bundle: Bundle, known: Told, readings: tuple[Reading, ...]
+) -> ImageFingerprint | RejectError:
+    """Of one image, whose readings by the bundle's maps are one or more, what its file shows first.
+
+    RejectError where a number is not finite, or is beyond what a fingerprint record can hold.
+    """
+    # A comparison with NaN is false, so this refuses NaN as well.
+    if not all(np.abs(one.vector).max() <= LARGEST for one in readings):
+        return RejectError(
+            "model_nan",
+            f"the map gave a fingerprint that is not finite, or beyond the {LARGEST:g} that a"
+            " fingerprint record can hold, for this image, so nothing can be said of it; report"
+            " the image with the bundle's digest",
+            stage="extract",
+        )
+    shown = readings[0]
+    return ImageFingerprint(
+        readings=readings,
+        synthesis_score=float(shown.vector @ bundle.background.codecs[shown.codec].synthesis),
+        kind=known.kind,
+        pixels_read=known.pixels,
+        earlier_quality=known.earlier_quality,
+        crop_count=known.regions,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """One image before the products: what is told of it, and its statistics (F,) by codec."""
+
+    told: Told
     standard: Mapping[Codec, Floats]
 
 
 class BlockExtractor:
     """Runs a bundle's maps; call from one thread only."""
 
-    def __init__(self, bundle: Bundle, device: str = "auto") -> None:
+    def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._products = products(bundle, device)
+        self._products = Products(bundle)
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 
@@ -142,7 +200,7 @@ class BlockExtractor:
         """
         pictures, _ = golden_arrays(self._bundle)
         for picture in pictures:
-            self._read(_as_decoded(picture))
+            self._read(as_decoded(picture))
         vectors = {}
         for group in GROUPS:
             blocks = self._bundle.maps[codecs_of(group)[0]].blocks
@@ -176,7 +234,9 @@ class BlockExtractor:
                 vectors = self._products.project([codec for _, codec, _ in own], rows)
                 for (i, codec, standard), vector in zip(own, vectors, strict=True):
                     readings[i].append(Reading(codec, vector, standard))
-        return [self._result(one, tuple(readings[i])) for i, one in enumerate(read)]
+        return [
+            fingerprint(self._bundle, one.told, tuple(readings[i])) for i, one in enumerate(read)
+        ]
 
     def _read(self, image: DecodedImage) -> _Read:
         """What is computed of an image alone, on the CPU."""
@@ -185,37 +245,12 @@ class BlockExtractor:
         # The codecs of a group read the same blocks.
         statistics = block_statistics(seen.planes, self._bundle.maps[seen.codec].blocks)
         return _Read(
-            seen.earlier_quality,
-            len(seen.regions),
-            sum(region[0].size for region in image.regions),
-            nuisance(seen.planes, seen.facts).vector,
+            told(image, seen),
             {codec: self._bundle.maps[codec].standard(statistics[None])[0] for codec in codecs},
         )
 
-    def _result(self, read: _Read, readings: tuple[Reading, ...]) -> ImageFingerprint | RejectError:
-        # A comparison with NaN is false, so this refuses NaN as well.
-        if not all(np.abs(one.vector).max() <= LARGEST for one in readings):
-            return RejectError(
-                "model_nan",
-                f"the map gave a fingerprint that is not finite, or beyond the {LARGEST:g} that a"
-                " fingerprint record can hold, for this image, so nothing can be said of it; report"
-                " the image with the bundle's digest",
-                stage="extract",
-            )
-        shown = readings[0]
-        return ImageFingerprint(
-            readings=readings,
-            synthesis_score=float(
-                shown.vector @ self._bundle.background.codecs[shown.codec].synthesis
-            ),
-            kind=read.kind,
-            pixels_read=read.pixels,
-            earlier_quality=read.earlier_quality,
-            crop_count=read.regions,
-        )
 
-
-def _as_decoded(picture: NDArray[np.uint8]) -> DecodedImage:
+def as_decoded(picture: NDArray[np.uint8]) -> DecodedImage:
     """A golden picture (3, H, W) as if it had come in a lossless file."""
     _, height, width = picture.shape
     facts = ImageFacts("", picture.size, "png", width, height, None, False, False, "")

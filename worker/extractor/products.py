@@ -1,18 +1,14 @@
-"""The matrix products of a batch: compiled loops on the CPU, torch on a card.
+"""The matrix products of a batch on the CPU, in compiled loops.
 
-On the CPU the matrices stay as the bundle keeps them, in 8 bits. What one row's product costs is
-the reading of its matrix, which no cache near a core holds; the bytes become float32 in registers,
-exactly. And torch, which takes longer to load than all else, is imported where there is a card, or
-at least a driver for one.
+The matrices stay as the bundle keeps them, in 8 bits. What one row's product costs is the reading
+of its matrix, which no cache near a core holds; the bytes become float32 in registers, exactly.
 
 Letters: N rows, F block statistics, B directions of the basis, D fingerprint size; of any product K
 numbers a row and J columns of the matrix.
 """
 
-import ctypes
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -25,9 +21,6 @@ from worker.extractor.bundle import Bundle
 from worker.extractor.document import group_of
 from worker.extractor.fingerprint_map import Floats
 
-_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
-_AMD = Path("/dev/kfd")
-"""The kernel's side of ROCm, whose builds of torch call their devices cuda as well."""
 # Sums in any order, multiply and add at once; but NaN and infinity stay what they are.
 _ANY_ORDER = {"reassoc", "nsz", "contract"}
 
@@ -39,25 +32,11 @@ class KeptMatrix(NamedTuple):
     steps: Floats
 
 
-class Products(Protocol):
-    """Standardised statistics to fingerprints, by a bundle's maps."""
-
-    @property
-    def where(self) -> str:
-        """What computes, its version, and the device."""
-
-    def project(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        """Standardised statistics (N, F) to fingerprints (N, D), waited for.
-
-        `codecs` are those of the rows, all of one group. Raises RetryError where the device failed,
-        or has no memory for one row.
-        """
-
-
-class CpuProducts:
-    """On the CPU, by the thread that asks."""
+class Products:
+    """Standardised statistics to fingerprints by a bundle's maps, by the thread that asks."""
 
     def __init__(self, bundle: Bundle) -> None:
+        stay_on_this_thread()
         self._bases = {group: by_columns(*one) for group, one in bundle.kept.bases.items()}
         self._maps = {
             codec: (by_columns(*one), bundle.maps[codec].offset)
@@ -66,10 +45,15 @@ class CpuProducts:
 
     @property
     def where(self) -> str:
+        """What computes, its version, and the device."""
         return f"numba {numba.__version__} on cpu"
 
     def project(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        """(N, F) to (N, D): one product with the group's basis, and one for each codec."""
+        """Standardised statistics (N, F) to fingerprints (N, D).
+
+        `codecs` are those of the rows, all of one group. One product with the group's basis, and
+        one for each codec.
+        """
         led = times(standard, self._bases[group_of(codecs[0])])  # (N, B)
         vectors = np.empty((len(led), len(self._maps[codecs[0]][1])), np.float32)
         for codec in dict.fromkeys(codecs):
@@ -79,32 +63,13 @@ class CpuProducts:
         return vectors
 
 
-def products(bundle: Bundle, device: str) -> Products:
-    """Those of `device`: "cpu", "cuda", or "auto", a card if torch finds one.
+def stay_on_this_thread() -> None:
+    """From here on numpy's products are all computed by the thread that asks, in the whole process.
 
-    From here on numpy's products are all computed by the thread that asks, in the whole process: a
-    second thread of OpenBLAS waits by spinning, and where other programs run, a product of a batch
-    took 47 times the processor time with two. Raises StopError (exit code 2) for "cuda" where torch
-    finds no card.
+    A second thread of OpenBLAS waits by spinning, and where other programs run, a product of a
+    batch took 47 times the processor time with two.
     """
     ThreadpoolController().limit(limits=1, user_api="blas")
-    if device == "cpu" or (device == "auto" and not has_driver()):
-        return CpuProducts(bundle)
-    from worker.extractor.torch_products import TorchProducts, card
-
-    found = card(required=device == "cuda")
-    return CpuProducts(bundle) if found is None else TorchProducts(bundle.maps, found)
-
-
-def has_driver() -> bool:
-    """Whether torch could find a card at all; it opens the same library, and a second later."""
-    for name in _DRIVERS:
-        try:
-            ctypes.CDLL(name)
-        except OSError:
-            continue
-        return True
-    return _AMD.exists()
 
 
 def by_columns(numbers: NDArray[np.int8], steps: Floats) -> KeptMatrix:

@@ -1,5 +1,6 @@
 """What one image may cost, how it is extracted, and from scores to outcomes."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -49,8 +50,10 @@ class ExtractSettings(Group):
     bundle: Path | None = Field(
         default=None, description="folder of the bundle; empty: the one inside"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="where the products are computed"
+    device: str = Field(
+        default="auto",
+        description="cpu, cuda, or cuda:K where there are several cards, which else the slots take"
+        " in turn; auto: a card if there is one, without one torch is not loaded",
     )
     batch_max_images: int = Field(
         default=16, ge=1, le=1024, description="images in one micro-batch"
@@ -64,6 +67,13 @@ class ExtractSettings(Group):
     batch_deadline_s: Seconds = Field(
         default=120.0, description="s; a batch that takes longer ends the process"
     )
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", value):
+            raise ValueError("expected auto, cpu, cuda or cuda:K")
+        return value
 
     @field_validator("bundle")
     @classmethod

@@ -51,7 +51,7 @@ def test_verdicts_from_kept_fingerprints_are_the_workers_own(
     answers = judge.answers(seen, [enrolled.model])
 
     bundle = load_bundle(tiny_bundle.path)
-    extractor = BlockExtractor(bundle, "cpu")
+    extractor = BlockExtractor(bundle)
     pipeline = Pipeline(extractor, bundle, load_policy(), lambda: datetime.now(UTC))
     snapshot = Snapshot(bundle.digest, 1, "ef" * 32, (enrolled.model,))
     event = ImageEvent(Origin("t", 0, 0), None, "0", "test", None, None, None, b"")

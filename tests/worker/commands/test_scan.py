@@ -27,7 +27,7 @@ from worker.extractor.extract import BlockExtractor
 @pytest.fixture(scope="module")
 def bench(tiny_bundle: TinyBundle) -> Bench:
     bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
+    made = Bench(bundle, BlockExtractor(bundle))
     made.register("checks")
     return made
 

@@ -38,7 +38,7 @@ NAMES = [condition.name for condition in CONDITIONS]
 
 @pytest.fixture(scope="module")
 def extractor(tiny_bundle: TinyBundle) -> Extractor:
-    return BlockExtractor(load_bundle(tiny_bundle.path), "cpu")
+    return BlockExtractor(load_bundle(tiny_bundle.path))
 
 
 def decoded(data: bytes) -> DecodedImage:

@@ -12,7 +12,7 @@ from worker.extractor.extract import BlockExtractor
 def bench(tiny_bundle: TinyBundle) -> Bench:
     """`checks` and `columns` are registered, `rows` is not; do not register more."""
     bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
+    made = Bench(bundle, BlockExtractor(bundle))
     made.register("checks")
     made.register("columns")
     return made

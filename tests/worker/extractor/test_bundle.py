@@ -105,7 +105,7 @@ def test_arrays_are_written_as_they_read_whatever_their_order_in_memory(
 
 
 def test_this_machine_passes_the_self_test(tiny_bundle: TinyBundle) -> None:
-    extractor = BlockExtractor(load_bundle(tiny_bundle.path), "cpu")
+    extractor = BlockExtractor(load_bundle(tiny_bundle.path))
     extractor.self_test()
     assert extractor.space == tiny_bundle.digest
 
@@ -307,7 +307,7 @@ def test_a_machine_that_computes_other_fingerprints_fails_the_self_test(
     golden[f"{codec}.vectors"][0] += np.float32(shift)
     save_file(golden, folder / layout.GOLDEN)
     sign_anew(folder)
-    extractor = BlockExtractor(load_bundle(folder), "cpu")
+    extractor = BlockExtractor(load_bundle(folder))
     with pytest.raises(StopError, match=r"golden\.safetensors.*golden outputs differ by"):
         extractor.self_test()
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,13 +25,12 @@ from tests.worker.extractor.tiny_bundle import (
 )
 from worker.decoder.decode import DecodedImage, decode
 from worker.decoder.regions import RegionReading
-from worker.errors import RejectError, RetryError, StopError
+from worker.errors import RejectError
 from worker.extractor import extract
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.nuisance import nuisance
-from worker.extractor.torch_products import TorchProducts
 
 FILES = [
     real_png(1),
@@ -50,7 +48,7 @@ def bundle(tiny_bundle: TinyBundle) -> Bundle:
 
 @pytest.fixture
 def extractor(bundle: Bundle) -> BlockExtractor:
-    return BlockExtractor(bundle, "cpu")
+    return BlockExtractor(bundle)
 
 
 def decoded() -> list[DecodedImage]:
@@ -121,7 +119,7 @@ def test_threads_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("worker.extractor.extract.block_statistics", seen)
     for cores in (1, 3):
         monkeypatch.setattr("worker.extractor.extract.os.cpu_count", lambda cores=cores: cores)
-        found.append(fingerprints(BlockExtractor(bundle, "cpu"), decoded()))
+        found.append(fingerprints(BlockExtractor(bundle), decoded()))
     assert any(name.startswith("extract") for name in names)
     assert threading.current_thread().name in names
     for one, other in zip(*found, strict=True):
@@ -188,44 +186,21 @@ def test_nothing_in_nothing_out(extractor: BlockExtractor) -> None:
     assert extractor.extract([]) == []
 
 
-class Device:
-    """The products of torch on a device that fails, or has room for few rows."""
-
-    def __init__(self, products: TorchProducts, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._compute = products._compute
-        self.error: Exception | None = None
-        self.room: int | None = None
-        self.spoiled: float | None = None
-        self.seen: list[int] = []
-        monkeypatch.setattr(products, "_compute", self.compute)
-
-    def compute(self, codecs: Sequence[Codec], standard: Floats) -> Floats:
-        self.seen.append(len(standard))
-        if self.error is not None:
-            raise self.error
-        if self.room is not None and len(standard) > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-        found = self._compute(codecs, standard)
-        if self.spoiled is not None and codecs[0] == "lossless":
-            found[1, 3] = self.spoiled
-        return found
-
-
-@pytest.fixture
-def device(extractor: BlockExtractor, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Device:
-    """As `extractor` would have on a card, computed on the CPU."""
-    products = TorchProducts(bundle.maps, torch.device("cpu"))
-    monkeypatch.setattr(extractor, "_products", products)
-    return Device(products, monkeypatch)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e6])
 def test_numbers_that_no_record_can_hold_fail_their_image_alone(
-    value: float, extractor: BlockExtractor, device: Device
+    value: float, extractor: BlockExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = decoded()
     expected = fingerprints(extractor, images)
-    device.spoiled = value
+    project = extractor._products.project
+
+    def spoiled(codecs: Sequence[Codec], standard: Floats) -> Floats:
+        found = project(codecs, standard)
+        if codecs[0] == "lossless":
+            found[1, 3] = value
+        return found
+
+    monkeypatch.setattr(extractor._products, "project", spoiled)
     found = extractor.extract(images)
     assert isinstance(found[1], RejectError)
     assert (found[1].code, found[1].stage) == ("model_nan", "extract")
@@ -235,64 +210,8 @@ def test_numbers_that_no_record_can_hold_fail_their_image_alone(
         np.testing.assert_allclose(neighbour.vector, expected[at].vector)
 
 
-DEVICE_FAULTS = [
-    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
-    RuntimeError("CUDA error: unspecified launch failure"),
-    RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
-    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
-    RuntimeError("cuFFT error: CUFFT_INTERNAL_ERROR"),
-]
-
-
-@pytest.mark.parametrize("fault", DEVICE_FAULTS, ids=str)
-def test_a_device_that_fails_is_no_fault_of_an_image(
-    fault: RuntimeError, extractor: BlockExtractor, device: Device
-) -> None:
-    device.error = fault
-    with pytest.raises(RetryError, match="cpu failed, no image is to blame"):
-        extractor.extract(decoded())
-    with pytest.raises(RetryError, match="cpu failed, no image is to blame"):
-        extractor.self_test()
-
-
-def test_a_batch_that_the_device_has_no_memory_for_is_halved(
-    extractor: BlockExtractor, device: Device
-) -> None:
-    images = decoded()
-    expected = fingerprints(extractor, images)
-    device.room = 1
-    device.seen.clear()
-    found = fingerprints(extractor, images)
-    expected_sizes = [*([1] * 8), 2, 2, 2, 3, 3, 6]
-    assert sorted(device.seen) == expected_sizes, "three are lossless, and read in two spaces"
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one.vector, other.vector, atol=1e-3)
-
-
-def test_a_device_without_memory_for_one_image_is_no_fault_of_the_image(
-    extractor: BlockExtractor, device: Device
-) -> None:
-    device.room = 0
-    with pytest.raises(RetryError, match="cpu has no memory for 1 images: CUDA out of memory"):
-        extractor.extract(decoded())
-
-
-@pytest.mark.parametrize(
-    "error",
-    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), ValueError("odd")],
-    ids=repr,
-)
-def test_any_other_error_is_left_to_the_self_test(
-    error: Exception, extractor: BlockExtractor, device: Device
-) -> None:
-    device.error = error
-    with pytest.raises(type(error)) as caught:
-        extractor.extract(decoded())
-    assert caught.value is error
-
-
 def test_the_self_test_sees_every_codec_and_compiles_what_images_need(
-    extractor: BlockExtractor, device: Device, monkeypatch: pytest.MonkeyPatch
+    extractor: BlockExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No first image waits for a compiler."""
     called = []
@@ -304,13 +223,12 @@ def test_the_self_test_sees_every_codec_and_compiles_what_images_need(
             return before(*arguments)  # type: ignore[operator]
 
         monkeypatch.setattr(extract, name, seen)
+    project = extractor._products.project
+
+    def projected(codecs: Sequence[Codec], standard: Floats) -> Floats:
+        called.extend(codecs)
+        return project(codecs, standard)
+
+    monkeypatch.setattr(extractor._products, "project", projected)
     extractor.self_test()
-    assert len(device.seen) == len(CODECS)
-    assert {"arrival", "nuisance"} == set(called)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without CUDA gets")
-def test_cuda_without_a_device_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(StopError, match="torch finds no CUDA device") as caught:
-        BlockExtractor(bundle, "cuda")
-    assert caught.value.exit_code == 2
+    assert {"arrival", "nuisance", *CODECS} == set(called)

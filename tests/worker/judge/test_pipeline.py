@@ -344,7 +344,7 @@ def test_a_model_that_is_registered_later_is_used_by_the_same_pipeline(
     tiny_bundle: TinyBundle,
 ) -> None:
     bundle = load_bundle(tiny_bundle.path)
-    own = Bench(bundle, BlockExtractor(bundle, "cpu"))
+    own = Bench(bundle, BlockExtractor(bundle))
     pipeline = own.pipeline()
     files = items(made_png("rows", 20))
     (before,) = pipeline.judge(files, own.view())

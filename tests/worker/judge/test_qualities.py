@@ -111,6 +111,6 @@ def verdicts(bundle: Bundle, files: Sequence[bytes]) -> list[Verdict]:
     """With the zoo's generators registered."""
     registry = MemoryRegistry()
     import_(registry, zoo_export_path().read_bytes(), by="ada", reason="a test")
-    pipeline = Pipeline(BlockExtractor(bundle, "cpu"), bundle, load_policy(), lambda: NOW)
+    pipeline = Pipeline(BlockExtractor(bundle), bundle, load_policy(), lambda: NOW)
     view = RegistryView(registry.snapshot(bundle.digest), 0.25)
     return [judged(one).verdict for one in pipeline.judge(items(*files), view)]

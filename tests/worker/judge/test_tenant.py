@@ -27,7 +27,7 @@ from worker.registry.view import RegistryView
 def bench(tiny_bundle: TinyBundle) -> Bench:
     """`checks` is registered."""
     bundle = load_bundle(tiny_bundle.path)
-    made = Bench(bundle, BlockExtractor(bundle, "cpu"))
+    made = Bench(bundle, BlockExtractor(bundle))
     made.register("checks")
     return made
 
@@ -116,7 +116,7 @@ class _Fixed(BlockExtractor):
     """Finds the same in every image."""
 
     def __init__(self, bench: Bench, found: ImageFingerprint) -> None:
-        super().__init__(bench.bundle, "cpu")
+        super().__init__(bench.bundle)
         self._found = found
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:

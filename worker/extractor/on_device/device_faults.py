@@ -5,7 +5,12 @@ that a sender controls reaches a kernel but the values of crops whose shape is f
 error of the device is never the image's fault.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from worker.errors import RetryError
 
 _SIGNS = (
     "CUDA error",  # also cuBLAS and cuSOLVER: "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when…"
@@ -27,3 +32,22 @@ def is_device_fault(error: Exception) -> bool:
     if isinstance(error, torch.AcceleratorError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+class NoRoomError(RetryError):
+    """The device has no memory for a batch of this size; it may have for a smaller one."""
+
+
+@contextmanager
+def blaming_the_device(device: torch.device, images: int) -> Iterator[None]:
+    """Errors of the device come out as RetryError, those of its memory as NoRoomError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise NoRoomError(f"{device} has no memory for {images} images: {error}") from error
+    except RuntimeError as error:
+        if not is_device_fault(error):
+            raise
+        raise RetryError(
+            f"{device} failed, no image is to blame: {type(error).__name__}: {error}"
+        ) from error
