@@ -223,7 +223,7 @@ def main() -> None:
     say: Callable[[], None] = lambda: print(json.dumps({"event": "ready"}), flush=True)  # noqa: E731
     device = _Device(int(os.environ.get(DEVICE_DIES_AT, sys.maxsize)))
     _starve_on_demand(os.environ)
-    decoder = _KillableDecoder(DecoderPool(DecodeLimits(), settings.decode.processes))
+    decoder = _KillableDecoder(DecoderPool(DecodeLimits(), settings.decode.children))
     with decoder.pool, FetcherPool(settings.references, settings.decode.max_image_bytes) as fetcher:
         worker_stream.run(
             settings,

@@ -178,7 +178,7 @@ def _from_folder(
             seen,
             least_quality=workshop.policy.minimum_jpeg_quality,
             batch=settings.extract.batch_max_images,
-            workers=settings.decode.processes,
+            workers=settings.decode.children,
         ):
             rows += photograph
             if len(rows) >= MOST_OF_A_PART:

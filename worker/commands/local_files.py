@@ -65,7 +65,7 @@ def scan_command(
     from worker.commands.scan import scan
     from worker.commands.workshop import open_workshop
 
-    at_once = _at_once(paths, settings.decode.processes)
+    at_once = _at_once(paths, settings.decode.children)
     own = partial(_own, settings)
     with open_workshop(settings, own, decoders=at_once) as workshop:
         view = registry_view(settings, workshop.bundle)
@@ -171,7 +171,7 @@ def register_command(
                 decode,
                 open_whole,
                 workshop.extractor,
-                workers=settings.decode.processes,
+                workers=settings.decode.children,
                 progress=progress,
             )
         enrolment = enrol(

@@ -19,6 +19,7 @@ from fingerprint_db.errors import RegistryError
 from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.core_dumps import forbid_core_dumps
 from worker.errors import StopError
+from worker.settings.cores import decoders_for, usable_cores
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings, variable
 
@@ -255,6 +256,9 @@ def _supervise(
     for dotted, value in flags.items():
         if value is not None:  # not as arguments: the address of Redis may hold a password
             environment[variable(tuple(dotted.split(".")))] = str(value)
+    if settings.decode.processes == 0:  # a slot does not know of the others
+        share = decoders_for(usable_cores(), slots)
+        environment[variable(("decode", "processes"))] = str(share)
     command = [sys.executable, "-m", "worker.program", "run"]
     command += ["--config", str(config)] if config is not None else []
     command += ["--json"] * as_json

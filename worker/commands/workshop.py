@@ -74,7 +74,7 @@ def open_workshop(
     counted = figures or Figures()
     pool = DecoderPool(
         decode_limits(settings.decode, DecodeLimits(bundle.reading)),
-        decoders or settings.decode.processes,
+        decoders or settings.decode.children,
         images_per_child=settings.decode.images_per_child,
         on_kill=partial(count_kill, counted),
     )
@@ -95,7 +95,7 @@ def open_workshop(
 def open_sample_reader(settings: DecodeSettings) -> Iterator[Open]:
     """Decoders that hand over whole pictures, confined as the others are; for `register`."""
     limits = decode_limits(settings, DecodeLimits(WHOLE))
-    with DecoderPool(limits, settings.processes) as pool:
+    with DecoderPool(limits, settings.children) as pool:
         check_posture(pool.posture(), settings.sandbox)
         yield lambda received: whole_picture(pool.decode(received))
 

@@ -9,6 +9,7 @@ processes of its slots, and a failpoint of the scenario tests. `deploy/.env.exam
     kafka      how the worker reaches Kafka and who it is there
     redis      where the registry is
     trust      whose signatures count, and which key signs
+    cores      how many cores there are, and so how many decoders
     images     what an image may cost, how it is extracted, how it is decided
     references which images may be fetched that events only refer to, and at what cost
     delivery   how much is in flight, when it is committed, and when too much is rejected

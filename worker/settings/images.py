@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from worker.settings.cores import decoders_for, usable_cores
 from worker.settings.group import MEBIBYTE, MOST, Count, Group, Seconds
 
 
@@ -13,7 +14,11 @@ class DecodeSettings(Group):
     """What one image may cost in the sandboxed decoders."""
 
     processes: int = Field(
-        default=2, ge=1, le=256, description="decoder children; about one a core"
+        default=0,
+        ge=0,
+        le=256,
+        description="decoder children; 0: all cores but one, shared by the slots of --slots, 2 to"
+        " 16 for a slot alone",
     )
     max_image_bytes: int = Field(
         default=10 * MEBIBYTE,
@@ -42,6 +47,11 @@ class DecodeSettings(Group):
         default="required",
         description="warn decodes without a full sandbox; only for images you trust",
     )
+
+    @property
+    def children(self) -> int:
+        """How many there are, of one slot alone."""
+        return self.processes or decoders_for(usable_cores())
 
 
 class ExtractSettings(Group):

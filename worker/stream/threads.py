@@ -124,7 +124,7 @@ class WorkThreads:
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._decode_all,), name=f"decode-{i}")
-            for i in range(decode.processes)
+            for i in range(decode.children)
         ]
         self._threads.append(
             threading.Thread(target=self._guarded, args=(self._judge_all,), name="inference")
