@@ -20,22 +20,25 @@ from worker.decoder.decode import ImageFacts
 from worker.decoder.jpeg_quality import standard_table
 from worker.extractor.blocks.planes import Planes, Region, to_planes
 from worker.extractor.nuisance_sums import (
-    add_blocks,
-    add_edges,
+    add_colours,
+    add_luma,
     add_samples,
     empty_levels,
     profiles,
+    ranked,
 )
 
 MOST_PIXELS = 512 * 512
 """Regions are read until they hold so many: the first stage, whatever the later ones bring."""
 SAMPLED_ROWS = 32_768  # pixels, about, of whose rows histograms and saturation are made
 SAMPLED_COLOURS = 4_096  # pixels, about, whose colours are told apart: 64x64 has no more
+_PLACES = 4 * SAMPLED_COLOURS  # for colours; at most twice as many, and some, are looked at
 _NOISE_FLOOR = 0.1  # grey levels; rounding to bytes makes 0.2
 _ENERGY_FLOOR = 0.01  # grey levels squared
 _JUMP_FLOOR = 0.05  # grey levels
 _EDGES, _USUAL_WIDTH = 4.0, 1.5  # as many edges of 2 ** 1.5 pixels are taken for granted
 _WEBP_QUALITY = 80  # that of the one condition of lossy WebP there is
+_BEFORE, _AFTER = np.roll(np.arange(8), 1), np.roll(np.arange(8), -1)
 _WINDOW = 64  # pixels; 32 in pictures that have no more
 _CHANCE = 3.5  # deviations by which the strongest line of noise exceeds the mean of one window
 
@@ -84,8 +87,7 @@ def nuisance(regions: Sequence[Region], facts: ImageFacts) -> Nuisance:
         raise ValueError("no regions were read of the picture, so that its kind cannot be told")
     read = _first(regions)
     found = (
-        *_noise(read),
-        *_edges(read),
+        *_luma(read),
         *_levels(read),
         *_periods(read),
         float(np.log2(min(facts.width, facts.height))),
@@ -105,35 +107,30 @@ def _first(regions: Sequence[Region]) -> list[Planes]:
     return taken
 
 
-def _noise(read: Sequence[Planes]) -> tuple[float, float, float]:
-    """noise, calm_noise, flat."""
+def _luma(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
+    """noise, calm_noise, flat, edge_width, detail."""
     blocks = sum((p.y.shape[0] // 8) * (p.y.shape[1] // 8) for p in read)
     some = np.empty((blocks, 4), np.float32)
     means = np.empty(blocks, np.float32)
+    sums = np.zeros(5)
     filled = 0
     for planes in read:
-        filled = add_blocks(planes.y, filled, some, means)
+        filled = add_luma(planes.y, filled, some, means, sums)
     flat = means < 0
-    middle = float(np.median(some)) / 0.6745
+    # Four of each block, so that the median is between two.
+    middle = float(np.mean(ranked(some.ravel(), 2 * blocks - 1), dtype=np.float32)) / 0.6745
     lively = means[~flat]
-    tenth = len(lively) // 10
-    calm = float(np.partition(lively, tenth)[tenth]) * 1.2533 if len(lively) else 0.0
+    calm = ranked(lively, len(lively) // 10)[0] * 1.2533 if len(lively) else 0.0
+    edges, widths, near, far, steps = sums
+    width = (widths + _EDGES * _USUAL_WIDTH) / (edges + _EDGES)
+    detail = np.log2((near / steps + _ENERGY_FLOOR) / (far / steps + _ENERGY_FLOOR))
     return (
         float(np.log2(middle + _NOISE_FLOOR)),
         float(np.log2(calm + _NOISE_FLOOR)),
         float(np.sqrt(flat.mean())),
+        float(width),
+        float(detail),
     )
-
-
-def _edges(read: Sequence[Planes]) -> tuple[float, float]:
-    """edge_width, detail."""
-    sums = np.zeros(5)
-    for planes in read:
-        add_edges(planes.y, sums)
-    edges, widths, near, far, steps = sums
-    width = (widths + _EDGES * _USUAL_WIDTH) / (edges + _EDGES)
-    detail = np.log2((near / steps + _ENERGY_FLOOR) / (far / steps + _ENERGY_FLOOR))
-    return float(width), float(detail)
 
 
 def _levels(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
@@ -146,15 +143,14 @@ def _levels(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
     shares = histogram.sum(axis=0) / (3 * counted)
     # An odd step, so that it meets all columns of a region whose width is a power of two.
     step = max(1, pixels // SAMPLED_COLOURS) | 1
-    sampled = [p.rgb.reshape(3, -1)[:, ::step].astype(np.uint32) for p in read]
-    ordered = np.sort(np.concatenate([(r << 16) | (g << 8) | b for r, g, b in sampled]))
-    distinct = 1 + np.count_nonzero(ordered[1:] != ordered[:-1])
+    table = np.zeros(_PLACES, np.uint32)
+    looked_at = sum(add_colours(p.rgb.reshape(3, -1), step, table) for p in read)
     return (
         float(np.sqrt(shares[0])),
         float(np.sqrt(shares[255])),
         float(np.mean([empty_levels(channel) for channel in histogram])),
         float(np.sqrt(spread / (255 * counted))),
-        float(np.log2(distinct / len(ordered))),
+        float(np.log2(np.count_nonzero(table) / looked_at)),
     )
 
 
@@ -182,7 +178,7 @@ def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
 
 def _contrast(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each of the 8 phases stands out of its two neighbours, by the mean of all."""
-    around = (np.roll(jumps, 1) + np.roll(jumps, -1)) / 2
+    around = (jumps[_BEFORE] + jumps[_AFTER]) / 2
     found: NDArray[np.float64] = (jumps - around) / (jumps.mean() + _JUMP_FLOOR)
     return found
 
@@ -190,9 +186,12 @@ def _contrast(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
 def _modulation(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean power (2, L/2 + 1) over windows (2, windows, L), each by its own mean."""
     mean = windows.mean(axis=2, keepdims=True)
-    relative = (windows - mean) / (mean + _JUMP_FLOOR) * np.hanning(windows.shape[2])
+    relative = windows - mean
+    relative *= _taper(windows.shape[2]) / (mean + _JUMP_FLOOR)
     spectra = np.fft.rfft(relative)
-    power: NDArray[np.float64] = (spectra.real**2 + spectra.imag**2).mean(axis=1)
+    parts = spectra.view(np.float64)  # (2, windows, L + 2): real, imaginary, real, ...
+    squares = np.einsum("awk,awk->ak", parts, parts)  # (2, L + 2)
+    power: NDArray[np.float64] = squares.reshape(2, -1, 2).sum(axis=2) / windows.shape[1]
     return power
 
 
@@ -203,24 +202,33 @@ def _peak(power: NDArray[np.float64]) -> float:
     pixels at the half and the quarter alone: there what the odd eighths have is taken off.
     """
     half = power.shape[1] - 1
-    at, around = _surroundings(half)
+    at, around, odd, even = _surroundings(half)
     tiny = 1e-9
     # The median of eight.
-    floor = np.partition(power[:, around], (3, 4), axis=2)[..., 3:5].mean(axis=2)
-    above = np.log2((power[:, at] + tiny) / (floor + tiny))
-    eighth = half // 4
-    odd, even = at % (2 * eighth) == eighth, at % (2 * eighth) == 0
+    ordered = np.sort(power[:, around], axis=2)
+    above = np.log2((power[:, at] + tiny) / ((ordered[..., 3] + ordered[..., 4]) / 2 + tiny))
     above[:, even] -= above[:, odd].mean(axis=1, keepdims=True).clip(0)
     above[:, odd] = 0.0
     return float(above.max())
 
 
 @lru_cache(maxsize=2)
-def _surroundings(half: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The lines (K,) of a spectrum that are looked at, and the eight (K, 8) around each."""
+def _surroundings(half: int) -> tuple[NDArray[np.intp], ...]:
+    """The lines (K,) of a spectrum that are looked at, and the eight (K, 8) around each.
+
+    And which of them, by their place in (K,), are odd and even eighths of the sampling frequency.
+    """
     at = np.arange(6, half + 1)
     around = at[:, None] + np.array([-5, -4, -3, -2, 2, 3, 4, 5])
-    return at, np.where(around > half, 2 * half - around, around)  # the spectrum comes back
+    around = np.where(around > half, 2 * half - around, around)  # the spectrum comes back
+    eighth = half // 4
+    odd, even = at % (2 * eighth) == eighth, at % (2 * eighth) == 0
+    return at, around, np.flatnonzero(odd), np.flatnonzero(even)
+
+
+@lru_cache(maxsize=2)
+def _taper(length: int) -> NDArray[np.float64]:
+    return np.hanning(length)
 
 
 def _file_step(facts: ImageFacts) -> float:

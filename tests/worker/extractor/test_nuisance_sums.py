@@ -6,7 +6,13 @@ from numpy.typing import NDArray
 
 from tests.worker.extractor.blocks.regions import REGIONS, photo_region
 from worker.extractor.blocks.planes import to_planes
-from worker.extractor.nuisance_sums import add_blocks, add_edges, empty_levels, profiles
+from worker.extractor.nuisance_sums import (
+    add_colours,
+    add_luma,
+    empty_levels,
+    profiles,
+    ranked,
+)
 
 SAMPLES = {**REGIONS, "several strips": photo_region(160, 203)}
 
@@ -17,7 +23,7 @@ def test_blocks_are_high_passed_over_two_by_two_pixels(name: str) -> None:
     rows, columns = y.shape[0] // 8, y.shape[1] // 8
     some = np.zeros((rows * columns, 4), np.float32)
     means = np.zeros(rows * columns, np.float32)
-    assert add_blocks(y, 0, some, means) == rows * columns
+    assert add_luma(y, 0, some, means, np.zeros(5)) == rows * columns
     whole = y[: 8 * rows, : 8 * columns].astype(np.float64)
     high = np.abs(
         whole[::2, ::2] + whole[1::2, 1::2] - whole[::2, 1::2] - whole[1::2, ::2]
@@ -44,9 +50,39 @@ def slow_edges(lines: NDArray[np.float32]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("name", ["random", "odd sides", "flat", "several strips"])
 def test_edges_are_looked_for_in_every_eighth_row_and_column(name: str) -> None:
     y = to_planes(SAMPLES[name]).y
-    sums = np.zeros(5)
-    add_edges(y, sums)
+    blocks = (y.shape[0] // 8) * (y.shape[1] // 8)
+    some, means, sums = np.zeros((blocks, 4), np.float32), np.zeros(blocks, np.float32), np.zeros(5)
+    add_luma(y, 0, some, means, sums)
     np.testing.assert_allclose(sums, slow_edges(y[3::8]) + slow_edges(y.T[3::8]), rtol=1e-5)
+
+
+def test_a_ranked_number_is_the_one_in_its_place_and_the_next() -> None:
+    rng = np.random.default_rng(9)
+    for values in (
+        rng.normal(0, 30, 501),
+        rng.integers(0, 4, 77) / 2,
+        [0, 0, 0],
+        [1020],
+        [1e-40, 3e38, 2, 2 + 2**-22],
+    ):
+        numbers = np.abs(np.array(values, np.float32))
+        ordered = np.sort(numbers)
+        for rank in range(len(numbers)):
+            expected = ordered[rank], ordered[min(rank + 1, len(numbers) - 1)]
+            assert ranked(numbers, rank) == expected
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_colours_are_told_apart_over_all_regions(step: int) -> None:
+    regions = [
+        np.random.default_rng(seed).integers(0, most, (3, 900), dtype=np.uint8)
+        for seed, most in ((1, 256), (2, 3), (1, 256))
+    ]
+    table = np.zeros(4096, np.uint32)
+    seen = [add_colours(region, step, table) for region in regions]
+    assert seen == [len(range(0, 900, step))] * 3
+    expected = {tuple(colour) for region in regions for colour in region[:, ::step].T.tolist()}
+    assert np.count_nonzero(table) == len(expected)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
