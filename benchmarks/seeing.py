@@ -8,8 +8,6 @@ import argparse
 import platform
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -20,8 +18,8 @@ from worker.events.image_event import ImageEvent
 from worker.events.trace_context import TraceContext
 from worker.metrics import Figures
 from worker.seen.spans import Spans
+from worker.stream.accounts import count_answers
 from worker.stream.answers import Answer, Verdicted
-from worker.stream.counted import count_answers
 
 BATCH = 16
 
@@ -41,12 +39,12 @@ def count_batch(figures: Figures, answers: list[Answer]) -> None:
 
 def trace_batch(spans: Spans, events: list[tuple[ImageEvent, tuple[int, int]]]) -> None:
     """All spans of one batch that is one transaction."""
-    with spans.batch(events) as batch:
-        with spans.part("extract"):
+    batch = spans.batch(events)
+    for part in ("extract", "match"):
+        with batch.here(), spans.part(part):
             pass
-        with spans.part("match"):
-            pass
-    with spans.commit([batch] * len(events)):
+    batch.end()
+    with spans.commit([batch.context] * len(events)):
         pass
 
 
@@ -66,12 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=300)
     rounds: int = parser.parse_args().rounds
-    verdict: Any = SimpleNamespace(
-        verdict=SimpleNamespace(
-            outcome="no_evidence", flagged=False, reasons=("real_test_not_passed",)
-        )
-    )
-    answers: list[Answer] = [Verdicted(None, None, verdict) for _ in range(BATCH)]
+    answers: list[Answer] = [Verdicted("no_evidence", False, ("real_test_not_passed",), ())] * BATCH
     trace = TraceContext("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     event = ImageEvent(
         Origin("images", 0, 1), None, "1", "/source", None, None, None, b"", trace=trace

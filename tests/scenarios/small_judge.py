@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.matching.levels import Standing
-from worker.decoder.decode import DecodedImage
+from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
 from worker.judge.attribute import Match
@@ -33,25 +33,46 @@ UNJUDGEABLE = "raise"
 """An event whose id begins so makes the judge raise, whatever batch it is in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The file, and the mean of its channels where pixels were read."""
+
+    facts: ImageFacts
+    fingerprint: "_Fingerprint | None"
+
+
+def extract(images: Sequence[DecodedImage], view: RegistryView) -> list[Extracted | RejectError]:
+    """What is judged of each image, in order."""
+    return [Extracted(image.facts, _fingerprint(image)) for image in images]
+
+
 def judge(
-    items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    items: Sequence[tuple[ImageEvent, Extracted]], view: RegistryView
 ) -> list[Judged | RejectError]:
     """One outcome an event, in order; raises for the whole batch when one is UNJUDGEABLE."""
     for event, _ in items:
         if event.event_id.startswith(UNJUDGEABLE):
             raise ArithmeticError(f"cannot judge {event.event_id}")
-    return [_judge_one(event, image, view) for event, image in items]
+    return [_judge_one(event, one, view) for event, one in items]
 
 
-def _judge_one(event: ImageEvent, image: DecodedImage, view: RegistryView) -> Judged:
+def _judge_one(event: ImageEvent, one: Extracted, view: RegistryView) -> Judged:
     age_s = view.age_s if view.snapshot is not None else None
-    decision = before_extraction(image.facts, None, RegistryState(age_s), POLICY)
-    findings = Findings(decision or _decide(image, view), _fingerprint(image))
-    return judged(event, image, findings, view, space=SPACE, policy=POLICY, at=datetime.now(UTC))
+    decision = before_extraction(one.facts, None, RegistryState(age_s), POLICY)
+    found = one.fingerprint
+    return judged(
+        event,
+        one.facts,
+        Findings(decision or _decide(found, view), found),
+        view,
+        crop_count=found.crop_count if found else 0,
+        space=SPACE,
+        policy=POLICY,
+        at=datetime.now(UTC),
+    )
 
 
-def _decide(image: DecodedImage, view: RegistryView) -> Decision:
-    found = _fingerprint(image)
+def _decide(found: "_Fingerprint | None", view: RegistryView) -> Decision:
     if found is None or found.vector.mean() < BRIGHT:
         return Decision("no_evidence", ())
     models = view.snapshot.models if view.snapshot is not None else ()

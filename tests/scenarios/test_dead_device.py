@@ -5,7 +5,7 @@ import pytest
 from tests.scenarios.harness import Run, ordinary_events, running
 from tests.scenarios.sizes import size
 from tests.scenarios.worker_process import DEVICE_DIES_AT
-from worker.stream.watchdog import WATCHDOG_EXIT_CODE
+from worker.watchdog import WATCHDOG_EXIT_CODE
 
 EVENTS = size(200, 4000)
 DIES_AT = 4

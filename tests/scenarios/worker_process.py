@@ -20,15 +20,13 @@ from kafka.errors import KafkaError
 
 import worker.program
 from tests.scenarios import small_judge
-from tests.scenarios.small_judge import judge
+from tests.scenarios.small_judge import Extracted, extract, judge
 from worker.broker.clients import WorkerProducer
 from worker.broker.group_floor import read_floor
 from worker.decoder import process as decoder_process
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
-from worker.events.image_event import ImageEvent
-from worker.judge.judged import Judged
 from worker.references.pool import FetcherPool
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
@@ -36,7 +34,8 @@ from worker.settings_sources import load_settings
 from worker.stream import run as worker_stream
 from worker.stream import threads
 from worker.stream.failpoints import from_environment
-from worker.stream.threads import Judge, Work
+from worker.stream.judging import Extract
+from worker.stream.threads import Work
 from worker.stream.transaction import Publisher
 from worker.telemetry import configure_logging
 
@@ -120,33 +119,33 @@ def _starve_on_demand(environment: Mapping[str, str]) -> None:
         subprocess.Popen = start  # type: ignore[misc, assignment]
 
 
-def _slow(judge: Judge, seconds: float) -> Judge:
-    """The judge, each batch of which takes some seconds longer."""
+def _slow(extract: Extract[Extracted], seconds: float) -> Extract[Extracted]:
+    """Extraction, each batch of which takes some seconds longer."""
     never = threading.Event()
     log = structlog.get_logger("scenario")
 
     def slowly(
-        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
-    ) -> Sequence[Judged | RejectError]:
-        log.info("judging", images=len(items))
+        images: Sequence[DecodedImage], view: RegistryView
+    ) -> Sequence[Extracted | RejectError]:
+        log.info("judging", images=len(images))
         never.wait(seconds)
-        return judge(items, view)
+        return extract(images, view)
 
     return slowly
 
 
 class _Device:
-    """The small judge on a device that dies at the `dies_at`-th batch and never comes back."""
+    """The small judge's device, which dies at the `dies_at`-th batch and never comes back."""
 
     def __init__(self, dies_at: int) -> None:
         self._left = dies_at
 
-    def judge(
-        self, items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
-    ) -> Sequence[Judged | RejectError]:
+    def extract(
+        self, images: Sequence[DecodedImage], view: RegistryView
+    ) -> Sequence[Extracted | RejectError]:
         self._left -= 1
         self.self_test()
-        return judge(items, view)
+        return extract(images, view)
 
     def self_test(self) -> None:
         if self._left <= 0:
@@ -229,7 +228,8 @@ def main() -> None:
             settings,
             Work(
                 decoder,
-                _slow(device.judge, float(os.environ.get(JUDGE_DELAY, "0"))),
+                _slow(device.extract, float(os.environ.get(JUDGE_DELAY, "0"))),
+                judge,
                 follower.view,
                 device.self_test,
                 follower.metadata,

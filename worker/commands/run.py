@@ -188,12 +188,14 @@ def run_slot(
         health.know("registry", looks.registry_look(follower, limit_s, required=required))
         figures.before_reading(lambda: looks.show_registry(figures, follower, limit_s))
         start_following(follower, registry, space, settings.redis, stop)
+        pipeline = workshop.pipeline(figures, spans)
         try:
             run(
                 settings,
                 Work(
                     decoder=workshop.decoder,
-                    judge=workshop.pipeline(figures, spans).judge,
+                    extract=pipeline.extract,
+                    judge=pipeline.judge_extracted,
                     view=follower.view,
                     self_test=workshop.extractor.self_test,
                     registry_metadata=follower.metadata,

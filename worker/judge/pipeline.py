@@ -5,6 +5,7 @@ decoded image -> | may it be judged? -> extract -> attribute -> generic test -> 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +14,7 @@ import structlog
 from fingerprint_db.background import size_class_of
 from fingerprint_db.conditions import Codec
 from fingerprint_db.snapshot import Snapshot
-from worker.decoder.decode import DecodedImage
+from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.errors import RejectError
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import Bundle
@@ -34,8 +35,19 @@ from worker.seen.spans import Spans
 Clock = Callable[[], datetime]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Extracted:
+    """What is judged of one image, whose pixels were let go: `early` says why it is not judged at
+    all, else there is a fingerprint."""
+
+    facts: ImageFacts
+    crop_count: int
+    early: Decision | None
+    fingerprint: ImageFingerprint | None
+
+
 class Pipeline:
-    """Judges batches of decoded images; call `judge` from one thread only."""
+    """Judges batches of decoded images: `judge`, or its two halves on a thread of each's own."""
 
     def __init__(
         self,
@@ -62,67 +74,86 @@ class Pipeline:
         self, items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
     ) -> list[Judged | RejectError]:
         """One result per item, in order: a bad image never fails its neighbours."""
+        found = self.extract([image for _, image in items], view)
+        good = [
+            (event, one)
+            for (event, _), one in zip(items, found, strict=True)
+            if not isinstance(one, RejectError)
+        ]
+        results = iter(self.judge_extracted(good, view))
+        return [one if isinstance(one, RejectError) else next(results) for one in found]
+
+    def extract(
+        self, images: Sequence[DecodedImage], view: RegistryView
+    ) -> list[Extracted | RejectError]:
+        """What is judged of each image, in order; call it from one thread only."""
+        started = time.monotonic()
         registry = RegistryState(None if view.snapshot is None else view.age_s)
         early = [
             before_extraction(image.facts, image.problem, registry, self._policy)
-            for _, image in items
+            for image in images
         ]
-        started = time.monotonic()
-        worth = [i for i, decision in enumerate(early) if decision is None]
+        worth = [image for image, decision in zip(images, early, strict=True) if decision is None]
         with self._spans.part("extract"):
-            found = self._extractor.extract([items[i][1] for i in worth])
-            extracted = dict(zip(worth, found, strict=True))
-        extracted_at = time.monotonic()
-        with self._spans.part("match"):
-            findings = self._find(items, extracted, view)
-        results: list[Judged | RejectError] = []
-        for i, (event, image) in enumerate(items):
-            decision, fingerprint = early[i], extracted.get(i)
-            if decision is not None:
-                results.append(self._judged(event, image, Findings(decision), view))
-            elif isinstance(fingerprint, RejectError):
+            found = iter(self._extractor.extract(worth))
+        results: list[Extracted | RejectError] = []
+        for image, decision in zip(images, early, strict=True):
+            fingerprint = None if decision else next(found)
+            if isinstance(fingerprint, RejectError):
                 results.append(fingerprint)
             else:
-                results.append(self._judged(event, image, findings[i], view))
+                count = len(image.origins)
+                results.append(Extracted(image.facts, count, decision, fingerprint))
         if worth:
-            self._figures.observe("extract_seconds", extracted_at - started)
-            self._figures.observe("match_seconds", time.monotonic() - extracted_at)
+            self._figures.observe("extract_seconds", time.monotonic() - started)
+        return results
+
+    def judge_extracted(
+        self, items: Sequence[tuple[ImageEvent, Extracted]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        """One result per item, in order; call it from one thread only, which may be another.
+
+        `view` must be the one that the items were extracted with.
+        """
+        started = time.monotonic()
+        with self._spans.part("match"):
+            fingerprints = [one.fingerprint for _, one in items if one.fingerprint is not None]
+            found = iter(self._find(fingerprints, view))
+            results: list[Judged | RejectError] = [
+                self._judged(event, one, Findings(one.early) if one.early else next(found), view)
+                for event, one in items
+            ]
+        if fingerprints:
+            self._figures.observe("match_seconds", time.monotonic() - started)
         return results
 
     def _judged(
-        self, event: ImageEvent, image: DecodedImage, findings: Findings, view: RegistryView
+        self, event: ImageEvent, image: Extracted, findings: Findings, view: RegistryView
     ) -> Judged:
         return judged(
             event,
-            image,
+            image.facts,
             findings,
             view,
+            crop_count=image.crop_count,
             space=self._extractor.space,
             policy=self._policy,
             at=self._clock(),
         )
 
-    def _find(
-        self,
-        items: Sequence[tuple[ImageEvent, DecodedImage]],
-        extracted: dict[int, ImageFingerprint | RejectError],
-        view: RegistryView,
-    ) -> dict[int, Findings]:
-        """Attribute and decide every image that has a fingerprint, matched in one batch."""
-        good = {i: f for i, f in extracted.items() if isinstance(f, ImageFingerprint)}
-        if not good or view.snapshot is None:
-            return {}
-        fingerprints = list(good.values())
+    def _find(self, fingerprints: Sequence[ImageFingerprint], view: RegistryView) -> list[Findings]:
+        """Attribute and decide every fingerprint, matched in one batch."""
+        if not fingerprints:
+            return []
+        assert view.snapshot is not None, "without a registry nothing is extracted"
         prepared = self._prepared(view, view.snapshot)
         photographs = prepared.photographs
         names = prepared.matcher.match(fingerprints, shown=self._policy.candidates_shown)
         unfamiliarity = _unfamiliarity(fingerprints, photographs)
-        return {
-            i: self._findings(fingerprint, own, far, photographs)
-            for i, fingerprint, own, far in zip(
-                good, fingerprints, names, unfamiliarity, strict=True
-            )
-        }
+        return [
+            self._findings(fingerprint, own, far, photographs)
+            for fingerprint, own, far in zip(fingerprints, names, unfamiliarity, strict=True)
+        ]
 
     def _findings(
         self,

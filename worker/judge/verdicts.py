@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.decoder.decode import DecodedImage
+from worker.decoder.decode import ImageFacts
 from worker.events.image_event import ImageEvent
 from worker.events.records import (
     Alert,
@@ -77,16 +77,20 @@ class Findings:
 
 def judged(
     event: ImageEvent,
-    image: DecodedImage,
+    facts: ImageFacts,
     findings: Findings,
     view: RegistryView,
     *,
+    crop_count: int,
     space: str,
     policy: Policy,
     at: datetime,
 ) -> Judged:
-    """The records of one image; whoever judges builds them here, so that none lacks a field."""
-    decision, fingerprint, facts = findings.decision, findings.fingerprint, image.facts
+    """The records of one image; whoever judges builds them here, so that none lacks a field.
+
+    `crop_count` is how many crops or regions of it were read.
+    """
+    decision, fingerprint = findings.decision, findings.fingerprint
     named = decision.match.model if decision.match else None
     snapshot = view.snapshot
     verdict = Verdict(
@@ -117,7 +121,7 @@ def judged(
             jpeg_quality=facts.jpeg_quality,
             fetched_from=event.fetched_from,
         ),
-        crop_count=len(image.regions) or len(image.crops),
+        crop_count=crop_count,
         crop_agreement=fingerprint.crop_agreement if fingerprint else None,
         bundle_digest=space,
         registry_revision=snapshot.revision if snapshot else None,

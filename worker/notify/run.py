@@ -43,8 +43,8 @@ from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.poller import Poller
 from worker.stream.transaction import CommitDeadlines, Publisher
-from worker.stream.watchdog import Watchdog
 from worker.telemetry import Log
+from worker.watchdog import Watchdog
 
 MOST_IN_FLIGHT, MOST_IN_FLIGHT_BYTES = 50_000, 128 * MEBIBYTE
 """Alerts read and not committed, those that wait for a digest among them; an alert takes about a

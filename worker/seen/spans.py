@@ -17,6 +17,8 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
+    set_span_in_context,
+    use_span,
 )
 
 from worker.events.image_event import ImageEvent
@@ -26,31 +28,65 @@ Ns = tuple[int, int]
 """From when to when, in ns of the epoch."""
 
 
+class BatchSpan:
+    """The span of one batch, which goes from thread to thread; without a tracer it is none."""
+
+    def __init__(self, span: Span | None) -> None:
+        self._span = span
+
+    @property
+    def context(self) -> SpanContext | None:
+        """By which a commit is linked to it."""
+        return None if self._span is None else self._span.get_span_context()
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """While this thread works on the batch; what it makes meanwhile is part of the batch."""
+        if self._span is None:
+            yield
+            return
+        with use_span(self._span, record_exception=False, set_status_on_exception=False):
+            try:
+                yield
+            except BaseException as error:
+                self._span.set_status(StatusCode.ERROR, type(error).__name__)
+                self._span.end()
+                raise
+
+    def end(self) -> None:
+        """The batch is judged."""
+        if self._span is not None:
+            self._span.end()
+
+
 class Spans:
     """Makes the spans; from any thread. Without a tracer it makes none."""
 
     def __init__(self, tracer: Tracer | None = None) -> None:
         self._tracer = tracer
 
-    @contextmanager
-    def batch(self, events: Sequence[tuple[ImageEvent, Ns]]) -> Iterator[SpanContext | None]:
-        """The span of a batch while it is judged, with when each of its images was decoded."""
+    def batch(self, events: Sequence[tuple[ImageEvent, Ns]]) -> BatchSpan:
+        """The span of a batch, with when each of its images was decoded."""
         tracer = self._tracer
         if tracer is None:
-            yield None
-            return
+            return BatchSpan(None)
         links = [_link(event, event.trace) for event, _ in events if event.trace is not None]
         attributes: dict[str, str | int] = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",
             "messaging.batch.message_count": len(events),
         }
-        with self._span("batch", SpanKind.CONSUMER, links, attributes) as span:
-            if span.is_recording():
-                for event, (began, ended) in events:
-                    one = tracer.start_span("decode", attributes=_place(event), start_time=began)
-                    one.end(ended)
-            yield span.get_span_context()
+        span = tracer.start_span(
+            "batch", kind=SpanKind.CONSUMER, links=links, attributes=attributes
+        )
+        if span.is_recording():
+            inside = set_span_in_context(span)
+            for event, (began, ended) in events:
+                one = tracer.start_span(
+                    "decode", inside, attributes=_place(event), start_time=began
+                )
+                one.end(ended)
+        return BatchSpan(span)
 
     def part(self, name: str) -> AbstractContextManager[Span]:
         """The span of one stage of the batch that this thread is at."""

@@ -72,7 +72,7 @@ class ExtractSettings(Group):
         default=20.0,
         ge=0,
         le=10_000,
-        description="ms; how long a batch waits to fill; adds to every latency",
+        description="ms; how long a batch waits for images that are being decoded",
     )
     batch_deadline_s: Seconds = Field(
         default=120.0, description="s; a batch that takes longer ends the process"

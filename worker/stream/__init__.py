@@ -6,17 +6,17 @@
     positions           where reading begins, and what is missing there
     rebalance_listener  partitions come and go
     in_flight           what was admitted and is not committed yet, whose it is, and the one bound
-    threads             decode threads and the inference thread
+    threads             decode threads, and how all threads between poll and commit are wired
+    hand_over           what one thread hands to another: bounded, a batch is what waits
+    judging             the thread that extracts, and the one that judges meanwhile
     fetching            fetch threads: images that events only refer to, and their tries
     answers             a verdict or a dead letter, and the records that say so
     committer           when to commit
-    counted             what the figures say of what was committed
     transaction         in which order, and what follows a doubt
 
 Beside the way:
 
     breaker             holds back a sender of rejects; stops where everything is rejected
-    watchdog            ends the process when a call does not return
     failpoints          where the scenario tests make it fail
-    log_lines           the canonical lines of batch, commit and reject
+    accounts            what the log and the figures say of batches, transactions and answers
 """

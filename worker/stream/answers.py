@@ -2,48 +2,59 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from worker.broker.topics import Topics
 from worker.errors import RejectError
 from worker.events.cloudevents import OutgoingRecord, RawRecord
 from worker.events.dead_letter import DeadLetter
+from worker.events.image_event import ImageEvent
 from worker.events.records import outgoing
-from worker.events.trace_context import TraceContext
 from worker.judge.judged import Judged
+
+Addressed = tuple[str, OutgoingRecord]
+"""A record and the topic that it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicted:
-    """A judged event; key, subject and trace are the input's, everything else was let go."""
+    """A judged event: the records that say so, as they are sent, and what is counted of them."""
 
-    key: bytes | None
-    subject: str | None
-    judged: Judged
-    trace: TraceContext | None = None
+    outcome: str
+    flagged: bool
+    reasons: tuple[str, ...]
+    records: tuple[Addressed, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes that it holds."""
+        return sum(len(record.value or b"") for _, record in self.records)
 
 
 Answer = Verdicted | DeadLetter
 """Each event ends as exactly one of the two; both are published in the same transaction."""
 
 
+def verdicted(event: ImageEvent, judged: Judged, topics: Topics) -> Verdicted:
+    """The answer that was judged, under the event's key; nothing else of the event is kept."""
+    verdict, key, trace = judged.verdict, event.key, event.trace
+    records = [(topics.verdicts, outgoing(verdict, key=key, trace=trace))]
+    if judged.alert is not None:
+        records.append((topics.alerts, outgoing(judged.alert, key=key, trace=trace)))
+    if judged.fingerprint is not None:
+        sent = outgoing(judged.fingerprint, key=key, subject=event.subject, trace=trace)
+        records.append((topics.fingerprints, sent))
+    return Verdicted(verdict.outcome, verdict.flagged, verdict.reasons, tuple(records))
+
+
 def records_of(
     topics: Topics, *, max_dead_letter_bytes: int
-) -> Callable[[Answer], Sequence[tuple[str, OutgoingRecord]]]:
-    """The function from an answer to its (topic, record) pairs, all under the input's key."""
+) -> Callable[[Answer], Sequence[Addressed]]:
+    """The function from an answer to its records, all under the input's key."""
 
-    def records(answer: Answer) -> Sequence[tuple[str, OutgoingRecord]]:
+    def records(answer: Answer) -> Sequence[Addressed]:
         if isinstance(answer, DeadLetter):
             return [(topics.dead_letters, answer.outgoing(max_dead_letter_bytes))]
-        judged = answer.judged
-        sent = partial(outgoing, key=answer.key, trace=answer.trace)
-        pairs = [(topics.verdicts, sent(judged.verdict))]
-        if judged.alert is not None:
-            pairs.append((topics.alerts, sent(judged.alert)))
-        if judged.fingerprint is not None:
-            record = sent(judged.fingerprint, subject=answer.subject)
-            pairs.append((topics.fingerprints, record))
-        return pairs
+        return answer.records
 
     return records
 

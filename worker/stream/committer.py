@@ -12,11 +12,10 @@ from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
 from worker.seen.spans import Spans
 from worker.settings.delivery import DeliverySettings
+from worker.stream.accounts import count_answers, log_commit
 from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
-from worker.stream.counted import count_answers
 from worker.stream.in_flight import Ownership, Prefix
-from worker.stream.log_lines import log_commit
 from worker.stream.transaction import GIVE_UP_S, Publisher
 
 

@@ -7,7 +7,8 @@ The threads of a worker, in the order in which the data meets them:
 | main      | `poller`      | polls, admits, pauses, seeks                    | waits for others |
 | decode-N  | `threads`     | reads events, has them decoded in a child       | judges           |
 | fetch-N   | `fetching`    | has images fetched that events only refer to    | decodes          |
-| inference | `threads`     | gathers a micro-batch, judges it with one view  | touches Kafka    |
+| extract   | `judging`     | takes what waits as one batch, and extracts it  | touches Kafka    |
+| judge     | `judging`     | judges a batch with one view, writes answers    | extracts         |
 | committer | `committer`   | publishes and commits contiguous prefixes       | reads Kafka      |
 | watchdog  | `watchdog`    | ends the process when a call does not return    |                  |
 
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import structlog
 from kafka.errors import FencedInstanceIdError, KafkaError, RetriableError
@@ -47,8 +49,8 @@ from worker.stream.poller import Poller
 from worker.stream.start_checks import check_start
 from worker.stream.threads import Work, WorkThreads
 from worker.stream.transaction import CommitDeadlines, Publisher
-from worker.stream.watchdog import Watchdog
 from worker.telemetry import Log
+from worker.watchdog import Watchdog
 
 JOIN_DEADLINE_S = 60.0
 POLL_DEADLINE_S = 60.0
@@ -72,7 +74,7 @@ REQUEST_OVERHEAD_BYTES = 8 * 1024
 
 def run(
     settings: Settings,
-    work: Work,
+    work: Work[Any],
     *,
     stop: threading.Event,
     leaving: Callable[[], bool] = lambda: False,
@@ -127,7 +129,7 @@ def run(
         ownership=ownership,
         work=work,
         breaker=breaker,
-        redrives=topics.redrives,
+        topics=topics,
         decode=settings.decode,
         extract=settings.extract,
         watchdog=watchdog,

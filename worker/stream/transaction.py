@@ -14,7 +14,7 @@ from worker.settings.kafka import KafkaSettings
 from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership, Prefix
 from worker.stream.positions import with_topic_id
-from worker.stream.watchdog import Watchdog
+from worker.watchdog import Watchdog
 
 Result = TypeVar("Result")
 TxnSafety = Literal["on_ambiguity", "every_txn"]

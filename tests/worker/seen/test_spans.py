@@ -37,8 +37,13 @@ def event(offset: int, parent: str | None = None) -> ImageEvent:
 def test_a_batch_links_to_the_traces_of_its_events_and_has_its_parts_inside() -> None:
     bench = Bench()
     events = [(event(7, PARENT), (10, 20)), (event(8), (12, 24))]
-    with bench.spans.batch(events) as context, bench.spans.part("extract"):
+    whole = bench.spans.batch(events)
+    with whole.here(), bench.spans.part("extract"):
         pass
+    with whole.here(), bench.spans.part("match"):
+        pass
+    assert bench.ended("batch") == []
+    whole.end()
     (batch,) = bench.ended("batch")
     (link,) = batch.links
     assert f"{link.context.trace_id:032x}-{link.context.span_id:016x}" == PARENT[3:52]
@@ -47,19 +52,17 @@ def test_a_batch_links_to_the_traces_of_its_events_and_has_its_parts_inside() ->
     assert link.attributes["messaging.kafka.offset"] == 7
     assert batch.attributes is not None
     assert batch.attributes["messaging.batch.message_count"] == 2
-    assert batch.context == context
+    assert batch.context == whole.context
     decodes = bench.ended("decode")
     assert [(span.start_time, span.end_time) for span in decodes] == [(10, 20), (12, 24)]
-    inside = [*decodes, *bench.ended("extract")]
+    inside = [*decodes, *bench.ended("extract"), *bench.ended("match")]
+    assert len(inside) == 4
     assert {span.parent and span.parent.span_id for span in inside} == {batch.context.span_id}
 
 
 def test_a_commit_links_to_each_batch_once() -> None:
     bench = Bench()
-    with bench.spans.batch([(event(7), (1, 2))]) as first:
-        pass
-    with bench.spans.batch([(event(8), (1, 2))]) as second:
-        pass
+    first, second = (bench.spans.batch([(event(offset), (1, 2))]).context for offset in (7, 8))
     with bench.spans.commit([first, second, None, first]):
         pass
     (commit,) = bench.ended("commit")
@@ -76,10 +79,20 @@ def test_of_an_error_a_span_keeps_the_kind_and_not_the_words() -> None:
     assert span.events == ()
 
 
+def test_a_batch_that_fails_ends_its_span_with_the_kind_of_the_error() -> None:
+    bench = Bench()
+    batch = bench.spans.batch([(event(7), (1, 2))])
+    with pytest.raises(ValueError, match="secret"), batch.here():
+        raise ValueError("secret")
+    (span,) = bench.ended("batch")
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError")
+
+
 def test_nothing_of_image_subject_key_or_sender_is_in_a_span() -> None:
     bench = Bench()
-    with bench.spans.batch([(event(7, PARENT), (1, 2))]) as batch, bench.spans.commit([batch]):
-        pass
+    batch = bench.spans.batch([(event(7, PARENT), (1, 2))])
+    with bench.spans.commit([batch.context]):
+        batch.end()
     spans = bench.exporter.get_finished_spans()
     assert len(spans) == 3
     assert "secret" not in "".join(span.to_json() for span in spans)
@@ -87,7 +100,9 @@ def test_nothing_of_image_subject_key_or_sender_is_in_a_span() -> None:
 
 def test_without_a_tracer_there_are_no_spans_and_no_errors() -> None:
     spans = Spans()
-    with spans.batch([(event(7, PARENT), (1, 2))]) as batch, spans.part("extract"):
-        assert batch is None
+    batch = spans.batch([(event(7, PARENT), (1, 2))])
+    with batch.here(), spans.part("extract"):
+        assert batch.context is None
+    batch.end()
     with spans.commit([None]) as commit:
         assert not commit.is_recording()

@@ -17,7 +17,7 @@ from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
 from worker.stream.failpoints import from_environment
 from worker.stream.start_checks import ClusterFacts, TopicFacts, check_client, check_cluster
-from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
+from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 
 def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_alone() -> None:
@@ -34,7 +34,7 @@ def test_a_call_that_does_not_return_ends_the_process_and_one_that_does_is_left_
 
 HANGING = """
 import threading
-from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
+from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 def waits_for_an_answer_that_never_comes():
     threading.Event().wait()

@@ -18,7 +18,7 @@ from worker.stream.answers import Answer
 from worker.stream.in_flight import Ownership
 from worker.stream.poller import Poller
 from worker.stream.threads import WorkThreads
-from worker.stream.watchdog import Watchdog
+from worker.watchdog import Watchdog
 
 
 class FakePoller:

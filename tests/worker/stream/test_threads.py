@@ -1,6 +1,10 @@
 """One bad image never fails its neighbours, and a failure never looks like a verdict."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -8,30 +12,44 @@ from kafka.structs import TopicPartition
 
 from tests.waiting import wait_for
 from tests.worker.decoder.fake_decoder import FakeDecoder
+from worker.broker.topics import Topics
 from worker.commands.supervisor import FINAL_EXIT_CODES
 from worker.decoder.decode import DecodedImage
 from worker.errors import RejectError, RetryError, StopError
 from worker.events.cloudevents import Origin, RawRecord
 from worker.events.dead_letter import DeadLetter
 from worker.events.image_event import ImageEvent
+from worker.judge.decide import Decision
 from worker.judge.judged import Judged
+from worker.judge.policy import load_policy
+from worker.judge.verdicts import Findings, judged
 from worker.metrics import Figures
 from worker.registry.view import RegistryView
 from worker.settings.delivery import DeliverySettings
 from worker.settings.images import DecodeSettings, ExtractSettings
-from worker.stream import threads
+from worker.stream import judging, threads
 from worker.stream.answers import Answer, Verdicted
 from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership
-from worker.stream.threads import Admitted, Judge, Work, WorkThreads
-from worker.stream.watchdog import WATCHDOG_EXIT_CODE, Watchdog
+from worker.stream.judging import Extract, Judge
+from worker.stream.threads import Admitted, Work, WorkThreads
+from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
+TOPICS = Topics()
 P0 = TopicPartition("images", 0)
-JUDGED = Judged(verdict=None, fingerprint=None, alert=None)  # type: ignore[arg-type]
+POLICY = load_policy()
+ItemJudge = Judge[DecodedImage]
 
 
 class Bench:
-    def __init__(self, judge: Judge, partition: TopicPartition = P0) -> None:
+    def __init__(
+        self,
+        judge: ItemJudge,
+        partition: TopicPartition = P0,
+        extract: Extract[DecodedImage] | None = None,
+        batch: int = 8,
+        patience_ms: float = 200.0,
+    ) -> None:
         self.partition = partition
         self.ownership: Ownership[Answer] = Ownership(max_records=99, max_bytes=9999)
         self.ownership.assign([partition], "member")
@@ -43,12 +61,18 @@ class Bench:
         self.threads = WorkThreads(
             ownership=self.ownership,
             work=Work(
-                self.decoder, judge, lambda: RegistryView(None, float("inf")), self._self_test
+                self.decoder,
+                extract or (lambda images, view: images),
+                judge,
+                lambda: RegistryView(None, float("inf")),
+                self._self_test,
             ),
             breaker=self.breaker,
-            redrives="redrives",
+            topics=TOPICS,
             decode=DecodeSettings.model_construct(processes=1, max_image_bytes=1000),
-            extract=ExtractSettings(batch_max_images=8, batch_wait_ms=200.0, batch_deadline_s=60.0),
+            extract=ExtractSettings(
+                batch_max_images=batch, batch_wait_ms=patience_ms, batch_deadline_s=60.0
+            ),
             watchdog=Watchdog(),
             figures=self.figures,
             fail=self.failures.append,
@@ -93,10 +117,25 @@ def _record(offset: int, value: bytes) -> RawRecord:
 def judge_all(
     items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
 ) -> list[Judged | RejectError]:
-    return [JUDGED for _ in items]
+    return [judged_of(event, image) for event, image in items]
 
 
-def failing_on(value: bytes, make: Callable[[], Exception], seen: list[int] | None = None) -> Judge:
+def judged_of(event: ImageEvent, image: DecodedImage) -> Judged:
+    return judged(
+        event,
+        image.facts,
+        Findings(Decision("undetermined", ("registry_never_loaded",))),
+        RegistryView(None, float("inf")),
+        crop_count=1,
+        space="5c" * 32,
+        policy=POLICY,
+        at=datetime(2026, 3, 4, tzinfo=UTC),
+    )
+
+
+def failing_on(
+    value: bytes, make: Callable[[], Exception], seen: list[int] | None = None
+) -> ItemJudge:
     def judge(
         items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
     ) -> list[Judged | RejectError]:
@@ -118,7 +157,8 @@ def test_a_broken_image_becomes_a_dead_letter_and_its_neighbours_are_judged() ->
     assert codes(answers) == ["verdict", "decode.unsupported", "too_large", "verdict"]
     kept = answers[0]
     assert isinstance(kept, Verdicted)
-    assert kept.key == b"key"
+    ((topic, record),) = kept.records
+    assert (topic, record.key) == (TOPICS.verdicts, b"key")
     letter = answers[1]
     assert isinstance(letter, DeadLetter)
     assert letter.value == b"broken"
@@ -137,7 +177,7 @@ def test_an_event_of_a_sender_in_quarantine_is_answered_without_being_decoded() 
 
 
 def test_a_redriven_event_of_a_sender_in_quarantine_is_judged() -> None:
-    bench = Bench(judge_all, TopicPartition("redrives", 0))
+    bench = Bench(judge_all, TopicPartition(TOPICS.redrives, 0))
     bench.breaker.count("/other", ("images", 0, 90), code=None)
     for offset in range(91, 94):
         bench.breaker.count("/test", ("images", 0, offset), code="decode.corrupt")
@@ -172,7 +212,7 @@ def test_a_reject_of_the_judge_concerns_its_image_only() -> None:
         items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
     ) -> list[Judged | RejectError]:
         nan = RejectError("model_nan", "not finite", stage="extract")
-        return [nan if event.data == b"x" else JUDGED for event, _ in items]
+        return [nan if event.data == b"x" else judged_of(event, image) for event, image in items]
 
     assert codes(Bench(judge).answers(b"a", b"x", b"b")) == ["verdict", "model_nan", "verdict"]
 
@@ -199,7 +239,7 @@ def test_a_machine_that_fails_its_self_test_makes_no_dead_letter_and_is_started_
         raise a_dead_device()
 
     bench = Bench(judge)
-    bench.faults = [a_dead_device() for _ in range(threads.JUDGE_TRIES)]
+    bench.faults = [a_dead_device() for _ in range(judging.TRIES)]
     with pytest.raises(StopError, match=r"self-test failed.*illegal memory.*nothing was") as caught:
         bench.answers(b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h")
     assert caught.value.exit_code == WATCHDOG_EXIT_CODE not in FINAL_EXIT_CODES
@@ -252,5 +292,70 @@ def test_a_machine_that_starts_no_decoder_stops_the_worker_with_a_code_that_rest
 
 
 def test_results_that_do_not_match_the_batch_stop_the_worker() -> None:
-    with pytest.raises(StopError, match="gave 0 results for 1 events"):
+    with pytest.raises(StopError, match="judge gave 0 results for 1 events"):
         Bench(lambda items, view: []).answers(b"a")
+
+
+def test_an_extraction_that_gives_too_few_results_stops_the_worker() -> None:
+    with pytest.raises(StopError, match="extract gave 0 results for 1 images"):
+        Bench(judge_all, extract=lambda images, view: []).answers(b"a")
+
+
+def test_an_image_that_breaks_extraction_fails_alone_and_only_the_others_are_judged() -> None:
+    def extract(
+        images: Sequence[DecodedImage], view: RegistryView
+    ) -> Sequence[DecodedImage | RejectError]:
+        if any(image.facts.byte_size == 2 for image in images):
+            raise ArithmeticError("nan")
+        return images
+
+    asked: list[int] = []
+    judge = failing_on(b"nobody", lambda: ArithmeticError(), asked)
+    answers = Bench(judge, extract=extract).answers(b"a", b"xx", b"b")
+    assert codes(answers) == ["verdict", "model_error", "verdict"]
+    assert sum(asked) == 2, "what was not extracted is not judged"
+
+
+def test_a_verdict_that_cannot_be_written_down_fails_alone() -> None:
+    """What leaves is made where one image's failure is its own, not in the transaction of all."""
+
+    def judge(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        found = [judged_of(event, image) for event, image in items]
+        return [
+            replace(one, verdict=one.verdict.model_copy(update={"subject": "\ud800"}))
+            if event.data == b"x"
+            else one
+            for one, (event, _) in zip(found, items, strict=True)
+        ]
+
+    assert codes(Bench(judge).answers(b"a", b"x", b"b")) == ["verdict", "model_error", "verdict"]
+
+
+def test_a_lonely_image_does_not_wait_for_a_batch_to_fill() -> None:
+    bench = Bench(judge_all, patience_ms=10_000.0)
+    began = time.monotonic()
+    assert codes(bench.answers(b"a")) == ["verdict"]
+    assert time.monotonic() - began < 5.0
+
+
+def test_the_next_batch_is_extracted_while_one_is_judged() -> None:
+    """The judge waits for the extraction of the batch after: on one thread that would hang."""
+    extracted = threading.Semaphore(0)
+
+    def extract(images: Sequence[DecodedImage], view: RegistryView) -> Sequence[DecodedImage]:
+        for _ in images:
+            extracted.release()
+        return images
+
+    def judge(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        if items[0][0].data == b"first":
+            assert extracted.acquire(timeout=30.0)
+            assert extracted.acquire(timeout=30.0), "the second was not extracted meanwhile"
+        return judge_all(items, view)
+
+    bench = Bench(judge, extract=extract, batch=1)
+    assert codes(bench.answers(b"first", b"second")) == ["verdict"] * 2

@@ -12,7 +12,7 @@ from worker.errors import RetryError, StopError
 from worker.events.cloudevents import OutgoingRecord
 from worker.stream.in_flight import Ownership
 from worker.stream.transaction import CommitDeadlines, Mode, Publisher
-from worker.stream.watchdog import Watchdog
+from worker.watchdog import Watchdog
 
 P0 = TopicPartition("images", 0)
 DEADLINES = CommitDeadlines(

@@ -1,20 +1,14 @@
 """What the figures say of committed answers: each once, under labels that take few values."""
 
-from types import SimpleNamespace
-from typing import Any
-
 from worker.events.cloudevents import Origin
 from worker.events.dead_letter import DeadLetter
 from worker.metrics import Figures
+from worker.stream.accounts import count_answers
 from worker.stream.answers import Answer, Verdicted
-from worker.stream.counted import count_answers
 
 
 def verdict(outcome: str, flagged: bool, *reasons: str) -> Answer:
-    judged: Any = SimpleNamespace(
-        verdict=SimpleNamespace(outcome=outcome, flagged=flagged, reasons=reasons)
-    )
-    return Verdicted(None, None, judged)
+    return Verdicted(outcome, flagged, reasons, ())
 
 
 def letter(code: str) -> Answer:
