@@ -18,10 +18,10 @@ class DeliverySettings(Group):
         description="at_least_once may publish a verdict twice after a crash",
     )
     commit_interval_ms: float = Field(
-        default=100.0,
+        default=200.0,
         ge=1,
         le=10_000,
-        description="ms; a transaction costs about 25 ms; adds to every latency",
+        description="ms from one transaction to the next; what is answered meanwhile is in it",
     )
     commit_records: Count = Field(
         default=256, description="events; commit at once when so many are ready"

@@ -113,7 +113,8 @@ class Ownership(Generic[Result]):
         self._records = 0
         self._bytes = 0
         self._finished = 0
-        self._finished_since: float | None = None
+        self._fresh = False  # something was finished since the last `take`
+        self._taken_at = -math.inf
         self._full = False
         self._suspended = False
         self._hurry = False
@@ -239,20 +240,22 @@ class Ownership(Generic[Result]):
                 entry.result = result
                 entry.stage = Stage.FINISHED
                 self._finished += 1
-                if self._finished_since is None:
-                    self._finished_since = self._clock()
+                self._fresh = True
             self._update_full()
             self._changed.notify_all()
 
     def wait_until_due(self, interval_s: float, records: int, timeout_s: float) -> None:
-        """Wait for `records` finished, the oldest `interval_s` old, or a revocation waiting."""
+        """Wait until something is finished and the last take is `interval_s` ago.
+
+        Not for the interval where `records` are finished or a revocation waits.
+        """
         end = self._clock() + timeout_s
         with self._changed:
             while True:
                 now = self._clock()
                 due = end
-                if self._finished_since is not None:
-                    due = min(due, self._finished_since + interval_s)
+                if self._fresh:
+                    due = min(due, self._taken_at + interval_s)
                     if self._finished >= records or self._hurry:
                         break
                 if due <= now:
@@ -267,7 +270,7 @@ class Ownership(Generic[Result]):
         """
         prefixes = []
         with self._changed:
-            self._finished_since = None
+            self._fresh = False
             for owned in self._partitions.values():
                 run: list[InFlight[Result]] = []
                 for entry in owned.entries:
@@ -277,14 +280,16 @@ class Ownership(Generic[Result]):
                     limit -= 1
                 if run:
                     prefixes.append(Prefix(owned.tag, tuple(run)))
+            if prefixes:
+                self._taken_at = self._clock()
             if limit <= 0:
-                self._finished_since = -math.inf
+                self._fresh, self._taken_at = True, -math.inf
         return prefixes
 
     def postpone(self) -> None:
         """What was taken could not be committed now: it falls due again after the interval."""
         with self._changed:
-            self._finished_since = self._clock()
+            self._fresh = True
 
     def still_owned(
         self, prefixes: Sequence[Prefix[Result]], member_id: str

@@ -180,14 +180,31 @@ def test_full_at_either_limit_and_open_again_at_half_of_both() -> None:
     assert not by_bytes.full, "a judged event lets go of its image before its commit"
 
 
-def test_a_finished_event_falls_due_after_the_interval_and_a_full_commit_at_once() -> None:
+def test_what_comes_after_a_pause_is_due_at_once_and_what_follows_after_the_interval() -> None:
     now = [0.0]
     ownership: Ownership[str] = Ownership(max_records=9, max_bytes=999, clock=lambda: now[0])
     ownership.assign([P0], "member")
-    finish(ownership, *admit(ownership, P0, 0, 1))
-    ownership.wait_until_due(interval_s=99.0, records=2, timeout_s=99.0)
-    assert offsets(ownership.take(100)) == {0: [0, 1]}
-    ownership.postpone()
-    now[0] = 100.0
+    first, second, third, fourth = admit(ownership, P0, 0, 1, 2, 3)
+    finish(ownership, first)
     ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=999.0)
-    assert offsets(ownership.take(100)) == {0: [0, 1]}, "what could not be committed is due again"
+    assert offsets(ownership.take(100)) == {0: [0]}, "nothing was taken before"
+    ownership.settle(ownership.take(100))
+
+    finish(ownership, second)
+    now[0] = 98.0
+    waiting = threading.Thread(target=ownership.wait_until_due, args=(99.0, 50, 999.0), daemon=True)
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive(), "99 s have not passed since something was taken"
+    now[0] = 100.0
+    finish(ownership, third)
+    waiting.join(30.0)
+    assert offsets(ownership.take(100)) == {0: [1, 2]}, "all that was finished meanwhile"
+
+    finish(ownership, fourth)
+    ownership.wait_until_due(interval_s=99.0, records=3, timeout_s=999.0)
+    assert offsets(ownership.take(100)) == {0: [1, 2, 3]}, "so many are due at once"
+    ownership.postpone()
+    now[0] = 200.0
+    ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=999.0)
+    assert offsets(ownership.take(100)) == {0: [1, 2, 3]}, "what was not committed is due again"
