@@ -19,6 +19,8 @@ from typing import Any, Literal
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from worker.loading import loading
+
 Row = tuple[Literal["command", "group", "within"], str, str, str]
 
 
@@ -53,8 +55,9 @@ class LateGroup(TyperGroup):
         """Put the command itself in the place of its name and line."""
         app = typer.Typer()
         app.callback()(_nothing)  # an app of one command is else no group
-        for where in dict.fromkeys(row[3] for row in self.rows if row[1] == name):
-            resolve_name(where)(app)
+        with loading():
+            for where in dict.fromkeys(row[3] for row in self.rows if row[1] == name):
+                resolve_name(where)(app)
         group: Any = typer.main.get_command(app)
         self.add_command(group.commands[name])
 

@@ -25,6 +25,7 @@ from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.enrol.gate_text import print_gate
 from worker.enrol.hints import hints_of
 from worker.errors import StopError
+from worker.loading import loading
 from worker.outside.watch_lines import line
 from worker.outside.watched import Watched
 from worker.registry.start import emptiness, open_registry
@@ -62,8 +63,9 @@ def scan_command(
     rejected with a reason, 1 a file could not be read, 2 wrong use, 3 Redis out of reach.
     """
     settings = local_settings(redis, config)
-    from worker.commands.scan import scan
-    from worker.commands.workshop import open_workshop
+    with loading():
+        from worker.commands.scan import scan
+        from worker.commands.workshop import open_workshop
 
     at_once = _at_once(paths, settings.decode.children)
     own = partial(_own, settings)

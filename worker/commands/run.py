@@ -1,5 +1,6 @@
 """`latentprint run`: the worker itself, one slot in this process or many in their own."""
 
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from fingerprint_db.errors import RegistryError
 from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.core_dumps import forbid_core_dumps
 from worker.errors import StopError
+from worker.loading import loading
 from worker.settings.cores import decoders_for, usable_cores
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings, variable
@@ -126,20 +128,21 @@ def run_slot(
         brokers=settings.kafka.brokers,
         redis=settings.redis.address().shown,
     )
-    from worker.broker.group_floor import read_floor
-    from worker.metrics import Figures
-    from worker.references.pool import FetcherPool
-    from worker.registry.follower import RegistryFollower
-    from worker.registry.start import await_redis, open_registry, start_following
-    from worker.seen import looks
-    from worker.seen.health import Health
-    from worker.seen.pages import worker_pages
-    from worker.seen.server import PageServer, adopted, listening
-    from worker.seen.tracing import spans_to
-    from worker.stream.failpoints import from_environment
-    from worker.stream.run import run
-    from worker.stream.start_checks import check_start
-    from worker.stream.threads import Work
+    with loading():
+        from worker.broker.group_floor import read_floor
+        from worker.metrics import Figures
+        from worker.references.pool import FetcherPool
+        from worker.registry.follower import RegistryFollower
+        from worker.registry.start import await_redis, open_registry, start_following
+        from worker.seen import looks
+        from worker.seen.health import Health
+        from worker.seen.pages import worker_pages
+        from worker.seen.server import PageServer, adopted, listening
+        from worker.seen.tracing import spans_to
+        from worker.stream.failpoints import from_environment
+        from worker.stream.run import run
+        from worker.stream.start_checks import check_start
+        from worker.stream.threads import Work
 
     forbid_core_dumps()
     slot = settings.kafka.slot
@@ -158,7 +161,8 @@ def run_slot(
         await_redis(registry, settings.redis, stop)
         if stop.is_set():
             return
-        from worker.commands.workshop import open_workshop  # takes a second or two to load
+        with loading():
+            from worker.commands.workshop import open_workshop  # takes a second to load
 
         def own(space: str) -> Calibration | None:
             with suppress(RegistryError):  # `start_following` tells of it, or waits
@@ -188,6 +192,8 @@ def run_slot(
         health.know("registry", looks.registry_look(follower, limit_s, required=required))
         figures.before_reading(lambda: looks.show_registry(figures, follower, limit_s))
         start_following(follower, registry, space, settings.redis, stop)
+        # What is loaded stays: a collection of all of it stops every thread for 70 ms.
+        gc.freeze()
         pipeline = workshop.pipeline(figures, spans)
         try:
             run(

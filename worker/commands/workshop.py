@@ -26,6 +26,7 @@ from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
 from worker.judge.prepared import Preparer
+from worker.loading import loading
 from worker.metrics import Figures
 from worker.seen.looks import count_kill
 from worker.seen.spans import Spans
@@ -70,19 +71,22 @@ def open_workshop(
     fewer files. Raises StopError (exit code 2) for a bundle, a policy, a device or a sandbox that
     will not do, and for a bundle that nobody vouches for.
     """
-    bundle = trusted_bundle(settings.extract.bundle, settings.trust, local=settings.is_local)
     counted = figures or Figures()
-    pool = DecoderPool(
-        decode_limits(settings.decode, DecodeLimits(bundle.reading)),
-        decoders or settings.decode.children,
-        images_per_child=settings.decode.images_per_child,
-        on_kill=partial(count_kill, counted),
-    )
     with ExitStack() as ending:
-        ending.callback(pool.close)
-        started = ending.enter_context(ThreadPoolExecutor(1, "start")).submit(pool.start)
-        extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
-        extractor.self_test()
+        with loading():
+            bundle = trusted_bundle(
+                settings.extract.bundle, settings.trust, local=settings.is_local
+            )
+            pool = DecoderPool(
+                decode_limits(settings.decode, DecodeLimits(bundle.reading)),
+                decoders or settings.decode.children,
+                images_per_child=settings.decode.images_per_child,
+                on_kill=partial(count_kill, counted),
+            )
+            ending.callback(pool.close)
+            started = ending.enter_context(ThreadPoolExecutor(1, "start")).submit(pool.start)
+            extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
+            extractor.self_test()
         policy = decision_policy(settings.decision)
         if check_policy:
             _check_policy(policy, bundle, own(bundle.digest))
