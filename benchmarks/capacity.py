@@ -163,7 +163,8 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "What the clock says on a machine of its own: `make bench`."
     yield (
         f"A worker that waits takes {figures['memory_at_rest_mib']} MiB with its decoders, pages"
-        " that they share counted once, most of it torch and the bundle."
+        " that they share counted once; by process:"
+        " [start.md](start.md#what-a-slot-holds-that-waits)."
     )
     yield (
         "On top come"
