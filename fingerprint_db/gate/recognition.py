@@ -122,19 +122,15 @@ class Registry:
         """The samples (N, D) that `entry` was made of, their `size_classes` and `kinds`."""
         typical = leave_one_out_distances(self.space, vectors) <= entry.distance_limit
         scores = self.left_out_scores(vectors)
-        levels = [self.levels.by_size[k] for k in size_classes]
         name, rates = self.rates.alpha_name, self.rates
-        standings = [
-            level.standing(float(score), kind)
-            for level, score, kind in zip(levels, scores, kinds, strict=True)
-        ]
+        standings = self.levels.standings(size_classes, scores, kinds)
         passes = np.array(
             [
                 one.passes(name, rates.alpha_source) and one.unusual(name, rates.alpha_alike)
                 for one in standings
             ]
         )
-        decidable = np.array([level.reaches(name) for level in levels])
+        decidable = np.array([self.levels.by_size[size].reaches(name) for size in size_classes])
         others = self.enrolled.models[:-1]
         if not others:
             return Recognition(typical & passes, scores, decidable, None, 0.0)

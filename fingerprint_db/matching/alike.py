@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fingerprint_db.background import Floats, Labels
 
@@ -24,19 +25,22 @@ SHARPNESS = (0, 1, 3, 4, 12)
 resampled: what blurring, enlarging, denoising and noise change, and nothing of what is shown."""
 
 _LEAST_DEVIATION = 0.05  # as in Familiarity
-_AT_FIRST = 4 * NEIGHBOURS  # views among which the nearest photographs are looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alike:
-    """Views of the photographs of one level: `places` (M, 5) are their kinds by SHARPNESS, in
-    deviations, `deviations` (5,) what was divided by; `scores` and `photographs` (M,).
+    """Views of the photographs of one level, those of one photograph together.
+
+    `places` (M, 5) are their kinds by SHARPNESS, in deviations, `deviations` (5,) what was divided
+    by; `scores` (M,); `first_views` (P,) where each photograph's views begin, and `views` (P,) how
+    many they are.
     """
 
     places: Floats
     deviations: Floats
     scores: Floats
-    photographs: Labels
+    first_views: Labels
+    views: Labels
 
     @classmethod
     def of(cls, kinds: Floats, scores: Floats, photographs: Labels) -> Self:
@@ -44,25 +48,31 @@ class Alike:
         own = kinds[:, SHARPNESS].astype(np.float32)
         deviations = own.std(axis=0) if len(own) else np.ones(len(SHARPNESS), np.float32)
         deviations = np.maximum(deviations, np.float32(_LEAST_DEVIATION))
-        return cls(own / deviations, deviations, scores.astype(np.float32), photographs)
+        order = np.argsort(photographs, kind="stable")
+        _, first, views = np.unique(photographs[order], return_index=True, return_counts=True)
+        places = (own / deviations)[order]
+        return cls(places, deviations, scores[order].astype(np.float32), first, views)
 
     def p_value(self, score: float, kind: Floats) -> float:
-        """Small where few of the nearest photographs score as high; `kind` (V,) is a picture's.
+        """`p_values` of one picture, whose nuisance vector is `kind` (V,)."""
+        return float(self.p_values(np.array([score], np.float32), kind[None])[0])
 
-        Of each photograph its nearest view counts. With fewer than NEIGHBOURS all of them do.
+    def p_values(self, scores: Floats, kinds: Floats) -> NDArray[np.float64]:
+        """(B,) small where few of the nearest photographs score as high as a picture.
+
+        `scores` (B,) are the pictures', `kinds` (B, V) their nuisance vectors. Of each photograph
+        its nearest view counts. With fewer than NEIGHBOURS photographs all of them do.
         """
-        apart = np.square(self.places - kind[SHARPNESS,] / self.deviations).sum(axis=1)  # (M,)
-        nearest = self._nearest(apart, min(_AT_FIRST, len(apart)))
-        if len(nearest) < NEIGHBOURS:
-            nearest = self._nearest(apart, len(apart))
-        as_high = int((self.scores[nearest[:NEIGHBOURS]] >= score).sum())
-        return (1 + as_high) / (1 + min(NEIGHBOURS, len(nearest)))
-
-    def _nearest(self, apart: Floats, views: int) -> Labels:
-        """Rows of the nearest `views`, of each photograph the nearest one, nearest first."""
-        some = np.argpartition(apart, views - 1)[:views] if views < len(apart) else slice(None)
-        rows = np.arange(len(apart))[some]
-        rows = rows[np.argsort(apart[rows], kind="stable")]
-        _, first = np.unique(self.photographs[rows], return_index=True)
-        found: Labels = rows[np.sort(first)]
+        if not len(self.views):
+            return np.ones(len(scores))
+        asked = kinds[:, None, SHARPNESS] / self.deviations
+        apart = np.square(self.places - asked).sum(axis=2)  # (B, M)
+        nearest = np.minimum.reduceat(apart, self.first_views, axis=1)  # (B, P)
+        as_high = self.scores >= scores.astype(np.float32)[:, None]  # (B, M)
+        as_high &= apart == np.repeat(nearest, self.views, axis=1)
+        votes = np.logical_or.reduceat(as_high, self.first_views, axis=1)  # (B, P)
+        if len(self.views) > NEIGHBOURS:
+            some = np.argpartition(nearest, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+            votes = np.take_along_axis(votes, some, axis=1)
+        found: NDArray[np.float64] = (1 + votes.sum(axis=1)) / (1 + votes.shape[1])
         return found

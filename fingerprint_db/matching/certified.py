@@ -184,10 +184,7 @@ def _passing(
     if back is None:
         return np.zeros(0, np.bool_)
     scores = back.scores(statistic)
-    standings = [
-        levels.by_size[size].standing(float(score), kind)
-        for score, size, kind in zip(scores, back.size_classes, back.kinds, strict=True)
-    ]
+    standings = levels.standings(back.size_classes, scores, back.kinds)
     return np.array(
         [
             one.passes(alpha, alphas.source) and one.unusual(alpha, alphas.alike)

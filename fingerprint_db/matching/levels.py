@@ -18,13 +18,13 @@ not hang on one photograph. Photographs that are held back to certify are not am
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from fingerprint_db.background import SIZE_CLASSES, Cohort, Floats
+from fingerprint_db.background import SIZE_CLASSES, Cohort, Floats, Labels
 from fingerprint_db.matching.alike import Alike
 from fingerprint_db.matching.photographs import (
     PhotographScores,
@@ -94,6 +94,14 @@ class Level:
         alike = 0.0 if kind is None or self.alike is None else self.alike.p_value(score, kind)
         return Standing(self.photographs.p_value(score), self.sources.worst_share(score), alike)
 
+    def standings(self, scores: Floats, kinds: Floats) -> list[Standing]:
+        """How scores (B,) stand, of pictures of these kinds (B, V)."""
+        found = map(self.standing, scores.tolist())
+        if self.alike is None:
+            return list(found)
+        alike = self.alike.p_values(scores, kinds).tolist()
+        return [replace(one, alike_p_value=p) for one, p in zip(found, alike, strict=True)]
+
     def passes(self, score: float, alpha: float, worst: float) -> bool:
         """Whether at most `alpha` of photographs, and `worst` of any source's, score as high."""
         return self.standing(score).passes(alpha, worst)
@@ -123,6 +131,18 @@ class Levels:
     """One Level for each of SIZE_CLASSES."""
 
     by_size: tuple[Level, ...]
+
+    def standings(
+        self, sizes: Sequence[int] | Labels, scores: Floats, kinds: Floats
+    ) -> list[Standing]:
+        """How scores (B,) of pictures of these size classes and kinds (B, V) stand, in order."""
+        of_size = np.asarray(sizes)
+        found: dict[int, Standing] = {}
+        for size in np.unique(of_size).tolist():
+            rows = np.flatnonzero(of_size == size)
+            standings = self.by_size[size].standings(scores[rows], kinds[rows])
+            found |= zip(rows.tolist(), standings, strict=True)
+        return [found[b] for b in range(len(of_size))]
 
     @classmethod
     def of(

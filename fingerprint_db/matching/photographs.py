@@ -71,7 +71,7 @@ class PhotographScores:
 
     def photographs_as_high(self, score: float) -> float:
         """How many photographs score at least as high, one with some such views in part."""
-        return float(self.as_high[np.searchsorted(self.scores, score, side="left")])
+        return float(self.as_high[self.scores.searchsorted(score)])
 
     def p_value(self, score: float) -> float:
         """The conformal p-value of a score: small where few photographs score as high."""
@@ -158,7 +158,7 @@ class SourceScores:
 
     def worst_share(self, score: float) -> float:
         """The largest share of a source's photographs that score at least as high."""
-        return float(self.worst[np.searchsorted(self.scores, score, side="left")])
+        return float(self.worst[self.scores.searchsorted(score)])
 
     def unseen_rate(self, alpha: float, worst: float = 1.0) -> tuple[float, float]:
         """The share of photographs flagged where their own source calibrates nothing.

@@ -148,27 +148,25 @@ class Matcher:
         """Findings of images whose files show one codec, in order."""
         levels = self._of(codec)
         registered = levels.registered
+        sizes = [size_class_of(one.pixels_read) for one in fingerprints]
         parts = [
             np.stack([one.reading(reading).vector for one in fingerprints])
             for reading in registered.readings
         ]
         # Of each reading a generator of the images' findings, which are taken together.
         by_reading = [
-            self._in(reading, enrolled, part, [size_class_of(f.pixels_read) for f in fingerprints],
-                     levels, shown)
+            self._in(reading, enrolled, part, sizes, levels, shown)
             for reading, enrolled, part in zip(
                 registered.readings, registered.enrolled, parts, strict=True
             )
         ]  # fmt: skip
-        for one, *readings in zip(fingerprints, *by_reading, strict=True):
-            level = levels.live.levels.by_size[size_class_of(one.pixels_read)]
-            highest = max(reading.highest for reading in readings)
-            yield NameFindings(
-                level.standing(highest, one.kind),
-                level.new_source.p_value(highest),
-                level,
-                tuple(readings),
-            )
+        together = list(zip(*by_reading, strict=True))
+        highest = [max(reading.highest for reading in readings) for readings in together]
+        kinds = np.stack([one.kind for one in fingerprints])
+        standings = levels.live.levels.standings(sizes, np.array(highest, np.float32), kinds)
+        for readings, most, standing, size in zip(together, highest, standings, sizes, strict=True):
+            level = levels.live.levels.by_size[size]
+            yield NameFindings(standing, level.new_source.p_value(most), level, readings)
 
     def _in(
         self,

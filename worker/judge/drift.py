@@ -23,14 +23,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 RATE = 0.001
 """Probability of an alarm, ever, while nothing has changed; half of it is for an unlucky
 calibration."""
 
 WINDOW = 10_000
-_BETS = np.array([0.25, 0.5, 1.0, 1.9])
+_BETS = (0.25, 0.5, 1.0, 1.9)
 _LEVELS = 64
 """Codecs and sizes, times two tests, about: so many levels must be as good as is taken for granted
 of each."""
@@ -51,7 +49,7 @@ class Drift:
         """`alphas` is the share of photographs that both tests may take for something else."""
         self._kept = 1.0 - min(alphas, 0.5)
         self._rate = rate
-        self._capitals = np.zeros(len(_BETS))  # natural logarithms
+        self._capitals = [0.0] * len(_BETS)  # natural logarithms
         self._seen = 0
         self.alarm: DriftAlarm | None = None
 
@@ -61,10 +59,16 @@ class Drift:
             return None
         raised = (p_value + _left_open(photographs, self._rate / 2)) / self._kept
         if self._seen % WINDOW == 0:
-            self._capitals[:] = 0.0
+            self._capitals = [0.0] * len(_BETS)
         self._seen += 1
-        self._capitals += np.log1p(_BETS * (0.5 - min(1.0, raised)))
-        capital = float(np.logaddexp.reduce(self._capitals)) - math.log(len(_BETS))
+        gain = 0.5 - min(1.0, raised)
+        self._capitals = [
+            capital + math.log1p(bet * gain)
+            for capital, bet in zip(self._capitals, _BETS, strict=True)
+        ]
+        most = max(self._capitals)
+        mean = sum(math.exp(one - most) for one in self._capitals) / len(_BETS)
+        capital = most + math.log(mean)
         gambler = (self._seen - 1) // WINDOW + 1
         if capital < math.log(gambler * (gambler + 1) * 2 / self._rate):
             return None

@@ -79,8 +79,8 @@ def evidence_record(
         earlier_jpeg_quality=fingerprint.earlier_quality,
         blocks={name: round(added, 4) for name, added in blocks.items()},
         kind={
-            name: round(float(number), 4)
-            for name, number in zip(Nuisance.NAMES, fingerprint.kind, strict=True)
+            name: round(number, 4)
+            for name, number in zip(Nuisance.NAMES, fingerprint.kind.tolist(), strict=True)
         },
         familiarity_distance=unfamiliarity if math.isfinite(unfamiliarity) else None,
         familiarity_limit=limit,

@@ -13,6 +13,7 @@ import structlog
 
 from fingerprint_db.background import size_class_of
 from fingerprint_db.conditions import Codec
+from fingerprint_db.matching.levels import Standing
 from fingerprint_db.snapshot import Snapshot
 from worker.decoder.decode import DecodedImage, ImageFacts
 from worker.errors import RejectError
@@ -149,23 +150,23 @@ class Pipeline:
         prepared = self._prepared(view, view.snapshot)
         photographs = prepared.photographs
         names = prepared.matcher.match(fingerprints, shown=self._policy.candidates_shown)
-        unfamiliarity = _unfamiliarity(fingerprints, photographs)
+        generic = _among_photographs(fingerprints, photographs)
         return [
-            self._findings(fingerprint, own, far, photographs)
-            for fingerprint, own, far in zip(fingerprints, names, unfamiliarity, strict=True)
+            self._findings(fingerprint, own, standing, far, photographs)
+            for fingerprint, own, (standing, far) in zip(fingerprints, names, generic, strict=True)
         ]
 
     def _findings(
         self,
         fingerprint: ImageFingerprint,
         names: NameFindings,
+        standing: Standing,
         unfamiliarity: float,
         photographs: Photographs,
     ) -> Findings:
         codec, size = fingerprint.codec, size_class_of(fingerprint.pixels_read)
         constants, where = self._bundle.background.constants, bin_name(codec, size)
         generic = photographs.of(codec).generic.by_size[size]
-        standing = generic.standing(fingerprint.synthesis_score, fingerprint.kind)
         policy = self._policy
         measured = Evidence(names, standing, unfamiliarity, fingerprint.earlier_quality)
         decision = decide(measured, policy, constants)
@@ -252,16 +253,20 @@ class Pipeline:
         )
 
 
-def _unfamiliarity(
+def _among_photographs(
     fingerprints: Sequence[ImageFingerprint], photographs: Photographs
-) -> list[float]:
-    """How far each picture's kind lies from the photographs of its codec and size."""
+) -> list[tuple[Standing, float]]:
+    """How each picture's score of the test with nothing registered stands among the photographs of
+    its codec and size, and how far from theirs its kind lies."""
     alike: dict[tuple[Codec, int], list[int]] = {}
     for i, one in enumerate(fingerprints):
         alike.setdefault((one.codec, size_class_of(one.pixels_read)), []).append(i)
-    found: dict[int, float] = {}
+    found: dict[int, tuple[Standing, float]] = {}
     for (codec, size), rows in alike.items():
+        own = photographs.of(codec)
         kinds = np.stack([fingerprints[i].kind for i in rows])
-        distances = photographs.of(codec).familiarity[size].distances(kinds)
-        found |= zip(rows, distances.tolist(), strict=True)
+        scores = np.array([fingerprints[i].synthesis_score for i in rows], np.float32)
+        standings = own.generic.by_size[size].standings(scores, kinds)
+        distances = own.familiarity[size].distances(kinds).tolist()
+        found |= zip(rows, zip(standings, distances, strict=True), strict=True)
     return [found[i] for i in range(len(fingerprints))]

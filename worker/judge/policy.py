@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,8 +48,13 @@ class Policy(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the policy's canonical JSON; stands in every verdict."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _digest(self)
+
+
+@lru_cache(maxsize=8)  # each verdict asks for it
+def _digest(policy: Policy) -> str:
+    canonical = json.dumps(policy.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def undecidable(policy: Policy, counts: Mapping[str, int]) -> tuple[str, ...]:

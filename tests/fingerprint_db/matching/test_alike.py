@@ -53,6 +53,22 @@ def test_the_nearest_photographs_are_those_of_a_loop_over_all() -> None:
         assert alike.p_value(1.0, asked) == (1 + as_high) / (NEIGHBOURS + 1)
 
 
+def test_pictures_of_all_sizes_stand_together_as_each_stands_alone() -> None:
+    cohort = small_space().cohort
+    levels = Levels.of(cohort, lambda vectors: vectors[:, 0])
+    rng = np.random.default_rng(8)
+    sizes = rng.integers(0, len(levels.by_size), 40)
+    scores = rng.normal(size=40).astype(np.float32)
+    kinds = kinds_of(40, 9)
+    found = levels.standings(sizes, scores, kinds)
+    assert found == [
+        levels.by_size[size].standing(score, kind)
+        for size, score, kind in zip(sizes, scores.tolist(), kinds, strict=True)
+    ]
+    assert len({one.alike_p_value for one in found}) > 5
+    assert levels.standings([], scores[:0], kinds[:0]) == []
+
+
 def test_what_is_unusual_among_all_may_be_usual_among_blurred_photographs() -> None:
     """Sixty of two thousand are blurred and score high: three in a hundred, half of their own."""
     sharp, soft = kinds_of(1940), blurred(kinds_of(60, 2))
