@@ -12,6 +12,7 @@ it changes during an entry's life and the rest never does.
 
 import hashlib
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.change import canonical_json
-from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
+from fingerprint_db.model_fingerprint import ModelFingerprint, Statistics, Status
 
 _FIRST_LINE = b"latentprint-entry 2\n"
 _FORMER_LINE = b"latentprint-entry 1\n"
@@ -27,6 +28,7 @@ _FORMER_LINE = b"latentprint-entry 1\n"
 
 def encode_entry(model: ModelFingerprint) -> bytes:
     """The content of `model`, without its status; equal content gives equal bytes."""
+    kept = model.packed
     document = {
         "model_id": model.model_id,
         "name": model.name,
@@ -37,11 +39,13 @@ def encode_entry(model: ModelFingerprint) -> bytes:
         "registered_by": model.registered_by,
         "reason": model.reason,
         "dimension": model.dimension,
-        "conditions": [{"condition": s.condition, "count": s.count} for s in model.statistics],
+        "conditions": [
+            {"condition": name, "count": count}
+            for name, count in zip(kept.conditions, kept.counts, strict=True)
+        ],
     }
-    means = np.stack([s.mean for s in model.statistics]).astype("<f2")  # (C, D)
-    variances = np.stack([s.variance for s in model.statistics]).astype("<f2")  # (C, D)
-    limits = np.array([s.distance_limit for s in model.statistics], dtype="<f8")  # (C,)
+    means, variances = kept.means.astype("<f2"), kept.variances.astype("<f2")  # (C, D)
+    limits = np.array(kept.limits, dtype="<f8")  # (C,)
     header = canonical_json(document).encode("ascii") + b"\n"
     return b"".join((_FIRST_LINE, header, means.tobytes(), variances.tobytes(), limits.tobytes()))
 
@@ -88,18 +92,14 @@ def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFinge
         )
     size = 2 * count * dimension
     means, variances = (
-        _floats(part).reshape(count, dimension) for part in (body[:size], body[size : 2 * size])
+        _halves(part).reshape(count, dimension) for part in (body[:size], body[size : 2 * size])
     )
-    limits = np.frombuffer(body[2 * size :], dtype="<f8").tolist()  # (C,)
-    statistics = tuple(
-        ConditionStatistics(
-            condition=entry["condition"],
-            count=entry["count"],
-            mean=means[row],
-            variance=variances[row],
-            distance_limit=limits[row],
-        )
-        for row, entry in enumerate(conditions)
+    statistics = Statistics(
+        tuple(sys.intern(entry["condition"]) for entry in conditions),
+        tuple(entry["count"] for entry in conditions),
+        tuple(np.frombuffer(body[2 * size :], dtype="<f8").tolist()),
+        means,
+        variances,
     )
     return ModelFingerprint(
         model_id=document["model_id"],
@@ -115,8 +115,8 @@ def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFinge
     )
 
 
-def _floats(data: bytes) -> NDArray[np.float32]:
-    """A read-only float32 copy of little-endian `data`, aligned whatever the header's length."""
-    floats = np.frombuffer(data, dtype="<f2").astype(np.float32)
-    floats.flags.writeable = False
-    return floats
+def _halves(data: bytes) -> NDArray[np.float16]:
+    """A read-only copy of little-endian `data`, aligned whatever the header's length."""
+    halves = np.frombuffer(data, dtype="<f2").astype(np.float16)
+    halves.flags.writeable = False
+    return halves

@@ -6,9 +6,11 @@ apart for each recompression condition, so that a new generator needs no retrain
 """
 
 import re
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +56,89 @@ class ConditionStatistics:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Statistics(Sequence[ConditionStatistics]):
+    """Those of one generator under all of its conditions, in as few bytes as they are stored in.
+
+    `means` and `variances` (C, D) are float16 where that holds them, which it does of all that is
+    enrolled; what is asked for comes as float32.
+    """
+
+    conditions: tuple[str, ...]
+    counts: tuple[int, ...]
+    limits: tuple[float, ...]
+    means: NDArray[np.floating]
+    variances: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        for name, count in zip(self.conditions, self.counts, strict=True):
+            if count < 2:
+                raise ValueError(f"condition {name!r} rests on {count} samples, needs 2")
+        if not (np.isfinite(self.means).all() and np.isfinite(self.variances).all()):
+            raise ValueError(f"statistics of {', '.join(self.conditions)} hold NaN or infinity")
+        if self.means.shape[1] < 1 or self.variances.shape != self.means.shape:
+            raise ValueError(
+                f"means of shape {self.means.shape} come with variances of {self.variances.shape};"
+                " expected (C, D) of both"
+            )
+
+    @classmethod
+    def of(cls, entries: Iterable[ConditionStatistics]) -> Self:
+        """The same of these, which are of one size."""
+        every = tuple(entries)
+        return cls(
+            tuple(sys.intern(one.condition) for one in every),
+            tuple(one.count for one in every),
+            tuple(one.distance_limit for one in every),
+            _halved([one.mean for one in every]),
+            _halved([one.variance for one in every]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.conditions)
+
+    @overload
+    def __getitem__(self, place: int) -> ConditionStatistics: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ConditionStatistics, ...]: ...
+
+    def __getitem__(
+        self, place: int | slice
+    ) -> ConditionStatistics | tuple[ConditionStatistics, ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        return ConditionStatistics(
+            self.conditions[place],
+            self.counts[place],
+            _single(self.means[place]),
+            _single(self.variances[place]),
+            self.limits[place],
+        )
+
+
+def _halved(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.floating]:
+    """(C, D), read-only; float32 where float16 would round."""
+    whole = np.stack(arrays)
+    with np.errstate(over="ignore"):
+        half = whole.astype(np.float16)
+    kept: NDArray[np.floating] = half if np.array_equal(half, whole) else whole
+    kept.flags.writeable = False
+    return kept
+
+
+def _single(array: NDArray[np.floating]) -> NDArray[np.float32]:
+    found = array.astype(np.float32)
+    found.flags.writeable = False
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelFingerprint:
     """One registered generator in one fingerprint space.
 
     `space` is the digest of the extractor bundle: fingerprints of different spaces are never
-    compared. `statistics` holds one entry per condition, in the order they were enrolled.
+    compared. `statistics` holds one entry per condition, in the order they were enrolled; from
+    whatever sequence it is given, it is kept as `Statistics`.
     """
 
     model_id: str
@@ -66,7 +146,7 @@ class ModelFingerprint:
     family: str
     space: str
     status: Status
-    statistics: tuple[ConditionStatistics, ...]
+    statistics: Sequence[ConditionStatistics]
     sample_count: int
     registered_at: datetime
     registered_by: str
@@ -84,22 +164,31 @@ class ModelFingerprint:
             raise ValueError("the model's name is empty; give the generator a name")
         if not self.statistics:
             raise ValueError(f"model {self.name!r} has no statistics; enrol it from samples")
-        conditions = [entry.condition for entry in self.statistics]
+        if not isinstance(self.statistics, Statistics):
+            if len({entry.mean.shape[0] for entry in self.statistics}) != 1:
+                raise ValueError(f"model {self.name!r} mixes fingerprint sizes between conditions")
+            object.__setattr__(self, "statistics", Statistics.of(self.statistics))
+        conditions = self.packed.conditions
         if len(set(conditions)) != len(conditions):
-            raise ValueError(f"model {self.name!r} has a condition twice: {conditions}")
-        if len({entry.mean.shape[0] for entry in self.statistics}) != 1:
-            raise ValueError(f"model {self.name!r} mixes fingerprint sizes between conditions")
+            raise ValueError(f"model {self.name!r} has a condition twice: {list(conditions)}")
         if self.registered_at.tzinfo is None:
             raise ValueError(f"model {self.name!r}: registered_at has no time zone")
 
     @property
+    def packed(self) -> Statistics:
+        """`statistics`, as they are kept."""
+        assert isinstance(self.statistics, Statistics), "a model that was not checked"
+        return self.statistics
+
+    @property
     def dimension(self) -> int:
         """D, the size of a fingerprint in this space."""
-        return int(self.statistics[0].mean.shape[0])
+        return int(self.packed.means.shape[1])
 
     def under(self, condition: str) -> ConditionStatistics | None:
         """The statistics for `condition`, or None where the model was not enrolled under it."""
-        return next((s for s in self.statistics if s.condition == condition), None)
+        known = self.packed.conditions
+        return self.statistics[known.index(condition)] if condition in known else None
 
     def with_status(self, status: Status) -> "ModelFingerprint":
         """A copy with another status."""

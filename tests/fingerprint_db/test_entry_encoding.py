@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from fingerprint_db.entry_encoding import content_digest, decode_entry, encode_entry
-from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
+from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Statistics
 from tests.fingerprint_db.samples import OTHER_SPACE, model, statistics
 
 FINITE = st.floats(width=16, allow_nan=False, allow_infinity=False)
@@ -124,3 +124,23 @@ def test_an_entry_of_a_later_version_is_refused_by_its_first_line() -> None:
 def test_an_entry_of_the_former_fingerprints_is_refused_with_the_way_forward() -> None:
     with pytest.raises(ValueError, match="register the generator again from its samples"):
         decode_entry(b"latentprint-entry 1\n{}\n", "live")
+
+
+def test_statistics_take_the_bytes_they_are_stored_in_and_are_opened_when_asked_for() -> None:
+    given_model = model("a")
+    kept = decode_entry(encode_entry(given_model), "live").packed
+    assert kept.means.dtype == kept.variances.dtype == np.float16
+    for found, expected in zip(kept, given_model.statistics, strict=True):
+        assert found.mean.dtype == found.variance.dtype == np.float32
+        assert found.mean.tobytes() == expected.mean.tobytes()
+        assert found.variance.tobytes() == expected.variance.tobytes()
+        assert (found.condition, found.count) == (expected.condition, expected.count)
+        assert found.distance_limit == expected.distance_limit
+
+
+def test_numbers_that_half_the_bits_would_round_are_kept_whole() -> None:
+    entry = statistics("fine", 0)
+    fine = replace(entry, mean=entry.mean + np.float32(1e-6), variance=entry.variance)
+    kept = Statistics.of([fine])
+    assert kept.means.dtype == np.float32
+    assert kept[0].mean.tobytes() == fine.mean.tobytes()
