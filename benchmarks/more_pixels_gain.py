@@ -22,7 +22,7 @@ from PIL import Image
 
 from fingerprint_db.background import Cohort
 from fingerprint_db.conditions import CONDITIONS, Codec, readings_of
-from fingerprint_db.matching.scoring import normalised_directions
+from fingerprint_db.matching.rows.scoring import normalised_directions
 from training.data.manifest import Entry, Manifest, load_manifest
 from training.generators.catalogue import generators
 from training.generators.generator import Generator

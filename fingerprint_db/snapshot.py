@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
@@ -53,3 +54,40 @@ class Snapshot:
             entry_digest(model.model_id, model.status, content_digest(model))
             for model in self.models
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """What lies between two lists of models: of those `before`, `gone` gave way to `come`.
+
+    The first of `gone` was at `start`; before and behind them the same models stand in the same
+    order.
+    """
+
+    before: tuple[ModelFingerprint, ...]
+    start: int
+    gone: tuple[ModelFingerprint, ...]
+    come: tuple[ModelFingerprint, ...]
+
+    @classmethod
+    def between(
+        cls, before: tuple[ModelFingerprint, ...], after: tuple[ModelFingerprint, ...]
+    ) -> Self:
+        """The least run of models to replace; the same object stands for the same model."""
+        start = _shared(before, after)
+        end = _shared(before[start:][::-1], after[start:][::-1])
+        return cls(
+            before, start, before[start : len(before) - end], after[start : len(after) - end]
+        )
+
+
+def _shared(one: tuple[ModelFingerprint, ...], other: tuple[ModelFingerprint, ...]) -> int:
+    """How many models both begin with; most are compared some thousand at once."""
+    start, step = 0, 4096
+    while step:
+        mine = one[start : start + step]
+        if len(mine) == step and mine == other[start : start + step]:
+            start += step
+        else:
+            step //= 2
+    return start

@@ -28,6 +28,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"fingerprint_db/signing"},
         {"fingerprint_db"},
         {"fingerprint_db/trust"},
+        {"fingerprint_db/matching/rows"},
         {"fingerprint_db/matching"},
         {"fingerprint_db/gate"},
         {"fingerprint_db/redis_store"},

@@ -20,7 +20,7 @@ from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
 from fingerprint_db.matching.photographs import clopper_pearson_upper
 from fingerprint_db.matching.registered import Registered, cohort_of_files
-from fingerprint_db.matching.scoring import (
+from fingerprint_db.matching.rows.scoring import (
     leave_one_out_distances,
     log_likelihoods,
     normalised_directions,
@@ -164,17 +164,15 @@ class Registry:
         """(B,) what any generator would score."""
         return self.enrolled.impostors.level(vectors)
 
-    def _own_likelihoods(self, entry: ConditionStatistics, vectors: Floats) -> Floats:
+    def _own_likelihoods(self, entry: ConditionStatistics, vectors: Floats) -> NDArray[np.float64]:
         """(N,) each sample's under the mean of the others.
 
         The others' mean is further away by N/(N - 1) and rests on N - 1 samples.
         """
         count = len(vectors)
-        squares = np.square(vectors - entry.mean) @ (1.0 / self.apart)
+        squares = np.square(vectors - entry.mean, dtype=np.float64) @ (1.0 / self.apart)
         squares *= (count / (count - 1)) ** 2 / (1.0 + 1.0 / (count - 1))
-        distances = squares.astype(np.float32)[:, None]
-        found = log_likelihoods(distances, vectors.shape[1], np.array([count - 1]))
-        return found[:, 0]
+        return log_likelihoods(squares, vectors.shape[1], np.array([count - 1]))
 
 
 def share_inside(entry: ConditionStatistics, space: CodecSpace) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import CodecSpace, Floats
 from fingerprint_db.matching.limits import distance_limit, t_quantile
-from fingerprint_db.matching.scoring import leave_one_out_distances
+from fingerprint_db.matching.rows.scoring import leave_one_out_distances
 from fingerprint_db.model_fingerprint import ConditionStatistics
 
 OUTLYING = 0.001

@@ -1,7 +1,8 @@
 """Fingerprints against registered models and against photographs; arrays in, arrays out.
 
-scoring      scores, distances and likelihoods in a codec's space
-enrolled     the registered models of one codec as arrays, and what they say of fingerprints
+rows         means by the hundred thousand: which can matter to an image, and what they say
+enrolled     the registered models of one codec, and what they say of fingerprints
+told         what they say of an image, all of them or the few that matter
 registered   the same in all spaces that files of a codec are read in, photographs beside them
 photographs  scores of real photographs to p-values: by photograph, by source, in the worst source
 levels       what the whole registry scores on the cohort's photographs, by size class

@@ -1,68 +1,77 @@
-"""The registered models of one codec as arrays, and what they say of fingerprints.
+"""The registered models of one codec, and what they say of fingerprints.
+
+What is told of an image is few models: the likeliest, those that tie with the likeliest, shadows
+that it is typical of, and the highest score within reach. `closest` finds by bounds which rows can
+be any of these (`search`), and scores them in full; a row that was passed over could not have been
+told, so that what is told is what scoring all of them tells.
 
 Letters: B images, K models, R rows (a model under one condition), D fingerprint size.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.background import CodecSpace, DecisionConstants, Floats
 from fingerprint_db.conditions import Codec, conditions_of
-from fingerprint_db.matching import scoring
-from fingerprint_db.matching.scoring import Distances, Impostors, ScoredDirections
-from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
+from fingerprint_db.matching.rows import scoring, search
+from fingerprint_db.matching.rows.byte_products import LANES
+from fingerprint_db.matching.rows.pairs import Scored
+from fingerprint_db.matching.rows.scoring import Impostors
+from fingerprint_db.matching.rows.shelf import Shelf, asked
+from fingerprint_db.matching.told import Closest, ModelScores
+from fingerprint_db.model_fingerprint import ModelFingerprint
+from fingerprint_db.snapshot import Difference
 
-_T = TypeVar("_T", bound=np.generic)
-
-_CHUNK = 1024  # rows scored at once on many images: 2,000 photographs take 8 MB
+_FEW = 64  # rows: all are scored, since looking for those that matter costs more
+_AT_ONCE = 64  # images searched for at once: the bytes of their queries take 64 KB
+_IN_TURN = 256  # rows that may score highest, scored at once, the most promising first
+_FAR = 2e-3  # share by which the variance that tells models apart may leave the shelf's
+_MOST_GONE = 1024  # rows that are no longer in use, beyond as many as are
+_GROWN = 8  # times the rows that a shelf was made for: what its means are like is asked anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ModelScores:
-    """What each of K models says of B images; of a model's conditions the likeliest one counts.
+class _Promising:
+    """Rows (N,) that may score highest, and what each scores at most, falling; None: not known."""
 
-    `scores` (B, K) in deviations of photographs, rises; `distances` (B, K) squared Mahalanobis,
-    falls; `typical` (B, K) whether the distance is within the model's limit; `likelihoods` (B, K)
-    nats; `rows` (B, K) the condition that counts, a row of `Enrolled`. `highest` (B,) is
-    `Enrolled.highest`.
-    """
-
-    scores: Floats
-    distances: Floats
-    typical: NDArray[np.bool_]
-    likelihoods: Floats
     rows: NDArray[np.int64]
-    highest: Floats
+    bounds: Floats | None
+
+    def behind(self, first: int) -> "_Promising":
+        """Without the first ones."""
+        return _Promising(self.rows[first:], None if self.bounds is None else self.bounds[first:])
+
+    def may_exceed(self, score: float) -> bool:
+        """Whether any of the rows may score higher, or as high."""
+        return len(self.rows) > 0 and (self.bounds is None or bool(self.bounds[0] >= score))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrolled:
-    """Models under one codec; rows of one model stand together, in the order of `models`.
+    """Models under one codec, in the order that they were given in; fit to be read by any thread.
 
-    `first_rows` (K,) where each model's rows begin, `live` (K,) bool; of each row (R,) its
-    condition, the `counts` of its samples and the `limits` of its distance. `near` are distances
-    under the variance of one generator's images, which say whether an image is typical; `apart`
-    those that tell models apart. `scatter` (D,) is the sum of the rows' own variances.
+    `owners` (K,) are their numbers on the `shelf`, and `places` (S,) the places of these numbers
+    among the models. Of the shelf the first `rows` rows are known here, each of one of `kinds`
+    (R',), R' a multiple of LANES: of a live model, of a shadow, or of one that is no longer there.
+    `scatter` (D,) is the sum of the rows' own variances.
     """
 
     space: CodecSpace
     codec: Codec
-    models: tuple[ModelFingerprint, ...]
-    conditions: tuple[str, ...]
-    first_rows: NDArray[np.int64]
-    live: NDArray[np.bool_]
-    counts: NDArray[np.int64]
-    limits: Floats
-    directions: ScoredDirections
-    near: Distances
-    apart: Distances
-    scatter: NDArray[np.float64]
-    impostors: Impostors
     constants: DecisionConstants
+    impostors: Impostors
+    models: tuple[ModelFingerprint, ...]
+    shelf: Shelf
+    owners: NDArray[np.int64]
+    places: NDArray[np.int64]
+    rows: int
+    kinds: NDArray[np.uint8]
+    scatter: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -77,102 +86,297 @@ class Enrolled:
 
         `impostors` are those of the space, computed unless given.
         """
-        size = len(space.real_variance)
-        none = np.zeros((0, size), np.float32)
-        counts = np.zeros(0, np.int64)
+        names = frozenset(condition.name for condition in conditions_of(codec))
+        none = np.zeros(0, np.int64)
         nothing = cls(
             space,
             codec,
-            (),
-            (),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.bool_),
-            counts,
-            np.zeros(0, np.float32),
-            scoring.normalised_directions(none, space.cohort),
-            Distances.of(space.made_variance, none, counts),
-            Distances.of(space.made_variance, none, counts),
-            np.zeros(size),
-            impostors or Impostors.of(space, constants),
             constants,
+            impostors or Impostors.of(space, constants),
+            (),
+            Shelf(space, names, space.made_variance),
+            none,
+            none,
+            0,
+            np.zeros(0, np.uint8),
+            np.zeros(len(space.real_variance)),
         )
-        return nothing.following(models)
+        return nothing.following(Difference((), 0, (), tuple(models)))
 
-    def following(self, models: Sequence[ModelFingerprint]) -> Self:
-        """The same of these models; only what is new among them is computed.
+    def following(self, change: Difference) -> Self:
+        """The same after a change of all models, those of other codecs too; only what comes is
+        computed.
 
-        A model is the same where it has the same statistics, whatever its status became. What the
-        scatter of all models enters, the lengths of `apart`, is computed of all.
+        A model is the same where it has the same statistics, whatever its status became.
         """
-        names = {condition.name for condition in conditions_of(self.codec)}
-        lengths = self._lengths().tolist()
-        held = {
-            model.model_id: (model.statistics, first, length)
-            for model, first, length in zip(
-                self.models, self.first_rows.tolist(), lengths, strict=True
-            )
-        }
-        kept, first_rows = [], []
-        rows: list[int] = []
-        fresh: list[ConditionStatistics] = []
-        for model in models:
-            statistics, first, length = held.get(model.model_id, (None, 0, 0))
-            if statistics is model.statistics:
-                own_rows = range(first, first + length)
-            else:
-                own = [entry for entry in model.statistics if entry.condition in names]
-                first = len(self.counts) + len(fresh)
-                own_rows = range(first, first + len(own))
-                fresh += own
-            if own_rows:
-                kept.append(model)
-                first_rows.append(len(rows))
-                rows += own_rows
-        order = np.array(rows, np.int64)
-        means = np.array([e.mean for e in fresh], np.float32).reshape(-1, len(self.scatter))
-        new_counts = np.array([e.count for e in fresh], np.int64)
-        counts = _gathered(self.counts, new_counts, order)
-        directions = scoring.normalised_directions(means, self.space.cohort)
-        near = Distances.of(self.space.made_variance, means, new_counts)
-        means = _gathered(self.near.means, means, order)
-        conditions = (*self.conditions, *(e.condition for e in fresh))
-        scatter = self._scatter_with(order, fresh, names)
-        return type(self)(
-            self.space,
-            self.codec,
-            tuple(kept),
-            tuple(conditions[row] for row in rows),
-            np.array(first_rows, np.int64),
-            np.array([model.status == "live" for model in kept], np.bool_),
-            counts,
-            _gathered(self.limits, np.array([e.distance_limit for e in fresh], np.float32), order),
-            ScoredDirections(
-                _gathered(self.directions.scaled, directions.scaled, order),
-                _gathered(self.directions.centres, directions.centres, order),
-            ),
-            Distances(
-                near.inverse,
-                means,
-                _gathered(self.near.lengths, near.lengths, order),
-                _gathered(self.near.shrunk, near.shrunk, order),
-            ),
-            Distances.of(self._apart(scatter, len(rows)), means, counts),
-            scatter,
-            self.impostors,
-            self.constants,
+        start, gone, come = self._own(change)
+        end, shelf = start + len(gone), self.shelf
+        models = (*self.models[:start], *come, *self.models[end:])
+        former = self.owners[start:end]
+        numbers = dict(zip(map(_same, gone), former.tolist(), strict=True))
+        fresh = [model for model in come if _same(model) not in numbers]
+        dead = int((self.kinds[: self.rows] == search.GONE).sum())
+        moved_on = fresh and (shelf.closed or shelf.rows != self.rows)
+        outgrown = self.rows > max(_MOST_GONE, _GROWN * shelf.began)
+        if moved_on or outgrown or dead > max(_MOST_GONE, self.rows - dead):
+            # Others have added to the shelf since, it was made for few, or most is out of use.
+            return self.of(self.space, self.constants, models, self.codec, self.impostors)
+        left = set(map(_same, gone)) - set(map(_same, come))
+        scatter = self.scatter + shelf.scatter(model.packed for model in fresh)
+        scatter -= shelf.scatter(model.packed for model in gone if _same(model) in left)
+        if not self.rows:
+            alive = sum(name in shelf.names for one in fresh for name in one.packed.conditions)
+            apart = self._apart(scatter, alive)
+            shelf = Shelf(self.space, shelf.names, apart, [model.packed for model in fresh])
+        added = shelf.add(model.packed for model in fresh)
+        numbers |= zip(map(_same, fresh), added, strict=True)
+        came = np.array([numbers[_same(model)] for model in come], np.int64)
+        owners = np.concatenate([self.owners[:start], came, self.owners[end:]])
+        places = np.full(len(shelf.owners), -1)
+        places[owners] = np.arange(len(owners))
+        rows = shelf.rows if fresh else self.rows
+        kinds = np.zeros(-(-rows // LANES) * LANES, np.uint8)
+        kinds[: self.rows] = self.kinds[: self.rows]
+        kinds[shelf.rows_of(former)] = search.GONE
+        live = np.array([model.status == "live" for model in come], np.bool_)
+        kinds[shelf.rows_of(came[live])] = search.LIVE
+        kinds[shelf.rows_of(came[~live])] = search.SHADOW
+        found = replace(
+            self,
+            models=models,
+            shelf=shelf,
+            owners=owners,
+            places=places,
+            rows=rows,
+            kinds=kinds,
+            scatter=scatter,
+        )
+        far = np.abs(found.apart / shelf.apart - 1).max() > _FAR
+        return (
+            replace(found, shelf=shelf.moved(found.apart, np.flatnonzero(kinds))) if far else found
         )
 
-    def _scatter_with(
-        self, order: NDArray[np.int64], fresh: Sequence[ConditionStatistics], names: set[str]
-    ) -> NDArray[np.float64]:
-        """(D,) the sum of all variances, of the rows that stay and those that are new."""
-        gone = np.ones(len(self.counts), np.bool_)
-        gone[order[order < len(gone)]] = False
-        found = self.scatter + np.sum([e.variance for e in fresh], axis=0, dtype=np.float64)
-        for k in np.flatnonzero(gone[self.first_rows]):
-            own = (e for e in self.models[k].statistics if e.condition in names)
-            found = found - np.sum([e.variance for e in own], axis=0, dtype=np.float64)
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """(K,) which models are."""
+        found: NDArray[np.bool_] = self.kinds[self.shelf.firsts[self.owners]] == search.LIVE
         return found
+
+    @property
+    def apart(self) -> Floats:
+        """(D,) the variance that tells models apart."""
+        return self._apart(self.scatter, int(np.count_nonzero(self.kinds)))
+
+    def condition(self, row: int) -> str:
+        """The name of a row's condition."""
+        return self.shelf.condition(row)
+
+    def limit(self, row: int) -> float:
+        """The limit of a row's distance."""
+        return float(self.shelf.numbers(search.LIMIT, np.array([row]))[0])
+
+    def count(self, row: int) -> int:
+        """Of how many samples a row is."""
+        return int(self.shelf.counts[row])
+
+    def direction(self, row: int) -> Floats:
+        """(D,) that of a row's score."""
+        own = np.array([row])
+        found: Floats = self.shelf.means(own)[0] * self.shelf.numbers(search.INVERSE, own)
+        return found
+
+    def highest(self, vectors: Floats, *, live: bool = True) -> Floats:
+        """(B,) the highest score of a live model that each image is within the reach of, else -inf.
+
+        This is what is held against photographs: its maximum over the registry. Of models that are
+        not live unless `live`.
+        """
+        return self.leading(vectors, live=live)[0]
+
+    def leading(
+        self, vectors: Floats, *, live: bool = True, above: Floats | None = None
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """`highest`, and (B,) which of the models has it, -1 where none is within reach.
+
+        With `above` (B,) what is not higher is not looked for.
+        """
+        if above is None:
+            above = np.full(len(vectors), -np.inf, np.float32)
+        kind = search.LIVE if live else search.SHADOW
+        found, leading = above.copy(), np.full(len(vectors), -1)
+        for start in range(0, len(vectors), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            _, high = self._searched(vectors[some], kind, above[some])
+            found[some], leading[some] = self._highest(vectors[some], high, above[some])
+        return found, leading
+
+    def closest(self, vectors: Floats, shown: int) -> list[Closest]:
+        """What is to be told of B images (B, D): the likeliest few (`shown`), whoever ties with the
+        likeliest live model, and shadows that it is typical of."""
+        none = np.full(len(vectors), -np.inf, np.float32)
+        likely, high = self._searched(vectors, search.LIVE, none, shown)
+        highest, _ = self._highest(vectors, high, none)
+        images = np.repeat(np.arange(len(vectors)), [len(rows) for rows in likely])
+        rows = np.concatenate([*likely, np.zeros(0, np.int64)])
+        scored = self._scored(vectors, images, rows)
+        ends = np.cumsum([len(some) for some in likely])
+        return [
+            self._told(scored, rows, slice(end - len(some), end), shown, float(own))
+            for some, end, own in zip(likely, ends, highest, strict=True)
+        ]
+
+    def match(self, vectors: Floats) -> ModelScores:
+        """All models against B images (B, D), all in full: what `closest` tells some of."""
+        rows = self.shelf.rows_of(self.owners)
+        shape = (len(vectors), len(rows))
+        every = self._scored(
+            vectors, np.repeat(np.arange(len(vectors)), len(rows)), np.tile(rows, len(vectors))
+        )
+        scores, distances = every.scores.reshape(shape), every.distances.reshape(shape)
+        likelihoods = every.likelihoods.reshape(shape)
+        limits = self.shelf.numbers(search.LIMIT, rows)
+        within = distances <= np.float32(self.constants.reach) * limits
+        counts = within & (self.kinds[rows] == search.LIVE)
+        # Models have few conditions each: of a table of their rows the likeliest is looked up.
+        many = self.shelf.lengths[self.owners][:, None]
+        steps = np.arange(many.max(initial=1))
+        table = (np.cumsum(many) - many[:, 0])[:, None] + np.where(steps < many, steps, 0)  # (K, C)
+        best = table[np.arange(len(table)), likelihoods[:, table].argmax(2)]  # (B, K)
+        return ModelScores(
+            np.take_along_axis(scores, best, 1),
+            np.take_along_axis(distances, best, 1),
+            np.take_along_axis(distances <= limits, best, 1),
+            np.take_along_axis(likelihoods, best, 1),
+            rows[best],
+            np.where(counts, scores, np.float32(-np.inf)).max(1, initial=-np.inf),
+        )
+
+    def _told(
+        self, scored: Scored, every_row: NDArray[np.int64], own: slice, shown: int, highest: float
+    ) -> Closest:
+        """Of one image, whose rows are `own`: of each model that is told the likeliest is there."""
+        rows, likelihoods = every_row[own], scored.likelihoods[own]
+        places = self.places[self.shelf.owner_of[rows]]
+        # The likeliest row of each model first, then the next model of the registry.
+        order = np.lexsort((-likelihoods, places))
+        order = order[np.unique(places[order], return_index=True)[1]]
+        order = order[np.argsort(-likelihoods[order], kind="stable")]
+        rows, likelihoods = rows[order], likelihoods[order]
+        distances = scored.distances[own][order]
+        typical = distances <= self.shelf.numbers(search.LIMIT, rows)
+        live = self.kinds[rows] == search.LIVE
+        best = np.append(likelihoods[live][:2], [-np.inf, -np.inf])
+        leads = likelihoods - np.where(live & (np.cumsum(live) == 1), best[1], best[0])
+        told = (live & (leads > -self.constants.margin)) | (~live & typical)
+        told[:shown] = True
+        return Closest(
+            places[order][told],
+            rows[told],
+            scored.scores[own][order][told],
+            distances[told],
+            typical[told],
+            likelihoods[told],
+            leads[told],
+            highest,
+        )
+
+    def _searched(
+        self, vectors: Floats, kind: int, above: Floats, shown: int | None = None
+    ) -> tuple[list[NDArray[np.int64]], list[_Promising]]:
+        """Of each image the rows that may be the likeliest of a model that is told, none without
+        `shown`; and those of a `kind` that may score highest, and higher than `above` (B,)."""
+        alive, images = np.flatnonzero(self.kinds), len(vectors)
+        every = _Promising(alive[self.kinds[alive] == kind], None)
+        if len(alive) <= _FEW:
+            return [alive] * images, [every] * images
+        shelf, degrees = self.shelf, scoring.DEGREES + vectors.shape[1]
+        many, told = shelf.most, shown is not None
+        few = max(shown - 1, 0) * many + 1 if shown else 1
+        level = self.impostors.level(vectors)
+        found = search.Found(
+            above + level,
+            np.full((images, few), np.inf if shown else -1, np.float32),
+            np.full((images, many + 1), np.inf if told else -1, np.float32),
+            np.empty((images, 2, search.MOST), np.int32),
+            np.empty((images, 2, search.MOST), np.float32),
+            np.zeros((images, 2), np.int64),
+        )
+        ratio = shelf.apart / self.apart
+        wanted = search.Wanted(
+            kind,
+            np.float32(self.constants.reach),
+            told,
+            np.float32(math.exp(2 * self.constants.margin / degrees) * (1 + 1e-6)),
+            np.float32(ratio.min() * (1 - 1e-6)),
+            np.float32(ratio.max() * (1 + 1e-6)),
+            np.float32(scoring.DEGREES),
+        )
+        codes = shelf.codes[: len(self.kinds) // LANES].reshape(-1)
+        queries = asked(vectors, shelf)
+        search.search(search.Rows(codes, shelf.table, self.kinds), queries, wanted, found)
+        likely, high = [], []
+        for image in range(images):
+            if found.counts[image, 0] < 0:
+                likely.append(alive if told else alive[:0])
+                high.append(every)
+                continue
+            rows, shadows = search.likely(found, image, wanted)
+            if len(shadows):
+                owners = np.unique(shelf.owner_of[shadows]).astype(np.int64)
+                rows = np.unique(np.concatenate([rows, shelf.rows_of(owners)]))
+            likely.append(rows.astype(np.int64))
+            rows, bounds = search.promising(found, image)
+            high.append(_Promising(rows.astype(np.int64), bounds - level[image]))
+        return likely, high
+
+    def _highest(
+        self, vectors: Floats, high: Sequence[_Promising], above: Floats
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """(B,) the highest score above `above` (B,) of a row within reach, -inf where there is
+        none, and (B,) of which model, -1; of each image among the rows of `high`."""
+        found, leading = np.full(len(vectors), -np.inf, np.float32), np.full(len(vectors), -1)
+        left = list(enumerate(high))
+        while left:
+            images = np.repeat([image for image, _ in left],
+                               [len(one.rows[:_IN_TURN]) for _, one in left])  # fmt: skip
+            rows = np.concatenate([one.rows[:_IN_TURN] for _, one in left])
+            scored = self._scored(vectors, images, rows)
+            reach = np.float32(self.constants.reach) * self.shelf.numbers(search.LIMIT, rows)
+            within = (scored.distances <= reach) & (scored.scores > above[images])
+            places = self.places[self.shelf.owner_of[rows]]
+            # The highest of each image, of equals the first model of the registry.
+            order = np.lexsort((places, -scored.scores, images))[:]
+            order = order[within[order]]
+            first = order[np.unique(images[order], return_index=True)[1]]
+            first = first[scored.scores[first] > found[images[first]]]
+            found[images[first]], leading[images[first]] = scored.scores[first], places[first]
+            left = [(i, one.behind(_IN_TURN)) for i, one in left]
+            left = [(i, one) for i, one in left if one.may_exceed(float(found[i]))]
+        return found, leading
+
+    def _scored(
+        self, vectors: Floats, images: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> Scored:
+        return Scored.of(
+            self.shelf, vectors, images, rows, self.apart, self.impostors.level(vectors)
+        )
+
+    def _own(
+        self, change: Difference
+    ) -> tuple[int, tuple[ModelFingerprint, ...], tuple[ModelFingerprint, ...]]:
+        """Where a change begins among the models of this codec, and those that go and come."""
+        names = self.shelf.names
+        gone, come = (
+            tuple(m for m in some if not names.isdisjoint(m.packed.conditions))
+            for some in (change.gone, change.come)
+        )
+        if len(change.before) == len(self.models):
+            return change.start, gone, come
+        if change.start + len(change.gone) == len(change.before):
+            return len(self.models) - len(gone), gone, come
+        before = change.before[: change.start]
+        start = sum(not names.isdisjoint(m.packed.conditions) for m in before)
+        return start, gone, come
 
     def _apart(self, scatter: NDArray[np.float64], rows: int) -> Floats:
         """(D,) the variance that tells models apart; `scatter` is the sum over so many rows."""
@@ -182,77 +386,7 @@ class Enrolled:
         apart: Floats = ((1 - weight) * made + weight * (scatter / rows)).astype(np.float32)
         return apart
 
-    def highest(self, vectors: Floats, among: NDArray[np.bool_] | None = None) -> Floats:
-        """(B,) the highest score of a model that each image is within the reach of, else -inf.
 
-        This is what is held against photographs: its maximum over the registry. `among` (K,) says
-        which models count, the live ones unless given.
-        """
-        return self.leading(vectors, among)[0]
-
-    def leading(
-        self, vectors: Floats, among: NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, NDArray[np.int64]]:
-        """`highest`, and (B,) which of the models has it, -1 where none is within reach."""
-        found = np.full(len(vectors), -np.inf, np.float32)
-        leading = np.full(len(vectors), -1, np.int64)
-        chosen = np.flatnonzero(self._of_rows(self.live if among is None else among))
-        for start in range(0, len(chosen), _CHUNK):
-            some = chosen[start : start + _CHUNK]
-            # Rows that stand together need no copy.
-            together = some[-1] - some[0] == len(some) - 1
-            rows = slice(some[0], some[-1] + 1) if together else some
-            scores = self.directions.scores(vectors, rows)
-            scores[self.near.to(vectors, rows) > self.constants.reach * self.limits[rows]] = -np.inf
-            best = scores.argmax(1)
-            highest = np.take_along_axis(scores, best[:, None], 1)[:, 0]
-            better = highest > found
-            found[better], leading[better] = highest[better], some[best[better]]
-        of_models = np.searchsorted(self.first_rows, leading, "right") - 1
-        return found - self.impostors.level(vectors), of_models
-
-    def match(self, vectors: Floats) -> ModelScores:
-        """All models against B images (B, D)."""
-        # One product for both distances: what it takes is reading the means.
-        both = np.concatenate([self.near.weighted(vectors), self.apart.weighted(vectors)])
-        products: Floats = both @ self.near.means.T  # (2 B, R)
-        distances = self.near.from_products(vectors, products[: len(vectors)])
-        likelihoods = scoring.log_likelihoods(
-            self.apart.from_products(vectors, products[len(vectors) :]),
-            vectors.shape[1],
-            self.counts,
-        )  # (B, R)
-        scores = self.directions.scores(vectors) - self.impostors.level(vectors)[:, None]
-        near = distances <= self.limits
-        within_reach = distances <= self.constants.reach * self.limits
-        live_in_reach = within_reach & self._of_rows(self.live)
-        # Models have few conditions each: of a table of their rows the likeliest is looked up.
-        table = self._table()  # (K, C)
-        best = likelihoods[:, table].argmax(2)  # (B, K)
-        likeliest = table[np.arange(len(table)), best]  # (B, K)
-        return ModelScores(
-            np.take_along_axis(scores, likeliest, 1),
-            np.take_along_axis(distances, likeliest, 1),
-            np.take_along_axis(near, likeliest, 1),
-            np.take_along_axis(likelihoods, likeliest, 1),
-            likeliest,
-            np.where(live_in_reach, scores, np.float32(-np.inf)).max(1, initial=-np.inf),
-        )
-
-    def _of_rows(self, of_models: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return np.repeat(of_models, self._lengths())
-
-    def _lengths(self) -> NDArray[np.int64]:
-        return np.diff(np.append(self.first_rows, len(self.counts)))
-
-    def _table(self) -> NDArray[np.int64]:
-        """(K, C) the rows of each model; one of fewer conditions repeats its first."""
-        many = self._lengths()[:, None]
-        steps = np.arange(many.max(initial=1))
-        return self.first_rows[:, None] + np.where(steps < many, steps, 0)
-
-
-def _gathered(held: NDArray[_T], fresh: NDArray[_T], order: NDArray[np.int64]) -> NDArray[_T]:
-    """Rows of `held`, and after them of `fresh`, in this order."""
-    every = np.concatenate([held, fresh]) if len(fresh) else held
-    return every if np.array_equal(order, np.arange(len(every))) else every[order]
+def _same(model: ModelFingerprint) -> tuple[str, int]:
+    """What stays of a model whose status changes."""
+    return model.model_id, id(model.statistics)

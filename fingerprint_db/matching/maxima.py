@@ -5,8 +5,8 @@ scored anew, against all that remain, for which its score was the highest. So a 
 costs its own scores, and no score of a model that stays is kept but the highest.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import Floats
 from fingerprint_db.matching.registered import Registered
+from fingerprint_db.model_fingerprint import ModelFingerprint
+from fingerprint_db.snapshot import Difference
 
 Vectors = Callable[[NDArray[np.int64]], Floats]
 """Fingerprints (B, R D) of the photographs of these numbers."""
@@ -27,11 +29,10 @@ _NOBODY = ""
 class Maxima:
     """Of N photographs the `scores` (N,), and the ids of the models that have them, `holders` (N,).
 
-    Of the models of `registered` those count that are live, or those that are not; a score is -inf
-    and its holder "" where no model is within reach.
+    Of the models those count that are `live`, or those that are not; a score is -inf and its holder
+    "" where no model is within reach.
     """
 
-    registered: Registered
     live: bool
     scores: Floats
     holders: tuple[str, ...]
@@ -39,37 +40,43 @@ class Maxima:
     @classmethod
     def of(cls, registered: Registered, live: bool, vectors: Vectors, count: int) -> Self:
         """All models against all of `count` photographs."""
-        scores, holders = _leading(registered, live, vectors, np.arange(count))
-        return cls(registered, live, scores, tuple(holders))
+        nothing = cls(live, np.full(count, -np.inf, np.float32), (_NOBODY,) * count)
+        return nothing._higher(registered, vectors, np.arange(count))
 
-    def following(self, registered: Registered, vectors: Vectors) -> "Maxima":
-        """With the models of `registered` instead, on the same photographs."""
-        before, after = self.registered.counting(self.live), registered.counting(self.live)
-        gone = {name for name, own in before.items() if after.get(name) is not own}
-        come = {name for name, own in after.items() if before.get(name) is not own}
+    def following(self, registered: Registered, change: Difference, vectors: Vectors) -> Self:
+        """After a change, `registered` being what was made of it, on the same photographs."""
+        gone, come = (self._counting(models) for models in (change.gone, change.come))
+        there = {(m.model_id, id(m.statistics)) for m in come}
+        left = {m.model_id for m in gone} - {name for name, _ in there}
+        left |= {m.model_id for m in gone if (m.model_id, id(m.statistics)) not in there}
+        before = {(m.model_id, id(m.statistics)) for m in gone}
+        fresh = [m for m in come if (m.model_id, id(m.statistics)) not in before]
+        found = self
+        if anew := [i for i, name in enumerate(self.holders) if name in left] if left else []:
+            scores, holders = self.scores.copy(), list(self.holders)
+            scores[anew] = -np.inf
+            for i in anew:
+                holders[i] = _NOBODY
+            found = replace(self, scores=scores, holders=tuple(holders))
+            found = found._higher(registered, vectors, np.array(anew))
+        if fresh:
+            every = np.arange(len(self.scores))
+            found = found._higher(registered.only(fresh), vectors, every)
+        return found
+
+    def _counting(self, models: Sequence[ModelFingerprint]) -> list[ModelFingerprint]:
+        return [model for model in models if (model.status == "live") == self.live]
+
+    def _higher(self, registered: Registered, vectors: Vectors, rows: NDArray[np.int64]) -> Self:
+        """With these models' scores on the photographs of `rows`, where they are higher."""
         scores, holders = self.scores, list(self.holders)
-        if gone and len(anew := np.flatnonzero([name in gone for name in holders])):
-            scores = scores.copy()
-            scores[anew], found = _leading(registered, self.live, vectors, anew)
-            for i, name in zip(anew, found, strict=True):
-                holders[i] = name
-        if come:
-            every = np.arange(len(scores))
-            theirs, names = _leading(registered.only(come), self.live, vectors, every)
-            higher = np.flatnonzero(theirs > scores)
-            if len(higher):
+        for start in range(0, len(rows), _CHUNK):
+            some = rows[start : start + _CHUNK]
+            own = vectors(some)
+            found, names = registered.leading(own, live=self.live, above=self.scores[some])
+            for i, name in names.items():
+                holders[some[i]] = name
+            if names:
                 scores = scores.copy()
-                scores[higher] = theirs[higher]
-                for i in higher:
-                    holders[i] = names[i]
-        return Maxima(registered, self.live, scores, tuple(holders))
-
-
-def _leading(
-    registered: Registered, live: bool, vectors: Vectors, rows: NDArray[np.int64]
-) -> tuple[Floats, list[str]]:
-    scores, holders = np.full(len(rows), -np.inf, np.float32), [_NOBODY] * len(rows)
-    for start in range(0, len(rows), _CHUNK):
-        some = slice(start, start + _CHUNK)
-        scores[some], holders[some] = registered.leading(vectors(rows[some]), live=live)
-    return scores, holders
+                scores[some] = found
+        return replace(self, scores=scores, holders=tuple(holders))

@@ -10,7 +10,6 @@ Letters: B files, R readings, K models, D fingerprint size, M views of photograp
 """
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,8 +18,9 @@ import numpy as np
 from fingerprint_db.background import Background, Cohort, Floats
 from fingerprint_db.conditions import Codec, readings_of
 from fingerprint_db.matching.enrolled import Enrolled
-from fingerprint_db.matching.scoring import Impostors
+from fingerprint_db.matching.rows.scoring import Impostors
 from fingerprint_db.model_fingerprint import ModelFingerprint
+from fingerprint_db.snapshot import Difference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,43 +56,30 @@ class Registered:
         )
         return cls(readings, enrolled)
 
-    def following(self, models: Sequence[ModelFingerprint]) -> Self:
-        """The same of these models; only what is new among them is computed."""
-        return type(self)(self.readings, tuple(one.following(models) for one in self.enrolled))
+    def following(self, change: Difference) -> Self:
+        """The same after a change; only what is new is computed."""
+        return type(self)(self.readings, tuple(one.following(change) for one in self.enrolled))
 
-    def only(self, names: AbstractSet[str]) -> Self:
-        """The models of these ids alone."""
-        some = {
-            model.model_id: model
-            for one in self.enrolled
-            for model in one.models
-            if model.model_id in names
-        }
+    def only(self, models: Sequence[ModelFingerprint]) -> Self:
+        """These models alone."""
         return type(self)(
             self.readings,
             tuple(
-                Enrolled.of(one.space, one.constants, list(some.values()), one.codec, one.impostors)
+                Enrolled.of(one.space, one.constants, models, one.codec, one.impostors)
                 for one in self.enrolled
             ),
         )
 
-    def counting(self, live: bool) -> dict[str, object]:
-        """By the id of each live model, or of each that is not, what its scores hang on."""
-        return {
-            model.model_id: model.statistics
-            for one in self.enrolled
-            for model in one.models
-            if (model.status == "live") == live
-        }
-
-    def leading(self, vectors: Floats, *, live: bool) -> tuple[Floats, list[str]]:
-        """(B,) the highest score of a live model, or of one that is not, and whose, "" of -inf."""
-        found = np.full(len(vectors), -np.inf, np.float32)
-        names = [""] * len(vectors)
+    def leading(
+        self, vectors: Floats, *, live: bool, above: Floats | None = None
+    ) -> tuple[Floats, dict[int, str]]:
+        """(B,) the highest score of a live model, or of one that is not; and whose each is, by its
+        place. With `above` (B,) what is not higher is not looked for."""
+        found = np.full(len(vectors), -np.inf, np.float32) if above is None else above.copy()
+        names: dict[int, str] = {}
         for enrolled, part in zip(self.enrolled, self.apart(vectors), strict=True):
-            among = enrolled.live if live else ~enrolled.live
-            scores, models = enrolled.leading(part, among)
-            for i in np.flatnonzero(scores > found):
+            scores, models = enrolled.leading(part, live=live, above=found)
+            for i in np.flatnonzero(scores > found).tolist():
                 names[i] = enrolled.models[models[i]].model_id
             np.maximum(found, scores, out=found)
         return found, names
@@ -112,7 +99,7 @@ class Registered:
     def highest_shadow(self, vectors: Floats) -> Floats:
         """(B,) the same of shadow models."""
         found = [
-            e.highest(part, among=~e.live)
+            e.highest(part, live=False)
             for e, part in zip(self.enrolled, self.apart(vectors), strict=True)
         ]
         highest: Floats = np.maximum.reduce(found)

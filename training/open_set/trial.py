@@ -16,7 +16,7 @@ from fingerprint_db.background import Background, DecisionConstants, Floats, siz
 from fingerprint_db.conditions import CONDITIONS, Codec, conditions_of
 from fingerprint_db.matching.limits import distance_limit
 from fingerprint_db.matching.registered import readings_in
-from fingerprint_db.matching.scoring import leave_one_out_distances
+from fingerprint_db.matching.rows.scoring import leave_one_out_distances
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
 from fingerprint_db.snapshot import Snapshot
 from training.open_set.cohorts import native

@@ -1,21 +1,21 @@
 """Attribution: image fingerprints against a registry snapshot, in each space of their files' codec.
 
-Letters: B images, K models, R readings, D fingerprint size.
+Letters: B images, D fingerprint size.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fingerprint_db.background import Background, Floats, size_class_of
 from fingerprint_db.conditions import Codec, is_shown
-from fingerprint_db.matching.enrolled import Enrolled, ModelScores
+from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Level, Standing
 from fingerprint_db.matching.registered import Registered
+from fingerprint_db.matching.told import Closest
 from fingerprint_db.model_fingerprint import ModelFingerprint
-from fingerprint_db.snapshot import Snapshot
+from fingerprint_db.snapshot import Difference, Snapshot
 from worker.extractor.extract import ImageFingerprint
 from worker.judge.photographs import Held, Photographs
 
@@ -95,6 +95,7 @@ class _Levels:
     Shadows have levels of their own: a photograph that resembles one must not count as a match.
     """
 
+    models: tuple[ModelFingerprint, ...]
     registered: Registered
     live: Held
     shadow: Held
@@ -117,6 +118,7 @@ class Matcher:
         # Filled by `prepare`, or when a codec is first met: most images of a stream share a few.
         self._levels: dict[Codec, _Levels] = {}
         self._former: dict[Codec, _Levels] = {}
+        self._change: Difference | None = None
 
     def following(self, snapshot: Snapshot) -> "Matcher":
         """The same of another snapshot; what both share is not computed again."""
@@ -178,92 +180,57 @@ class Matcher:
         shown: int,
     ) -> list[ReadingFindings]:
         """Of images (B, D) in one space."""
-        found = enrolled.match(vectors)
-        leads = _leads(found.likelihoods, enrolled)  # (B, K)
-        told = _told(found, enrolled, leads, shown, self._background.constants.margin)
         results = []
-        for b, size in enumerate(sizes):
-            some = np.flatnonzero(told[b])
-            ranked = some[np.argsort(-found.likelihoods[b, some], kind="stable")].tolist()
-            best = next((k for k in ranked if enrolled.live[k]), None)
+        for found, size in zip(enrolled.closest(vectors, shown), sizes, strict=True):
             matches = []
-            for k in ranked:
-                held = levels.live if enrolled.live[k] else levels.shadow
-                matches.append(
-                    _match(enrolled, found, b, k, held.levels.by_size[size], float(leads[b, k]))
-                )
-            direction = None if best is None else enrolled.directions.scaled[found.rows[b, best]]
-            results.append(
-                ReadingFindings(codec, tuple(matches), direction, float(found.highest[b]))
-            )
+            for place, k in enumerate(found.models.tolist()):
+                held = levels.live if enrolled.models[k].status == "live" else levels.shadow
+                matches.append(_match(enrolled, found, place, held.levels.by_size[size]))
+            best = next((i for i, m in enumerate(matches) if m.model.status == "live"), None)
+            direction = None if best is None else enrolled.direction(int(found.rows[best]))
+            results.append(ReadingFindings(codec, tuple(matches), direction, found.highest))
         return results
 
     def _of(self, codec: Codec) -> _Levels:
         if codec not in self._levels:
             photographs, former = self._photographs, self._former.pop(codec, None)
+            models = self._snapshot.models
             if former is None:
                 registered = Registered.of(
-                    self._background, self._snapshot.models, codec, photographs.of(codec).impostors
+                    self._background, models, codec, photographs.of(codec).impostors
                 )
+                live = shadow = None
             else:
-                registered = former.registered.following(self._snapshot.models)
-            live, shadow = (former.live, former.shadow) if former else (None, None)
+                change = self._change_since(former.models)
+                registered = former.registered.following(change)
+                live, shadow = (former.live, change), (former.shadow, change)
             self._levels[codec] = _Levels(
+                models,
                 registered,
                 photographs.held(codec, registered, live=True, former=live),
                 photographs.held(codec, registered, live=False, former=shadow),
             )
         return self._levels[codec]
 
-
-def _told(
-    found: ModelScores,
-    enrolled: Enrolled,
-    leads: Floats,
-    shown: int,
-    margin: float,
-) -> NDArray[np.bool_]:
-    """(B, K) the likeliest few (`shown`), whoever ties with the likeliest live one, and typical
-    shadows.
-    """
-    told: NDArray[np.bool_] = enrolled.live & (leads > -margin)
-    told |= ~enrolled.live & found.typical
-    models = told.shape[1]
-    if models <= shown:
-        told[:] = True
-    elif shown:
-        # Of thousands only those that are told are sorted; the first of equals, as a sort has it.
-        least = np.partition(found.likelihoods, models - shown, axis=1)[:, models - shown]
-        for b, own in enumerate(found.likelihoods):
-            high = np.flatnonzero(own >= least[b])
-            told[b, high[np.argsort(-own[high], kind="stable")][:shown]] = True
-    return told
+    def _change_since(self, models: tuple[ModelFingerprint, ...]) -> Difference:
+        """What changed since these; most codecs were prepared last for the same models."""
+        if self._change is None or self._change.before is not models:
+            self._change = Difference.between(models, self._snapshot.models)
+        return self._change
 
 
-def _leads(likelihoods: Floats, enrolled: Enrolled) -> Floats:
-    """(B, K) nats ahead of the best other live model; infinite where there is no other."""
-    live = np.where(enrolled.live, likelihoods, np.float32(-np.inf))
-    # The two best live ones; there may be one or none.
-    two = np.sort(np.pad(live, ((0, 0), (2, 0)), constant_values=-np.inf), axis=1)[:, -2:]
-    rival = np.where(live == two[:, 1:], two[:, :1], two[:, 1:])
-    leads: Floats = likelihoods - rival
-    return leads
-
-
-def _match(
-    enrolled: Enrolled, found: ModelScores, b: int, k: int, level: Level, lead: float
-) -> Match:
-    row = int(found.rows[b, k])
-    score = float(found.scores[b, k])
+def _match(enrolled: Enrolled, found: Closest, place: int, level: Level) -> Match:
+    row, lead = int(found.rows[place]), float(found.leads[place])
+    score = float(found.scores[place])
     return Match(
-        enrolled.models[k],
-        enrolled.conditions[row],
+        enrolled.models[found.models[place]],
+        enrolled.condition(row),
         score,
-        float(found.distances[b, k]),
-        float(enrolled.limits[row]),
-        int(enrolled.counts[row]),
-        bool(found.typical[b, k]),
-        float(found.likelihoods[b, k]),
+        float(found.distances[place]),
+        enrolled.limit(row),
+        enrolled.count(row),
+        bool(found.typical[place]),
+        float(found.likelihoods[place]),
         lead if np.isfinite(lead) else None,
         level.standing(score),
     )

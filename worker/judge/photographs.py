@@ -16,8 +16,9 @@ from fingerprint_db.matching.familiarity import Familiarity
 from fingerprint_db.matching.levels import Levels, Statistic, enough_for
 from fingerprint_db.matching.maxima import Maxima
 from fingerprint_db.matching.registered import Registered, cohort_of_files, readings_in
-from fingerprint_db.matching.scoring import Impostors
+from fingerprint_db.matching.rows.scoring import Impostors
 from fingerprint_db.matching.tenant import TenantPhotographs
+from fingerprint_db.snapshot import Difference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,11 +99,17 @@ class Photographs:
         return self._of[codec]
 
     def held(
-        self, codec: Codec, registered: Registered, *, live: bool, former: Held | None = None
+        self,
+        codec: Codec,
+        registered: Registered,
+        *,
+        live: bool,
+        former: tuple[Held, Difference] | None = None,
     ) -> Held:
         """The live models, or those that are not, held against the photographs of one codec.
 
-        `former` is the same of other models: what both share is not computed again.
+        `former` is the same of other models, and what has changed since: what both share is not
+        computed again.
         """
         of_codec = self.of(codec)
         cohort, own = of_codec.cohort, of_codec.own
@@ -119,8 +126,9 @@ class Photographs:
             maxima = Maxima.of(registered, live, vectors, count)
             kept = None
         else:
-            maxima = former.maxima.following(registered, vectors)
-            kept = (former.levels, former.maxima.scores)
+            held, change = former
+            maxima = held.maxima.following(registered, change, vectors)
+            kept = (held.levels, held.maxima.scores)
         enough = self._tenant.enough_to_name if self._tenant else 0
         return Held(maxima, Levels.of_scores(cohort, maxima.scores, own, enough, kept))
 

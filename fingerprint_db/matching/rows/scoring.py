@@ -24,11 +24,6 @@ DEGREES = 8.0
 """Of freedom of Student's t that stands for the normal: one odd picture must not win by being far
 from everything."""
 
-Rows = slice | NDArray[np.int64]
-"""Which of R rows; a slice needs no copy of them."""
-
-EVERY = slice(None)
-
 _LEAST_DEVIATION = 1e-6
 
 
@@ -42,23 +37,31 @@ class ScoredDirections:
     scaled: Floats
     centres: Floats
 
-    def scores(self, vectors: Floats, rows: Rows = EVERY) -> Floats:
-        """(B, R) in deviations of photographs; for some directions where `rows` says which."""
-        found: Floats = vectors @ self.scaled[rows].T - self.centres[rows]
+    def scores(self, vectors: Floats) -> Floats:
+        """(B, R) in deviations of photographs."""
+        found: Floats = vectors @ self.scaled.T - self.centres
         return found
 
 
-def normalised_directions(means: Floats, cohort: Cohort) -> ScoredDirections:
-    """Fisher's direction of each mean (R, D), normed on the cohort's normalising photographs.
+def norms(means: Floats, cohort: Cohort) -> tuple[Floats, Floats]:
+    """(R,) the deviation of what the cohort's normalising photographs score for each mean (R, D),
+    and (R,) their centre; views weigh as the cohort says.
 
-    Views weigh as the cohort says.
+    Summed in 64 bits, so that a mean's do not hang on the others beside it.
     """
     rows = cohort.normalises
-    seen = cohort.vectors[rows]
-    weights = cohort.weights[rows] / cohort.weights[rows].sum()
-    scores = seen @ means.T  # (M, R)
+    seen = cohort.vectors[rows].astype(np.float64)
+    weights = cohort.weights[rows].astype(np.float64)
+    weights /= weights.sum()
+    scores = seen @ means.T.astype(np.float64)  # (M, R)
     centres = weights @ scores
     deviations = np.sqrt(np.maximum(weights @ np.square(scores - centres), _LEAST_DEVIATION))
+    return deviations.astype(np.float32), centres.astype(np.float32)
+
+
+def normalised_directions(means: Floats, cohort: Cohort) -> ScoredDirections:
+    """Fisher's direction of each mean (R, D), normed on the cohort's normalising photographs."""
+    deviations, centres = norms(means, cohort)
     return ScoredDirections(
         (means / deviations[:, None]).astype(np.float32), (centres / deviations).astype(np.float32)
     )
@@ -90,61 +93,24 @@ class Impostors:
         """
         if self.directions is None:
             return np.zeros(len(vectors), np.float32)
-        scores = self.directions.scores(vectors)
+        scores = self.directions.scores(vectors.astype(np.float64))
         best = min(self.best, scores.shape[1])
         top = np.partition(scores, scores.shape[1] - best, axis=1)[:, -best:]
         level: Floats = (self.weight * top.mean(1)).astype(np.float32)
         return level
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Distances:
-    """Squared Mahalanobis distances to means of few samples.
+def log_likelihoods(
+    distances: NDArray[np.float64], dimension: int, counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(P,) nats, up to a constant: a multivariate t of DEGREES degrees of freedom.
 
-    A mean of N samples is uncertain by 1/N of the covariance: distances are divided by 1 + 1/N.
-    `inverse` (D,) is of the variance, `lengths` (R,) are the means' own squares under it, `shrunk`
-    (R,) one over 1 + 1/N.
+    `distances` (P,) are to means of `counts` (P,) samples, which are uncertain by 1/N of the
+    covariance.
     """
-
-    inverse: Floats
-    means: Floats
-    lengths: Floats
-    shrunk: Floats
-
-    @classmethod
-    def of(cls, variance: Floats, means: Floats, counts: NDArray[np.int64]) -> Self:
-        """To means (R, D) of `counts` (R,) samples; `variance` (D,)."""
-        inverse = np.reciprocal(variance)
-        lengths: Floats = np.square(means) @ inverse
-        return cls(inverse, means, lengths, (1.0 / (1.0 + 1.0 / counts)).astype(np.float32))
-
-    def to(self, vectors: Floats, rows: Rows = EVERY) -> Floats:
-        """(B, R) from fingerprints (B, D); to some of the means where `rows` says which."""
-        return self.from_products(vectors, self.weighted(vectors) @ self.means[rows].T, rows)
-
-    def weighted(self, vectors: Floats) -> Floats:
-        """(B, D) whose products with the means `from_products` takes."""
-        found: Floats = vectors * self.inverse
-        return found
-
-    def from_products(self, vectors: Floats, products: Floats, rows: Rows = EVERY) -> Floats:
-        """`to`, in the place of the products (B, R) of `weighted` and the means."""
-        squares = products
-        squares *= np.float32(-2)
-        squares += (np.square(vectors) @ self.inverse)[:, None]
-        squares += self.lengths[rows]
-        np.maximum(squares, 0.0, out=squares)
-        squares *= self.shrunk[rows]
-        return squares
-
-
-def log_likelihoods(distances: Floats, dimension: int, counts: NDArray[np.int64]) -> Floats:
-    """(B, R) nats, up to a constant: a multivariate t of DEGREES degrees of freedom."""
     spread = 0.5 * dimension * np.log1p(1.0 / counts)
-    likelihoods: Floats = np.log1p(distances / np.float32(DEGREES))
-    likelihoods *= np.float32(-0.5 * (DEGREES + dimension))
-    likelihoods -= spread.astype(np.float32)
-    return likelihoods
+    found: NDArray[np.float64] = -0.5 * (DEGREES + dimension) * np.log1p(distances / DEGREES)
+    return found - spread
 
 
 def leave_one_out_distances(space: CodecSpace, vectors: Floats) -> Floats:

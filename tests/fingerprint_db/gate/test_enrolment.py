@@ -279,7 +279,10 @@ def test_samples_are_held_against_photographs_in_all_spaces_that_their_files_are
     expected = Levels.of(cohort_of_files(BACKGROUND, shown), highest)
     for own, level in zip(registry.levels.by_size, expected.by_size, strict=True):
         assert own.photographs.scores.tolist() == level.photographs.scores.tolist()
-    assert set(registry.enrolled.conditions) == {c.name for c in conditions_of(codec)}
+    kept = registry.enrolled
+    assert {kept.condition(row) for row in range(kept.rows)} == {
+        c.name for c in conditions_of(codec)
+    }
 
 
 def test_samples_of_a_registered_generator_are_refused() -> None:

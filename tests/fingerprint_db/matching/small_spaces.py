@@ -16,7 +16,7 @@ from fingerprint_db.background import (
 )
 from fingerprint_db.conditions import Codec
 from fingerprint_db.matching.limits import distance_limit
-from fingerprint_db.matching.scoring import leave_one_out_distances
+from fingerprint_db.matching.rows.scoring import leave_one_out_distances
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
 
 SPACE = "c3" * 32
@@ -106,6 +106,16 @@ def images(of: CodecSpace, mean: Floats, count: int, seed: int = 2) -> Floats:
 def mean_of(seed: int, size: float = 2.0) -> Floats:
     """Where a generator lies, (D,); far from photographs and from other seeds."""
     return np.random.default_rng(1000 + seed).normal(0, size, DIMENSION).astype(np.float32)
+
+
+def squared_distances(
+    of: CodecSpace, means: Floats, counts: NDArray[np.int64], vectors: Floats
+) -> NDArray[np.float64]:
+    """(B, R) of images (B, D) to means (R, D) of so many samples (R,), under the variance of one
+    generator's images."""
+    apart = vectors[:, None].astype(np.float64) - means
+    found: NDArray[np.float64] = (apart**2 / of.made_variance).sum(2) / (1 + 1 / counts)
+    return found
 
 
 def entry(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fingerprint_db.background import DecisionConstants, Floats
-from fingerprint_db.matching import scoring
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
+from fingerprint_db.matching.rows import scoring
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint
 from tests.fingerprint_db.matching.small_spaces import (
     CONSTANTS,
@@ -21,6 +21,7 @@ from tests.fingerprint_db.matching.small_spaces import (
     models_at,
     photographs,
     small_space,
+    squared_distances,
 )
 
 KNOWN = small_space()
@@ -115,7 +116,7 @@ def test_matching_says_what_a_slow_loop_says(weight: float) -> None:
     for b, of_models in enumerate(slowly(vectors, constants)):
         for k, known in enumerate(enrolled.models):
             expected = of_models[known.model_id]
-            condition = enrolled.conditions[found.rows[b, k]]
+            condition = enrolled.condition(found.rows[b, k])
             assert condition == expected["condition"]
             assert known.under(condition) is not None
             assert found.likelihoods[b, k] == pytest.approx(expected["likelihood"], rel=1e-4)
@@ -137,27 +138,14 @@ def test_the_highest_score_is_the_maximum_over_live_models_that_the_image_is_typ
             for s in m.statistics:
                 if s.condition in OF_JPEG75 and (m.status == "shadow") == bool(shadow):
                     centre, deviation = norm(s.mean)
-                    to = scoring.Distances.of(
-                        KNOWN.made_variance, s.mean[None], np.array([s.count])
-                    )
-                    near = to.to(vectors)[:, 0] <= s.distance_limit
+                    far = squared_distances(KNOWN, s.mean[None], np.array([s.count]), vectors)
+                    near = far[:, 0] <= s.distance_limit
                     scores = (vectors @ s.mean - centre) / deviation - level
                     expected[shadow] = np.maximum(expected[shadow], np.where(near, scores, -np.inf))
     assert {False, True} == set(np.isfinite(expected[0]).tolist())
     np.testing.assert_allclose(enrolled.highest(vectors), expected[0], atol=1e-3)
-    np.testing.assert_allclose(enrolled.highest(vectors, ~enrolled.live), expected[1], atol=1e-3)
+    np.testing.assert_allclose(enrolled.highest(vectors, live=False), expected[1], atol=1e-3)
     np.testing.assert_allclose(enrolled.match(vectors).highest, expected[0], atol=1e-3)
-
-
-def test_many_models_are_scored_in_parts_as_few_are_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    vectors = some_images()
-    enrolled = Enrolled.of(KNOWN, CONSTANTS, MODELS, "jpeg75")
-    whole = enrolled.highest(vectors)
-    for chunk in (1, 2, 3):
-        monkeypatch.setattr("fingerprint_db.matching.enrolled._CHUNK", chunk)
-        np.testing.assert_allclose(enrolled.highest(vectors), whole, atol=1e-5)
 
 
 def test_without_models_under_a_codec_nothing_is_scored() -> None:

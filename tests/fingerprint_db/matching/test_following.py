@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from fingerprint_db.background import Floats
-from fingerprint_db.matching import scoring
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
 from fingerprint_db.matching.maxima import Maxima
 from fingerprint_db.matching.registered import Registered, cohort_of_files
+from fingerprint_db.matching.rows import scoring
 from fingerprint_db.model_fingerprint import ModelFingerprint
+from fingerprint_db.snapshot import Difference
 from tests.fingerprint_db.matching.small_spaces import (
     CONSTANTS,
     LOSSLESS,
@@ -57,6 +58,10 @@ def walk(steps: int) -> Iterator[tuple[ModelFingerprint, ...]]:
     yield tuple(every[:5])
 
 
+def conditions(of: Enrolled, rows: NDArray[np.int64]) -> list[str]:
+    return [of.condition(row) for row in rows.reshape(-1).tolist()]
+
+
 def vectors(rows: NDArray[np.int64]) -> Floats:
     """Of the photographs that stand behind no statistics."""
     found: Floats = SHOWN[rows]
@@ -65,14 +70,14 @@ def vectors(rows: NDArray[np.int64]) -> Floats:
 
 def test_models_say_what_they_say_when_all_are_computed_anew() -> None:
     held = Enrolled.of(PLAIN, CONSTANTS, (), "lossless")
+    given: tuple[ModelFingerprint, ...] = ()
     sizes = set()
     for models in walk(40):
-        held = held.following(models)
+        held, given = held.following(Difference.between(given, models)), models
         plain = Enrolled.of(PLAIN, CONSTANTS, models, "lossless")
         assert all(m is p for m, p in zip(held.models, plain.models, strict=True))
-        assert held.conditions == plain.conditions
         found, expected = held.match(QUERIES), plain.match(QUERIES)
-        np.testing.assert_array_equal(found.rows, expected.rows)
+        assert conditions(held, found.rows) == conditions(plain, expected.rows)
         np.testing.assert_array_equal(found.typical, expected.typical)
         for name in ("scores", "distances", "likelihoods", "highest"):
             np.testing.assert_allclose(
@@ -90,9 +95,11 @@ def test_the_highest_scores_of_photographs_are_those_of_all_models_computed_anew
     registered = Registered.of(BACKGROUND, (), "lossless")
     maxima = Maxima.of(registered, live, vectors, len(SHOWN))
     levels, moved = Levels.of_scores(COHORT, maxima.scores), 0
+    given: tuple[ModelFingerprint, ...] = ()
     for models in walk(40):
-        registered = registered.following(models)
-        former, maxima = maxima, maxima.following(registered, vectors)
+        change, given = Difference.between(given, models), models
+        registered = registered.following(change)
+        former, maxima = maxima, maxima.following(registered, change, vectors)
         plain = Registered.of(BACKGROUND, models, "lossless")
         expected = plain.highest(SHOWN) if live else plain.highest_shadow(SHOWN)
         np.testing.assert_allclose(maxima.scores, expected, rtol=1e-5, atol=1e-5)
@@ -111,18 +118,36 @@ def test_the_highest_scores_of_photographs_are_those_of_all_models_computed_anew
 def test_a_change_of_one_model_computes_that_models_rows_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    models = [some_model(number) for number in (0, 1, 3, 4)]
+    models = tuple(some_model(number) for number in (0, 1, 3, 4))
     held = Enrolled.of(PLAIN, CONSTANTS, models, "lossless")
     computed: list[int] = []
-    plainly = scoring.normalised_directions
+    plainly = scoring.norms
 
     def counted(means: Floats, cohort: Any) -> Any:
         computed.append(len(means))
         return plainly(means, cohort)
 
-    monkeypatch.setattr(scoring, "normalised_directions", counted)
+    monkeypatch.setattr(scoring, "norms", counted)
     further = some_model(6)
-    held = held.following([*models, further])
-    held = held.following([models[0], models[2].with_status("live"), further])
-    assert computed == [1, 0]
+    after = (*models, further)
+    held = held.following(Difference.between(models, after))
+    fewer = (models[0], models[2].with_status("live"), further)
+    held = held.following(Difference.between(after, fewer))
+    assert computed == [1]
     assert held.live.tolist() == [True, True, True]
+
+
+def test_a_state_that_others_have_gone_on_from_is_followed_as_well() -> None:
+    """Two registries that come of one share what is computed, and neither changes the other."""
+    models = tuple(some_model(number) for number in range(9))
+    held = Enrolled.of(PLAIN, CONSTANTS, models[:5], "lossless")
+    first, second = (
+        held.following(Difference.between(models[:5], some))
+        for some in (models[:7], (*models[1:5], *models[7:]))
+    )
+    for found, expected in ((held, models[:5]), (first, models[:7]), (second, models[1:5])):
+        plain = Enrolled.of(PLAIN, CONSTANTS, found.models, "lossless")
+        assert set(expected) & set(plain.models) <= set(found.models)
+        np.testing.assert_array_equal(
+            found.match(QUERIES).likelihoods, plain.match(QUERIES).likelihoods
+        )

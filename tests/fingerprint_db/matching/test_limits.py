@@ -7,8 +7,13 @@ import pytest
 from scipy.stats import t as student
 
 from fingerprint_db.matching.limits import distance_limit, t_quantile
-from fingerprint_db.matching.scoring import Distances, leave_one_out_distances
-from tests.fingerprint_db.matching.small_spaces import images, mean_of, small_space
+from fingerprint_db.matching.rows.scoring import leave_one_out_distances
+from tests.fingerprint_db.matching.small_spaces import (
+    images,
+    mean_of,
+    small_space,
+    squared_distances,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,6 @@ def test_the_stated_share_of_further_images_lies_beyond_the_limit() -> None:
         mean = mean_of(seed)
         samples, new = images(known, mean, 30, seed), images(known, mean, 400, 100 + seed)
         limit = distance_limit(leave_one_out_distances(known, samples), 0.05)
-        to = Distances.of(known.made_variance, samples.mean(0, keepdims=True), np.array([30]))
-        beyond.append(float((to.to(new) > limit).mean()))
+        far = squared_distances(known, samples.mean(0, keepdims=True), np.array([30]), new)
+        beyond.append(float((far > limit).mean()))
     assert np.mean(beyond) == pytest.approx(0.05, abs=0.02)

@@ -10,7 +10,7 @@ from fingerprint_db.background import Background, Cohort, Floats
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
 from fingerprint_db.matching.registered import Registered, cohort_of_files, readings_in
-from fingerprint_db.matching.scoring import Impostors
+from fingerprint_db.matching.rows.scoring import Impostors
 from tests.fingerprint_db.matching.small_spaces import (
     CONSTANTS,
     DIMENSION,
@@ -57,7 +57,7 @@ def test_the_highest_score_is_that_of_the_reading_in_which_a_model_stands_out_mo
         parts = vector[None, :DIMENSION], vector[None, DIMENSION:]
         by_reading = [float(e.highest(p)[0]) for e, p in zip(alone, parts, strict=True)]
         assert found[row] == pytest.approx(max(by_reading), abs=1e-4)
-        watched = float(alone[1].highest(parts[1], among=~alone[1].live)[0])
+        watched = float(alone[1].highest(parts[1], live=False)[0])
         assert shadows[row] == pytest.approx(watched, abs=1e-4)
     assert np.isfinite(found[:6]).all(), "three by the first reading, three by the second"
     assert (found[6:] == -np.inf).all(), "a shadow counts among shadows alone"

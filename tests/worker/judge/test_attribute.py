@@ -108,7 +108,7 @@ def test_each_image_is_matched_in_the_space_of_its_own_codec() -> None:
             row = alone.rows[0, k]
             known = match.model.under(match.condition)
             assert known is not None
-            assert match.condition == enrolled.conditions[row]
+            assert match.condition == enrolled.condition(row)
             assert match.limit == pytest.approx(known.distance_limit)
             assert match.limit_count == known.count
             assert match.score == pytest.approx(float(alone.scores[0, k]), abs=1e-4)

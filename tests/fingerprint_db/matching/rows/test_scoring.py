@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fingerprint_db.background import Background, CodecSpace, Cohort, Floats
-from fingerprint_db.matching import scoring
-from fingerprint_db.matching.scoring import Distances, Impostors, normalised_directions
+from fingerprint_db.matching.rows import scoring
+from fingerprint_db.matching.rows.scoring import Impostors, normalised_directions
 from tests.fingerprint_db.matching.small_spaces import (
     CONSTANTS,
     DIMENSION,
@@ -17,30 +17,8 @@ from tests.fingerprint_db.matching.small_spaces import (
     mean_of,
     photographs,
     small_space,
+    squared_distances,
 )
-
-
-def test_distances_are_mahalanobis_over_the_uncertainty_of_the_mean() -> None:
-    known = small_space()
-    vectors = photographs(known, 4)
-    means = np.stack([mean_of(i) for i in range(3)])
-    counts = np.array([2, 50, 100_000])
-    found = Distances.of(known.made_variance, means, counts).to(vectors)
-    for b in range(4):
-        for r in range(3):
-            expected = 0.0
-            for d in range(DIMENSION):
-                apart = float(vectors[b, d]) - float(means[r, d])
-                expected += apart**2 / float(known.made_variance[d])
-            assert found[b, r] == pytest.approx(expected / (1 + 1 / counts[r]), rel=1e-4)
-
-
-def test_some_rows_are_as_far_as_they_are_among_all() -> None:
-    known = small_space()
-    means = np.stack([mean_of(i) for i in range(5)])
-    every = Distances.of(known.made_variance, means, np.full(5, 50))
-    rows, vectors = np.array([3, 1]), photographs(known, 4)
-    np.testing.assert_allclose(every.to(vectors, rows), every.to(vectors)[:, rows], rtol=1e-6)
 
 
 def test_photographs_behind_the_norm_score_with_mean_nothing_and_deviation_one() -> None:
@@ -128,7 +106,7 @@ def test_impostors_that_weigh_something_must_be_there() -> None:
 
 def test_likelihoods_are_those_of_students_t_up_to_one_constant() -> None:
     """The density of a multivariate t with the covariance of a mean of N samples."""
-    distances = np.array([[3.0, 40.0], [800.0, 0.0]], np.float32)
+    distances = np.array([[3.0, 40.0], [800.0, 0.0]])
     counts = np.array([10, 200])
     found = scoring.log_likelihoods(distances, DIMENSION, counts)
     for b in range(2):
@@ -143,10 +121,12 @@ def test_an_outlier_wins_no_argument_by_being_far_from_everything() -> None:
     """Under Student's t the gap between two models does not grow with the distance."""
     known = small_space()
     means = np.stack([np.full(DIMENSION, 0.5), np.full(DIMENSION, -0.5)]).astype(np.float32)
-    to = Distances.of(known.made_variance, means, np.array([50, 50]))
+    counts = np.array([50, 50])
 
     def gap(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
-        found = scoring.log_likelihoods(to.to(vector), DIMENSION, np.array([50, 50]))
+        found = scoring.log_likelihoods(
+            squared_distances(known, means, counts, vector), DIMENSION, counts
+        )
         return float(found[0, 0] - found[0, 1])
 
     near = np.full((1, DIMENSION), 1.0, np.float32)
@@ -161,8 +141,7 @@ def test_leaving_one_out_is_really_leaving_it_out(count: int) -> None:
     for i in range(count):
         others = np.delete(samples, i, axis=0)
         mean, counts = others.mean(0, keepdims=True), np.array([count - 1])
-        to = Distances.of(known.made_variance, mean, counts)
-        expected.append(float(to.to(samples[i : i + 1])[0, 0]))
+        expected.append(float(squared_distances(known, mean, counts, samples[i : i + 1])[0, 0]))
     found = scoring.leave_one_out_distances(known, samples)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
@@ -171,7 +150,7 @@ def test_left_out_samples_lie_as_far_as_new_images_do() -> None:
     known = small_space()
     samples, new = images(known, mean_of(7), 400, 6), images(known, mean_of(7), 4000, 7)
     mean = samples.mean(0, keepdims=True)
-    beyond = Distances.of(known.made_variance, mean, np.array([400])).to(new)
+    beyond = squared_distances(known, mean, np.array([400]), new)
     left_out = scoring.leave_one_out_distances(known, samples)
     assert left_out.mean() == pytest.approx(beyond.mean(), rel=0.03)
 
