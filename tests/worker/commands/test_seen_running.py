@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from kafka import KafkaProducer
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -29,7 +30,7 @@ from worker.seen.probe import Told, ask
 IMAGES = 12
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 START_S = 120.0
-"""Two workers load torch on a crowded machine."""
+"""Two workers start on a crowded machine."""
 
 
 @dataclass
@@ -60,6 +61,11 @@ class Seen:
         return sum(
             value for own, value in self.samples().get(name, []) if labels.items() <= own.items()
         )
+
+    def slots_have_loaded(self) -> set[str]:
+        """The names of the libraries that are in memory."""
+        slots = psutil.Process(self.process.pid).children()
+        return {Path(one.path).name for slot in slots for one in slot.memory_maps()}
 
     def ask(self, path: str) -> Told:
         """One question."""
@@ -147,6 +153,11 @@ def test_a_worker_is_seen_from_its_start_to_its_end(
         assert seen.total(f"{stage}_seconds_sum") > 0
     assert 0 < seen.total("end_to_end_seconds_sum") < 60 * IMAGES
     assert seen.total("batch_fill_ratio_count") >= 1
+
+    # By compiled loops alone: torch is for a card.
+    libraries = seen.slots_have_loaded()
+    assert any("llvmlite" in name for name in libraries)
+    assert not any("torch" in name for name in libraries)
 
     # A redrive ends with a marker of its transaction, which is no record that anybody waits for.
     assert (
