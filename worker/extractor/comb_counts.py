@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from worker.extractor.blocks.block_transforms import (
     APART,
     CHUNK,
-    TABLE,
     lay_out,
     piece_size,
     piece_tables,
@@ -180,7 +179,7 @@ def _count(
 ) -> None:
     """Of all blocks, piece by piece; neighbours count into two tables in turn."""
     height, width = plane.shape
-    lanes, deep = piece_size(width)
+    lanes, pitch, deep = piece_size(width)
     streams, rows, coefficients = piece_tables(width)
     weights = np.empty(CHUNK, dtype=np.int32)
     bins = np.empty(CHUNK, dtype=np.uint32)
@@ -189,13 +188,13 @@ def _count(
         for y in range(top, height - 7, 8 * deep):
             down = min((height - y) // 8, deep)
             lay_out(plane, y, 8 * down, x, lanes, streams)
-            transform_rows(streams, 8 * down, 0, lanes, rows)
-            _weigh(clipped, y, x, down, across, weights)
+            transform_rows(streams, 8 * down, 0, across, pitch, rows)
+            _weigh(clipped, y, x, down, across, pitch, weights)
             for v in range(8):
-                transform_columns(rows, v * TABLE, lanes, down, across, coefficients)
+                transform_columns(rows, v, pitch, down * pitch, coefficients)
                 for u in range(8 - v):
                     _count_mode(
-                        coefficients, u * APART, weights, down * across, bins, counts, 8 * u + v
+                        coefficients, u * APART, weights, down * pitch, bins, counts, 8 * u + v
                     )
 
 
@@ -206,9 +205,10 @@ def _weigh(
     left: int,
     down: int,
     across: int,
+    pitch: int,
     weights: NDArray[np.int32],
 ) -> None:
-    """1 for each block without a clipped pixel, else 0."""
+    """1 for each block without a clipped pixel, else 0; 0 too where none of `pitch` places is."""
     row = np.empty(8 * across, dtype=np.uint8)
     for block_row in range(down):
         row[:] = 0
@@ -219,7 +219,9 @@ def _weigh(
             cut = np.uint8(0)
             for x in range(8 * block, 8 * block + 8):
                 cut |= row[x]
-            weights[block_row * across + block] = 1 - cut
+            weights[block_row * pitch + block] = 1 - cut
+        for place in range(across, pitch):
+            weights[block_row * pitch + place] = 0
 
 
 @njit(cache=True, nogil=True, fastmath=True)

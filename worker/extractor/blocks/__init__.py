@@ -2,6 +2,7 @@
 
 planes            a region as float32 and whole Y, Cb, Cr, converted once
 lanes             what a compiled loop cannot say: comparisons as bits of a word, copies of a row
+sixteen           sixteen float32 as one value of a compiled loop, and their sizes counted
 block_transforms  DCTs of many 8x8 blocks at once
 shifted_dct       the kernel of the next three: DCT statistics on one grid or on shifted ones
 block_dct         Y, Cb, Cr on the codec's own 8x8 grid

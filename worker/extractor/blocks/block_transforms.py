@@ -4,12 +4,16 @@
 
 Letters: H rows, W columns of a plane, u and v the vertical and the horizontal frequency. A piece is
 up to `LANES` blocks wide, and so many rows of blocks high that `CHUNK` blocks are transformed
-together. Its tables are flat arrays, contiguous, which the caller keeps from piece to piece.
+together. Its tables are flat arrays, contiguous, which the caller keeps from piece to piece. In
+them a row of blocks takes `pitch` places, a multiple of 16; where no block is, all frequencies are
+exactly 0.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from worker.extractor.blocks.sixteen import WIDTH
 
 LANES = 64
 """Blocks side by side, at most."""
@@ -21,19 +25,24 @@ CHUNK = 512
 # constants so that the compiler sees that none is written over another.
 APART = CHUNK + 16
 """Places of one vertical frequency in the coefficients."""
-TABLE = 8 * CHUNK + 8 * LANES + 16
+PHASE = CHUNK + LANES + 16
+"""Places of every eighth row of one horizontal frequency."""
+TABLE = 8 * PHASE + 16
 """Places of one horizontal frequency in the rows."""
 # Multiply and add at once, but never in another order: a flat picture stays exactly 0.
 NEAR = {"contract"}
 # Orthonormal DCT-II of eight numbers: _C[k] = cos(k pi / 16) / 2, as JPEG's.
-_C1, _C2, _C3, _C4, _C5, _C6, _C7 = (np.float32(np.cos(k * np.pi / 16) / 2) for k in range(1, 8))
+COSINES = tuple(np.float32(np.cos(k * np.pi / 16) / 2) for k in range(1, 8))
+_C1, _C2, _C3, _C4, _C5, _C6, _C7 = COSINES
+_ZERO = np.float32(0)
 
 
 @njit(cache=True, nogil=True)
-def piece_size(width: int) -> tuple[int, int]:
-    """Blocks side by side and rows of blocks of the pieces of a plane so wide."""
+def piece_size(width: int) -> tuple[int, int, int]:
+    """Blocks side by side, the places that they take, and rows of blocks, of a plane so wide."""
     lanes = min(LANES, width // 8)
-    return lanes, CHUNK // lanes
+    pitch = (lanes + WIDTH - 1) // WIDTH * WIDTH
+    return lanes, pitch, CHUNK // pitch
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +53,7 @@ def piece_tables(
 
     What was never written, where a piece is narrower, is transformed and not read.
     """
-    _, deep = piece_size(width)
+    _, _, deep = piece_size(width)
     return (
         np.empty((8 * deep + 8) * 8 * PITCH, dtype=np.float32),
         np.empty(8 * TABLE, dtype=np.float32),
@@ -89,12 +98,18 @@ def lay_out(
 
 @njit(cache=True, nogil=True, fastmath=NEAR)
 def transform_rows(
-    streams: NDArray[np.float32], count: int, offset: int, lanes: int, rows: NDArray[np.float32]
+    streams: NDArray[np.float32],
+    count: int,
+    offset: int,
+    across: int,
+    pitch: int,
+    rows: NDArray[np.float32],
 ) -> None:
     """The horizontal frequencies of blocks that begin `offset` columns after a multiple of 8.
 
-    Frequency v of `count` rows goes to the v-th of eight tables, whose rows have `lanes` places.
-    The last block may read what is not the picture's; nobody reads its result.
+    Frequency v of `count` rows goes to the v-th of eight tables, in it every eighth row of pixels
+    after the other, so that what one vertical transform reads are eight streams again. Of `pitch`
+    places `across` are blocks; what the others read may not be the picture's, and is made 0.
     """
     table = np.uint64(TABLE)
     for row in range(count):
@@ -103,8 +118,8 @@ def transform_rows(
         k2, k3 = _stream(row, offset + 2), _stream(row, offset + 3)
         k4, k5 = _stream(row, offset + 4), _stream(row, offset + 5)
         k6, k7 = _stream(row, offset + 6), _stream(row, offset + 7)
-        to = np.uint64(row * lanes)
-        for i in range(np.uint64(lanes)):
+        to = place_of(0, row, pitch)
+        for i in range(np.uint64(pitch)):
             c0, c1, c2, c3, c4, c5, c6, c7 = _transformed(
                 streams[k0 + i],
                 streams[k1 + i],
@@ -120,6 +135,9 @@ def transform_rows(
             rows[k + np.uint64(2) * table], rows[k + np.uint64(3) * table] = c2, c3
             rows[k + np.uint64(4) * table], rows[k + np.uint64(5) * table] = c4, c5
             rows[k + np.uint64(6) * table], rows[k + np.uint64(7) * table] = c6, c7
+        for v in range(8):
+            for i in range(across, pitch):
+                rows[to + np.uint64(v * TABLE + i)] = _ZERO
 
 
 @njit(cache=True, nogil=True)
@@ -128,42 +146,47 @@ def _stream(row: int, column: int) -> np.uint64:
     return np.uint64((8 * row + column % 8) * PITCH + column // 8)
 
 
+@njit(cache=True, nogil=True)
+def place_of(v: int, row: int, pitch: int) -> np.uint64:
+    """Where the horizontal frequency v of a row of pixels begins, and of each eighth after it."""
+    return np.uint64(v * TABLE + row % 8 * PHASE + row // 8 * pitch)
+
+
 @njit(cache=True, nogil=True, fastmath=NEAR)
 def transform_columns(
     rows: NDArray[np.float32],
-    first: int,
-    lanes: int,
-    down: int,
-    across: int,
+    v: int,
+    pitch: int,
+    size: int,
     coefficients: NDArray[np.float32],
 ) -> None:
-    """The vertical frequencies of `down` rows of `across` blocks, those of each in one chunk.
+    """The vertical frequencies of blocks from the first row on, in `size` places, one horizontal's.
 
-    The blocks' first row begins at `first` of `rows`, the others follow one another.
+    Those of each vertical frequency come `APART` after those of the one before.
     """
-    n, chunk = np.uint64(lanes), np.uint64(APART)
-    for block_row in range(down):
-        start, to = np.uint64(first + 8 * block_row * lanes), np.uint64(block_row * across)
-        for i in range(np.uint64(across)):
-            k = start + i
-            c0, c1, c2, c3, c4, c5, c6, c7 = _transformed(
-                rows[k],
-                rows[k + n],
-                rows[k + np.uint64(2) * n],
-                rows[k + np.uint64(3) * n],
-                rows[k + np.uint64(4) * n],
-                rows[k + np.uint64(5) * n],
-                rows[k + np.uint64(6) * n],
-                rows[k + np.uint64(7) * n],
-            )
-            k = to + i
-            coefficients[k], coefficients[k + chunk] = c0, c1
-            coefficients[k + np.uint64(2) * chunk] = c2
-            coefficients[k + np.uint64(3) * chunk] = c3
-            coefficients[k + np.uint64(4) * chunk] = c4
-            coefficients[k + np.uint64(5) * chunk] = c5
-            coefficients[k + np.uint64(6) * chunk] = c6
-            coefficients[k + np.uint64(7) * chunk] = c7
+    k0, k1 = place_of(v, 0, pitch), place_of(v, 1, pitch)
+    k2, k3 = place_of(v, 2, pitch), place_of(v, 3, pitch)
+    k4, k5 = place_of(v, 4, pitch), place_of(v, 5, pitch)
+    k6, k7 = place_of(v, 6, pitch), place_of(v, 7, pitch)
+    chunk = np.uint64(APART)
+    for i in range(np.uint64(size)):
+        c0, c1, c2, c3, c4, c5, c6, c7 = _transformed(
+            rows[k0 + i],
+            rows[k1 + i],
+            rows[k2 + i],
+            rows[k3 + i],
+            rows[k4 + i],
+            rows[k5 + i],
+            rows[k6 + i],
+            rows[k7 + i],
+        )
+        coefficients[i], coefficients[i + chunk] = c0, c1
+        coefficients[i + np.uint64(2) * chunk] = c2
+        coefficients[i + np.uint64(3) * chunk] = c3
+        coefficients[i + np.uint64(4) * chunk] = c4
+        coefficients[i + np.uint64(5) * chunk] = c5
+        coefficients[i + np.uint64(6) * chunk] = c6
+        coefficients[i + np.uint64(7) * chunk] = c7
 
 
 @njit(cache=True, nogil=True, fastmath=NEAR, inline="always")

@@ -20,19 +20,19 @@ WORD = 64
 _LANE = ir.IntType(32)
 
 
-def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
+def spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """What a call in a compiled loop becomes; the context that it is typed in is no argument."""
     called: Callable[..., Any] = intrinsic(function)
     return called
 
 
-@_spelled_out
+@spelled_out
 def at_least(typing: Any, values: Any, first: Any, limit: Any) -> Any:
     """uint64: bit k says whether values[first + k], int8, is at least `limit`, an int8."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.IntType(8), WORD)
-        start = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector)
+        start = pointer(context, builder, signature.args[0], arguments[0], arguments[1], vector)
         limits = builder.insert_element(
             ir.Constant(vector, ir.Undefined), arguments[2], ir.Constant(_LANE, 0)
         )
@@ -47,7 +47,7 @@ def at_least(typing: Any, values: Any, first: Any, limit: Any) -> Any:
     return types.uint64(values, types.intp, types.int8), generate
 
 
-@_spelled_out
+@spelled_out
 def ones(typing: Any, word: Any) -> Any:
     """How many bits of a uint64 are set, int64."""
 
@@ -60,13 +60,13 @@ def ones(typing: Any, word: Any) -> Any:
 def _copying(count: int) -> Callable[..., Any]:
     """`count` float32 at source[first] to target[place]; the two may be one array."""
 
-    @_spelled_out
+    @spelled_out
     def copy(typing: Any, source: Any, first: Any, target: Any, place: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             vector = ir.VectorType(ir.FloatType(), count)
             kinds = signature.args
-            start = _pointer(context, builder, kinds[0], arguments[0], arguments[1], vector)
-            end = _pointer(context, builder, kinds[2], arguments[2], arguments[3], vector)
+            start = pointer(context, builder, kinds[0], arguments[0], arguments[1], vector)
+            end = pointer(context, builder, kinds[2], arguments[2], arguments[3], vector)
             builder.store(builder.load(start, align=4), end, align=4)
             return context.get_dummy_value()
 
@@ -79,7 +79,7 @@ copy_4 = _copying(4)
 copy_32 = _copying(32)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, place: Any, vector: Any) -> Any:
+def pointer(context: Any, builder: Any, kind: Any, array: Any, place: Any, vector: Any) -> Any:
     """To an array's element at `place`, as if vectors began there."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
