@@ -37,9 +37,9 @@ from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import nuisance
 
 
-def picture(side: int) -> NDArray[np.uint8]:
+def picture(side: int, seed: int = 0) -> NDArray[np.uint8]:
     """uint8 (side, side, 3): smooth shapes of several sizes and a little noise."""
-    numbers = np.random.default_rng(0)
+    numbers = np.random.default_rng(seed)
     levels = np.full((side, side, 3), 128.0)
     for cells in (4, 16, 64):
         coarse = numbers.integers(0, 256, (cells, cells, 3), dtype=np.uint8)

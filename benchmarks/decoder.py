@@ -44,11 +44,11 @@ def measure(data: bytes, images: int, images_per_child: int) -> dict[str, float]
 
     The processor time of the start of the pool is measured apart and taken off.
     """
-    before = _processor_s()
+    before = processor_s()
     with DecoderPool(DecodeLimits(), PROCESSES) as pool:
         pool.pids()
-    start_s = _processor_s() - before
-    before = _processor_s()
+    start_s = processor_s() - before
+    before = processor_s()
     with (
         DecoderPool(DecodeLimits(), PROCESSES, images_per_child=images_per_child) as pool,
         ThreadPoolExecutor(PROCESSES) as threads,
@@ -60,8 +60,14 @@ def measure(data: bytes, images: int, images_per_child: int) -> dict[str, float]
         seconds = time.perf_counter() - began
     return {
         "decodes_per_s": round(images / seconds, 1),
-        "processor_ms_per_image": round((_processor_s() - before - start_s) / images * 1000, 2),
+        "processor_ms_per_image": round((processor_s() - before - start_s) / images * 1000, 2),
     }
+
+
+def processor_s() -> float:
+    """Processor time of this process and of all its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def main() -> None:
@@ -85,11 +91,6 @@ def main() -> None:
     sys.stdout.write(text)
     if options.output is not None:
         options.output.write_text(text, encoding="utf-8")
-
-
-def _processor_s() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from worker.broker.topics import Topics
 from worker.decoder.decode import DecodedImage
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
-from worker.extractor.bundle import ZOO_EXPORT, load_bundle
+from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.judge.attribute import Matcher
 from worker.outside.submit import submit
@@ -39,6 +39,7 @@ from worker.outside.watch import watch
 
 IMAGES = 2_000
 BATCH = 16
+PARTITIONS = 4
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -51,7 +52,7 @@ def main() -> None:
         write(picture, Encoding("jpeg", int(q), 2) if q else Encoding("png", 0, 0))
         for picture, q in zip(pictures, np.resize(qualities, IMAGES), strict=True)
     ]
-    rates = {**_stages(files), "end_to_end_per_s": _end_to_end(files)}
+    rates = {**_stages(files), "end_to_end_per_s": end_to_end(files)}
     slowest = min(rates["decode_per_s"], rates["extract_per_s"])
     result: dict[str, object] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -66,7 +67,7 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def _rate(count: int, work: Callable[[], object]) -> float:
+def rate(count: int, work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return round(count / (time.perf_counter() - started), 1)
@@ -79,22 +80,31 @@ def _stages(files: Sequence[bytes]) -> dict[str, float]:
     with DecoderPool(extractor.limits, 1) as pool:
         pool.decode(files[0])
         images: list[DecodedImage] = []
-        decode = _rate(len(files), lambda: images.extend(pool.decode(data) for data in files))
+        decode = rate(len(files), lambda: images.extend(pool.decode(data) for data in files))
     batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     extractor.extract(batches[0])
     found: list[list[ImageFingerprint | RejectError]] = []
-    extract = _rate(len(files), lambda: found.extend(map(extractor.extract, batches)))
-    registry = MemoryRegistry()
-    import_(registry, (bundle.path / ZOO_EXPORT).read_bytes(), by="bench", reason="the zoo")
-    matcher = Matcher(bundle.background, registry.snapshot(bundle.digest))
-    batch = [f for f in found[0] if isinstance(f, ImageFingerprint)]
-    matcher.match(batch)  # a codec is prepared when it is first met
-    match = _rate(100 * len(batch), lambda: [matcher.match(batch) for _ in range(100)])
+    extract = rate(len(files), lambda: found.extend(map(extractor.extract, batches)))
+    match = match_rate(bundle, [f for f in found[0] if isinstance(f, ImageFingerprint)])
     return {"decode_per_s": decode, "extract_per_s": extract, "match_per_s": match}
 
 
-def _end_to_end(files: Sequence[bytes]) -> float:
-    """Verdicts a second of one worker process over a backlog, from the first to the last."""
+def match_rate(bundle: Bundle, batch: Sequence[ImageFingerprint], rounds: int = 100) -> float:
+    """Images a second of the matcher alone, against the zoo."""
+    registry = MemoryRegistry()
+    import_(registry, (bundle.path / ZOO_EXPORT).read_bytes(), by="bench", reason="the zoo")
+    matcher = Matcher(bundle.background, registry.snapshot(bundle.digest))
+    matcher.match(batch)  # a codec is prepared when it is first met
+    return rate(rounds * len(batch), lambda: [matcher.match(batch) for _ in range(rounds)])
+
+
+def end_to_end(
+    files: Sequence[bytes], *, slots: int = 1, settings: Mapping[str, str] | None = None
+) -> float:
+    """Verdicts a second of worker processes over a backlog, from the first to the last.
+
+    `settings` are variables without their prefix, such as EXTRACT__DEVICE.
+    """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "images").mkdir()
@@ -102,15 +112,16 @@ def _end_to_end(files: Sequence[bytes]) -> float:
             (root / "images" / f"{number:05d}.jpg").write_bytes(data)
         with start_kafka(root / "kafka") as kafka, start_redis(root / "redis") as redis:
             topics = Topics()
-            create_topics(kafka.brokers, topics, partitions=4)
+            create_topics(kafka.brokers, topics, partitions=max(PARTITIONS, slots))
             submit([root / "images"], brokers=kafka.brokers, topic=topics.images)
             environment = {
                 **os.environ,
                 "LATENTPRINT_KAFKA__BROKERS": kafka.brokers,
                 "LATENTPRINT_REDIS__URL": redis.url,
                 "LATENTPRINT_LOGGING__LEVEL": "warning",
+                **{f"LATENTPRINT_{name}": value for name, value in (settings or {}).items()},
             }
-            command = [sys.executable, "-m", "worker.program", "run"]
+            command = [sys.executable, "-m", "worker.program", "run", "--slots", str(slots)]
             worker = subprocess.Popen(command, env=environment)
             try:
                 times = []

@@ -63,14 +63,14 @@ class Launched:
         told: Sequence[Future[Told]],
     ) -> None:
         self._bundle = bundle
-        self._launcher = launcher
+        self.launcher = launcher
         self._flights = flights
         self._told = told
 
     def results(self) -> list[ImageFingerprint | RejectError]:
         """One result per image, in order."""
         known = [one.result() for one in self._told]
-        self._launcher.wait()
+        self.launcher.wait()
         readings: dict[int, tuple[Reading, ...]] = {}
         for flight in self._flights:
             readings |= zip(flight.places, _readings(flight), strict=True)
@@ -86,7 +86,7 @@ class DeviceExtractor:
         stay_on_this_thread()
         # TF32 keeps 10 bits of each factor: no fingerprint would be what was calibrated.
         torch.set_float32_matmul_precision("highest")
-        self._launcher = Launcher(device)
+        self.launcher = Launcher(device)
         self._maps = {group: GroupMaps(bundle.maps, group, device) for group in GROUPS}
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(threads, "extract")
@@ -167,7 +167,7 @@ class DeviceExtractor:
         flights += [self._flight(group, own) for group, own in found.items()]
         return Launched(
             self._bundle,
-            self._launcher,
+            self.launcher,
             [flight for flight in flights if flight is not None],
             [known[i] for i in range(len(images))],
         )
@@ -182,7 +182,7 @@ class DeviceExtractor:
         for picture in pictures:
             _seen_and_told(as_decoded(picture))
         with blaming_the_device(self._device, len(pictures)):
-            for _ in range(self._launcher.runs_to_replay):
+            for _ in range(self.launcher.runs_to_replay):
                 check_golden(
                     self._bundle,
                     {codec: self._vectors(codec, [(own,) for own in pictures])
@@ -210,7 +210,7 @@ class DeviceExtractor:
         flight = self._flight(
             group_of(codec), [(i, (codec,), regions) for i, regions in enumerate(pictures)]
         )
-        self._launcher.wait()
+        self.launcher.wait()
         assert flight is not None, "there are pictures"
         return np.stack([one.vector for (one,) in _readings(flight)])
 
@@ -223,14 +223,14 @@ class DeviceExtractor:
         maps = self._maps[group]
         count = power_of_two(len(pictures))
         places, codecs, regions = zip(*pictures, strict=True)
-        with self._launcher.stream():
+        with self.launcher.stream():
             sums = torch.zeros(
                 (count, sums_size(maps.blocks)), dtype=torch.float64, device=self._device
             )
             for batch in batches(regions, pinned=self._device.type == "cuda"):
                 work = partial(_sums, maps.blocks, batch.shape.thinned, count)
                 key = (group, batch.shape, len(batch.facts), count)
-                (own,) = self._launcher.run(key, work, (batch.pixels, batch.facts))
+                (own,) = self.launcher.run(key, work, (batch.pixels, batch.facts))
                 sums = sums + own
             rows = torch.zeros((count, len(codecs[0])), dtype=torch.int64)
             rows[: len(codecs)] = torch.tensor(
@@ -238,15 +238,15 @@ class DeviceExtractor:
             )
             if self._device.type == "cuda":
                 rows = rows.pin_memory()
-            standard, vectors = self._launcher.run(
+            standard, vectors = self.launcher.run(
                 (group, *rows.shape), maps.fingerprints, (sums, rows)
             )
             kept = len(codecs)
             return _Flight(
                 places,
                 codecs,
-                self._launcher.fetch(standard[:kept]),
-                self._launcher.fetch(vectors[:kept]),
+                self.launcher.fetch(standard[:kept]),
+                self.launcher.fetch(vectors[:kept]),
             )
 
 

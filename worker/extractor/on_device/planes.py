@@ -23,32 +23,43 @@ _MIDDLE = 128.0
 class Planes(NamedTuple):
     """Of N regions, each (N, 3, H + M, W + M).
 
-    `exact` are Y, Cb, Cr float32 in grey levels, centred; `whole` the same rounded to whole levels
-    and `rgb` the pixels, float16: whole numbers up to 2,048 are exact in it.
+    `exact` are Y, Cb, Cr float32 in grey levels, centred; `whole` the same rounded to whole levels,
+    float16: whole numbers up to 2,048 are exact in it.
     """
 
     exact: torch.Tensor
     whole: torch.Tensor
-    rgb: torch.Tensor
 
 
 def to_planes(pixels: torch.Tensor, sizes: torch.Tensor) -> Planes:
     """From uint8 (N, 3, H, W) and the regions' heights and widths, int (N, 2), on one device."""
-    count, _, height, width = pixels.shape
+    count = len(pixels)
     rgb = pixels.to(torch.float32)  # (N, 3, H, W)
     # Sums of bytes with weights in 1/65536 are exact in float32, in whatever order.
     exact = torch.matmul(_weights(pixels.device), rgb.view(count, 3, -1)).view(
         rgb.shape
     )  # (N, 3, H, W)
     exact[:, 0] -= _MIDDLE
+    exact = _padded(exact.masked_fill_(_beyond(pixels, sizes), torch.nan))
+    return Planes(exact, torch.floor(exact + 0.5).to(torch.float16))
+
+
+def to_rgb(pixels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """The pixels themselves, float16, as `to_planes` gives planes."""
+    levels = pixels.to(torch.float16)  # (N, 3, H, W)
+    return _padded(levels.masked_fill_(_beyond(pixels, sizes), torch.nan))
+
+
+def _padded(plane: torch.Tensor) -> torch.Tensor:
+    return F.pad(plane, (0, MARGIN, 0, MARGIN), value=torch.nan)
+
+
+def _beyond(pixels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    """(N, 1, H, W): True where a canvas has none of its region's pixels."""
+    _, _, height, width = pixels.shape
     rows = torch.arange(height, device=pixels.device) >= sizes[:, :1]  # (N, H)
     columns = torch.arange(width, device=pixels.device) >= sizes[:, 1:]  # (N, W)
-    beyond = (rows[:, :, None] | columns[:, None]).unsqueeze(1)  # (N, 1, H, W)
-    exact.masked_fill_(beyond, torch.nan)
-    small = rgb.to(torch.float16).masked_fill_(beyond, torch.nan)
-    whole = torch.floor(exact + 0.5).to(torch.float16)
-    padding = (0, MARGIN, 0, MARGIN)
-    return Planes(*(F.pad(plane, padding, value=torch.nan) for plane in (exact, whole, small)))
+    return (rows[:, :, None] | columns[:, None]).unsqueeze(1)
 
 
 @lru_cache(maxsize=8)

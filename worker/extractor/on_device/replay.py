@@ -32,9 +32,9 @@ class Launcher:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._is_card = device.type == "cuda"
-        self._stream = _own_stream(device) if self._is_card else None
-        self._pool = torch.cuda.graph_pool_handle() if self._is_card else None
+        self.is_card = device.type == "cuda"
+        self._stream = _own_stream(device) if self.is_card else None
+        self._pool = torch.cuda.graph_pool_handle() if self.is_card else None
         self._graphs: OrderedDict[Hashable, _Captured] = OrderedDict()
         self._met: dict[Hashable, int] = {}
         self._refused: set[Hashable] = set()
@@ -42,7 +42,7 @@ class Launcher:
     @property
     def runs_to_replay(self) -> int:
         """How often the same work is run until it was once replayed."""
-        return _CAPTURED_AT + 1 if self._is_card else 1
+        return _CAPTURED_AT + 1 if self.is_card else 1
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -61,7 +61,7 @@ class Launcher:
         The same key means the same work on the same shapes. What it returns holds until the same
         key is run again.
         """
-        if not self._is_card:
+        if not self.is_card:
             return work(*inputs)
         if (captured := self._graphs.get(key)) is not None:
             self._graphs.move_to_end(key)
@@ -78,7 +78,7 @@ class Launcher:
 
     def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
         """A copy on the host, there once `wait` has returned; within `stream` alone."""
-        if not self._is_card:
+        if not self.is_card:
             return tensor
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         host.copy_(tensor, non_blocking=True)

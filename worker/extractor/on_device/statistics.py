@@ -20,7 +20,7 @@ from worker.extractor.blocks.shifted_dct import FLOOR, THRESHOLDS
 from worker.extractor.on_device.co_occurrences import co_occurrences
 from worker.extractor.on_device.colour import colours
 from worker.extractor.on_device.dct import block_counts, dct_sums, fold, halved
-from worker.extractor.on_device.planes import MARGIN, Planes, to_planes
+from worker.extractor.on_device.planes import MARGIN, Planes, to_planes, to_rgb
 from worker.extractor.on_device.spectrum import powers, window_counts
 from worker.extractor.on_device.symbols import in_bands
 
@@ -31,8 +31,9 @@ _BESIDE = MARGIN - 8  # of the margin, what blocks of 8x8 do not reach
 
 
 class _Regions(NamedTuple):
-    """What is summed over; `bands` and `rgb_bands` are those in which symbols are counted."""
+    """What is summed over: uint8 (N, 3, H, W), and what was made of it."""
 
+    pixels: torch.Tensor
     planes: Planes
     sizes: torch.Tensor
     thinned: bool
@@ -46,7 +47,7 @@ def region_sums(
     Of uint8 (N, 3, H, W) with heights and widths (N, 2), H and W multiples of 64. `thinned` regions
     have a quarter of their rows counted, as those of more than `DENSE_PIXELS` must.
     """
-    regions = _Regions(to_planes(pixels, sizes), sizes, thinned)
+    regions = _Regions(pixels, to_planes(pixels, sizes), sizes, thinned)
     return {name: _BLOCKS[name].sums(regions) for name in blocks}
 
 
@@ -132,7 +133,8 @@ def _finish_co_occurrences(sums: torch.Tensor) -> torch.Tensor:
 
 
 def _colour(regions: _Regions) -> torch.Tensor:
-    return colours(in_bands(regions.planes.rgb, thinned=regions.thinned)).flatten(1)
+    rgb = to_rgb(regions.pixels, regions.sizes)
+    return colours(in_bands(rgb, thinned=regions.thinned)).flatten(1)
 
 
 def _finish_colour(sums: torch.Tensor) -> torch.Tensor:

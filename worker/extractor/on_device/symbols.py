@@ -1,8 +1,8 @@
 """Differences of neighbours as five symbols, and joint counts of three, of a batch of regions.
 
-Letters: N regions, R rows and W columns that are counted of a band, T bands of a region. A symbol
-is -2 to 2; what residual_symbols calls 0 to 4 is this and two. Residuals and symbols are whole
-numbers in float16, up to 2,048 of which are exact; NaN where a pixel is not there.
+Letters: N regions, R rows and W columns that are counted of a band, T bands of a region. Residuals
+and symbols, 0 to 4, are whole numbers in float16, which up to 2,048 are exact in it; NaN where a
+pixel is not there.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from worker.extractor.blocks.residual_symbols import CODES
+from worker.extractor.blocks.residual_symbols import CODES, LEVELS
 from worker.extractor.on_device.planes import MARGIN
 
-_MOST = 2
+_MIDDLE = 2.0
+_MOST = LEVELS - 1
 _ROWS, _EVERY, _BANDS = 8, 64, (0, 24)  # a band's rows, and where it stands in each 64 rows
-_BEYOND = CODES  # the row of the table for places where no three symbols are
+_BEYOND = LEVELS**3  # the row of the table for places where no three symbols are
 _PIECE = 1024  # places that one thread of a card counts, so that a region keeps many at work
 _JUST_ABOVE = 1.02
 """A residual at a threshold is rounded upwards; the thresholds are whole numbers, so that this
@@ -45,7 +46,8 @@ def scales(limits: Sequence[tuple[int, int]], device: torch.device) -> torch.Ten
 
 def to_symbols(residuals: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Residuals, which are overwritten, to symbols: rounded to multiples, at most two of them."""
-    return residuals.mul_(scale).round_().clamp_(-_MOST, _MOST)
+    torch.addcmul(_middle(residuals.device), residuals, scale, out=residuals)
+    return residuals.round_().clamp_(0, _MOST)
 
 
 def count_triples(codes: torch.Tensor) -> torch.Tensor:
@@ -55,14 +57,21 @@ def count_triples(codes: torch.Tensor) -> torch.Tensor:
     """
     rows, places = codes.shape
     piece = next(size for size in (_PIECE, 512, 256, 128, 64) if places % size == 0)
-    found = codes.abs_().nan_to_num_(nan=_BEYOND).to(torch.int32).view(-1, piece)
+    found = codes.nan_to_num_(nan=_BEYOND).to(torch.int32).view(-1, piece)
     counts = F.embedding_bag(found, _table(codes.device), mode="sum")  # (A places / piece, 63)
     return counts.view(rows, -1, CODES).sum(dim=1)
 
 
 @lru_cache(maxsize=8)
 def _table(device: torch.device) -> torch.Tensor:
-    """(64, 63): the code of each size of 25 a + 5 b + c has a 1; the last row is empty."""
-    table: NDArray[np.float32] = np.zeros((CODES + 1, CODES), np.float32)
-    table[:CODES] = np.eye(CODES, dtype=np.float32)[::-1]
+    """(126, 63): a 1 where a code, or its negative, has its count; the last row is empty."""
+    table: NDArray[np.float32] = np.zeros((_BEYOND + 1, CODES), np.float32)
+    for code in range(_BEYOND):
+        table[code, min(code, _BEYOND - 1 - code)] = 1
     return torch.from_numpy(table).to(device)
+
+
+@lru_cache(maxsize=8)
+def _middle(device: torch.device) -> torch.Tensor:
+    """() float16: the symbol of nothing."""
+    return torch.tensor(_MIDDLE, dtype=torch.float16).to(device)

@@ -118,13 +118,13 @@ def test_the_device_is_waited_for_once_a_batch(
     extractor: DeviceExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = []
-    wait = extractor._launcher.wait
+    wait = extractor.launcher.wait
 
     def counted() -> None:
         waits.append(1)
         wait()
 
-    monkeypatch.setattr(extractor._launcher, "wait", counted)
+    monkeypatch.setattr(extractor.launcher, "wait", counted)
     extractor.extract(decoded())
     assert len(waits) == 1
 

@@ -42,7 +42,7 @@ class Card:
         monkeypatch.setattr(torch.cuda, "CUDAGraph", PlayedGraph)
         monkeypatch.setattr(torch.cuda, "graph", self.graph)
         self.launcher = Launcher(torch.device("cpu"))
-        monkeypatch.setattr(self.launcher, "_is_card", True)
+        monkeypatch.setattr(self.launcher, "is_card", True)
 
     @contextmanager
     def graph(self, graph: PlayedGraph, **named: object) -> Iterator[None]:

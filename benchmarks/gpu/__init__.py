@@ -1,0 +1,7 @@
+"""The worker on a card: `python -m benchmarks.gpu` measures it, `docs/operations/gpu.md` tells it.
+
+counting  what a batch asks of a device: operations, bytes, products, and waits
+stages    decode, extract and match, each alone
+model     from what was counted to images a second of a card, on paper
+page      the page
+"""
