@@ -3,10 +3,12 @@
 Caveats: one machine, one thread, one made picture (smooth shapes and noise), as a PNG and as a
 JPEG. Rounds of all parts follow one another, so that what else the machine does falls on all alike;
 the least and the median of each part's processor time are given. The decoding is no part of it.
+Floors are what does only the least of a part, in the same rounds (benchmarks/floors.py).
 The blocks are read of the first region alone: the whole picture, up to 512x512. Read the ratios.
 
     OMP_NUM_THREADS=1 python -m benchmarks.blocks [--rounds 40] [--side 512] [--output FILE]
         [--bundle FOLDER]
+    python -m benchmarks.blocks_page    writes docs/extractor-floor.md of the newest of those files
 """
 
 import argparse
@@ -27,6 +29,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.floors import floors
+from fingerprint_db.conditions import readings_of
 from worker.decoder.decode import decode
 from worker.extractor.blocks.picture_features import BLOCKS, accumulate, finish
 from worker.extractor.blocks.planes import to_planes
@@ -35,6 +39,7 @@ from worker.extractor.earlier_jpeg import find_earlier
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import nuisance
+from worker.extractor.products import Products
 
 
 def picture(side: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -55,21 +60,28 @@ def parts(side: int, bundle: Bundle) -> dict[str, Callable[[], object]]:
     drawn = Image.fromarray(picture(side))
     jpeg, png = (decode(encoded(drawn, kind), extractor.limits) for kind in ("JPEG", "PNG"))
     (region, *_) = png.regions
-    sums = accumulate(region)
-    seen = bundle.maps["lossless"]
-    statistics = block_statistics(png.regions, seen.blocks)[None]
-    # A block alone converts the planes too; `planes` says how much of it that is.
+    planes = to_planes(region)
+    products = Products(bundle)
+    lossless = readings_of("lossless")
+    rows = {
+        codec: bundle.maps[codec].standard(
+            block_statistics(png.regions, bundle.maps[codec].blocks)[None]
+        )
+        for codec in ("jpeg90", *lossless)
+    }
+    both = np.concatenate([rows[codec] for codec in lossless])
+    sums = accumulate(planes, bundle.maps["jpeg90"].blocks)
     return {
         "extract_jpeg": lambda: extractor.extract([jpeg]),
         "extract_png": lambda: extractor.extract([png]),
         "planes": lambda: to_planes(region),
-        **{name: partial(accumulate, region, [name]) for name in BLOCKS},
-        "lossy_blocks": lambda: accumulate(region, bundle.maps["jpeg90"].blocks),
-        "all_blocks": lambda: accumulate(region),
-        "finish": lambda: finish(sums),
-        "map": lambda: seen.fingerprint(seen.standard(statistics)),
-        "nuisance": lambda: nuisance(png.regions, png.facts),
-        "earlier_jpeg": lambda: find_earlier(png.regions),
+        **{name: partial(accumulate, planes, [name]) for name in BLOCKS},
+        "finish_jpeg": lambda: finish(sums),
+        "products_jpeg": lambda: products.project(["jpeg90"], rows["jpeg90"]),
+        "products_png": lambda: products.project(lossless, both),
+        "nuisance": lambda: nuisance([planes], jpeg.facts),
+        "earlier_jpeg": lambda: find_earlier([planes]),
+        **{f"floor:{name}": part for name, part in floors(planes, bundle).items()},
     }
 
 
@@ -88,6 +100,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--bundle", type=Path, help="instead of the default one")
     options = parser.parse_args()
+    load = round(os.getloadavg()[0], 1)
     torch.set_num_threads(1)
     timed = parts(options.side, load_bundle(options.bundle))
     for part in timed.values():
@@ -98,18 +111,15 @@ def main() -> None:
             began = time.process_time()
             part()
             times[name].append((time.process_time() - began) * 1000)
-    measure = statistics.median(next(iter(times.values())))
     document = {
         "command": f"python -m benchmarks.blocks --rounds {options.rounds} --side {options.side}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "load_before": round(os.getloadavg()[0], 1),
+        "load_before": load,
+        "rounds": options.rounds,
+        "side": options.side,
         "parts": {
-            name: {
-                "least_ms": round(min(own), 2),
-                "median_ms": round(statistics.median(own), 2),
-                "over_extract_jpeg": round(statistics.median(own) / measure, 3),
-            }
+            name: {"least_ms": round(min(own), 3), "median_ms": round(statistics.median(own), 3)}
             for name, own in times.items()
         },
     }
