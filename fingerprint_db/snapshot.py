@@ -1,7 +1,7 @@
 """Snapshot: the active models of one space at one revision, and the root that names them."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,6 +25,53 @@ def root_of(entry_digests: Iterable[str]) -> str:
 
 EMPTY_ROOT = root_of(())
 
+_LINE = 65  # bytes of a digest in hexadecimal, and the end of its line
+_FEW = 100  # digests that come; more are sorted together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RootLines:
+    """What a root is the SHA-256 of, so that one entry may come or go without sorting all anew."""
+
+    text: bytes
+
+    @classmethod
+    def of(cls, entry_digests: Iterable[str]) -> Self:
+        """The lines of these, in any order."""
+        return cls("".join(f"{digest}\n" for digest in sorted(entry_digests)).encode())
+
+    def root(self) -> str:
+        """`root_of` the entries."""
+        return hashlib.sha256(self.text).hexdigest()
+
+    def changed(self, gone: Iterable[str], come: Sequence[str]) -> Self:
+        """Without some that are there, and with others; ValueError where one is not there."""
+        text = self.text
+        for digest in gone:
+            at = _place(text, digest)
+            if text[at : at + _LINE] != f"{digest}\n".encode():
+                raise ValueError(f"no entry has digest {digest}")
+            text = text[:at] + text[at + _LINE :]
+        if len(come) > _FEW:
+            return self.of([*text.decode().splitlines(), *come])
+        for digest in come:
+            at = _place(text, digest)
+            text = b"".join((text[:at], f"{digest}\n".encode(), text[at:]))
+        return type(self)(text)
+
+
+def _place(text: bytes, digest: str) -> int:
+    """Where the first line begins that is not before this digest's."""
+    line = f"{digest}\n".encode()
+    low, high = 0, len(text) // _LINE
+    while low < high:
+        middle = (low + high) // 2
+        if text[middle * _LINE : (middle + 1) * _LINE] < line:
+            low = middle + 1
+        else:
+            high = middle
+    return low * _LINE
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -38,10 +85,6 @@ class Snapshot:
     revision: int
     root: str
     models: tuple[ModelFingerprint, ...]
-
-    def __post_init__(self) -> None:
-        retired = [model.model_id for model in self.models if model.status == "retired"]
-        assert not retired, f"retired models in a snapshot: {retired}"
 
     @classmethod
     def empty(cls, space: str) -> "Snapshot":

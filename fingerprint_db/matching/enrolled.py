@@ -46,7 +46,7 @@ class _Promising:
         """Without the first ones."""
         return _Promising(self.rows[first:], None if self.bounds is None else self.bounds[first:])
 
-    def may_exceed(self, score: float) -> bool:
+    def may_reach(self, score: float) -> bool:
         """Whether any of the rows may score higher, or as high."""
         return len(self.rows) > 0 and (self.bounds is None or bool(self.bounds[0] >= score))
 
@@ -110,6 +110,7 @@ class Enrolled:
         A model is the same where it has the same statistics, whatever its status became.
         """
         start, gone, come = self._own(change)
+        assert not any(m.status == "retired" for m in come), "no model that is judged with"
         end, shelf = start + len(gone), self.shelf
         models = (*self.models[:start], *come, *self.models[end:])
         former = self.owners[start:end]
@@ -203,7 +204,11 @@ class Enrolled:
         if above is None:
             above = np.full(len(vectors), -np.inf, np.float32)
         kind = search.LIVE if live else search.SHADOW
-        found, leading = above.copy(), np.full(len(vectors), -1)
+        found, leading = np.full(len(vectors), -np.inf, np.float32), np.full(len(vectors), -1)
+        counted = np.flatnonzero(self.kinds == kind)
+        if len(counted) <= _FEW:
+            self._raise_few(found, leading, vectors, counted, above)
+            return found, leading
         for start in range(0, len(vectors), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             _, high = self._searched(vectors[some], kind, above[some])
@@ -221,63 +226,32 @@ class Enrolled:
         scored = self._scored(vectors, images, rows)
         ends = np.cumsum([len(some) for some in likely])
         return [
-            self._told(scored, rows, slice(end - len(some), end), shown, float(own))
+            Closest.of(
+                scored.between(end - len(some), end),
+                some,
+                self.places[self.shelf.owner_of[some]],
+                self.shelf.numbers(search.LIMIT, some),
+                self.kinds[some] == search.LIVE,
+                shown,
+                self.constants.margin,
+                float(own),
+            )
             for some, end, own in zip(likely, ends, highest, strict=True)
         ]
 
     def match(self, vectors: Floats) -> ModelScores:
         """All models against B images (B, D), all in full: what `closest` tells some of."""
-        rows = self.shelf.rows_of(self.owners)
-        shape = (len(vectors), len(rows))
-        every = self._scored(
-            vectors, np.repeat(np.arange(len(vectors)), len(rows)), np.tile(rows, len(vectors))
-        )
-        scores, distances = every.scores.reshape(shape), every.distances.reshape(shape)
-        likelihoods = every.likelihoods.reshape(shape)
+        rows, images = self.shelf.rows_of(self.owners), len(vectors)
+        pairs = np.repeat(np.arange(images), len(rows)), np.tile(rows, images)
         limits = self.shelf.numbers(search.LIMIT, rows)
-        within = distances <= np.float32(self.constants.reach) * limits
-        counts = within & (self.kinds[rows] == search.LIVE)
-        # Models have few conditions each: of a table of their rows the likeliest is looked up.
-        many = self.shelf.lengths[self.owners][:, None]
-        steps = np.arange(many.max(initial=1))
-        table = (np.cumsum(many) - many[:, 0])[:, None] + np.where(steps < many, steps, 0)  # (K, C)
-        best = table[np.arange(len(table)), likelihoods[:, table].argmax(2)]  # (B, K)
-        return ModelScores(
-            np.take_along_axis(scores, best, 1),
-            np.take_along_axis(distances, best, 1),
-            np.take_along_axis(distances <= limits, best, 1),
-            np.take_along_axis(likelihoods, best, 1),
-            rows[best],
-            np.where(counts, scores, np.float32(-np.inf)).max(1, initial=-np.inf),
-        )
-
-    def _told(
-        self, scored: Scored, every_row: NDArray[np.int64], own: slice, shown: int, highest: float
-    ) -> Closest:
-        """Of one image, whose rows are `own`: of each model that is told the likeliest is there."""
-        rows, likelihoods = every_row[own], scored.likelihoods[own]
-        places = self.places[self.shelf.owner_of[rows]]
-        # The likeliest row of each model first, then the next model of the registry.
-        order = np.lexsort((-likelihoods, places))
-        order = order[np.unique(places[order], return_index=True)[1]]
-        order = order[np.argsort(-likelihoods[order], kind="stable")]
-        rows, likelihoods = rows[order], likelihoods[order]
-        distances = scored.distances[own][order]
-        typical = distances <= self.shelf.numbers(search.LIMIT, rows)
-        live = self.kinds[rows] == search.LIVE
-        best = np.append(likelihoods[live][:2], [-np.inf, -np.inf])
-        leads = likelihoods - np.where(live & (np.cumsum(live) == 1), best[1], best[0])
-        told = (live & (leads > -self.constants.margin)) | (~live & typical)
-        told[:shown] = True
-        return Closest(
-            places[order][told],
-            rows[told],
-            scored.scores[own][order][told],
-            distances[told],
-            typical[told],
-            likelihoods[told],
-            leads[told],
-            highest,
+        return ModelScores.of(
+            self._scored(vectors, *pairs),
+            rows,
+            self.shelf.lengths[self.owners],
+            limits,
+            np.float32(self.constants.reach) * limits,
+            self.kinds[rows] == search.LIVE,
+            images,
         )
 
     def _searched(
@@ -337,22 +311,56 @@ class Enrolled:
         found, leading = np.full(len(vectors), -np.inf, np.float32), np.full(len(vectors), -1)
         left = list(enumerate(high))
         while left:
-            images = np.repeat([image for image, _ in left],
-                               [len(one.rows[:_IN_TURN]) for _, one in left])  # fmt: skip
+            many = [len(one.rows[:_IN_TURN]) for _, one in left]
+            images = np.repeat([image for image, _ in left], many)
             rows = np.concatenate([one.rows[:_IN_TURN] for _, one in left])
-            scored = self._scored(vectors, images, rows)
-            reach = np.float32(self.constants.reach) * self.shelf.numbers(search.LIMIT, rows)
-            within = (scored.distances <= reach) & (scored.scores > above[images])
-            places = self.places[self.shelf.owner_of[rows]]
-            # The highest of each image, of equals the first model of the registry.
-            order = np.lexsort((places, -scored.scores, images))[:]
-            order = order[within[order]]
-            first = order[np.unique(images[order], return_index=True)[1]]
-            first = first[scored.scores[first] > found[images[first]]]
-            found[images[first]], leading[images[first]] = scored.scores[first], places[first]
+            self._raise(found, leading, vectors, images, rows, above)
             left = [(i, one.behind(_IN_TURN)) for i, one in left]
-            left = [(i, one) for i, one in left if one.may_exceed(float(found[i]))]
+            left = [(i, one) for i, one in left if one.may_reach(float(found[i]))]
         return found, leading
+
+    def _raise(
+        self,
+        found: Floats,
+        leading: NDArray[np.int64],
+        vectors: Floats,
+        images: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        above: Floats,
+    ) -> None:
+        """Let P pairs of an image and a row raise what is `found` (B,), and who is `leading`."""
+        scored = self._scored(vectors, images, rows)
+        reach = np.float32(self.constants.reach) * self.shelf.numbers(search.LIMIT, rows)
+        within = (scored.distances <= reach) & (scored.scores > above[images])
+        images, scores = images[within], scored.scores[within]
+        places = self.places[self.shelf.owner_of[rows[within]]]
+        # The highest of each image, of equals the first model of the registry.
+        order = np.lexsort((places, -scores, images))
+        order = order[np.unique(images[order], return_index=True)[1]]
+        images, scores, places = images[order], scores[order], places[order]
+        better = scores > found[images]
+        better |= (scores == found[images]) & (places < leading[images])
+        found[images[better]], leading[images[better]] = scores[better], places[better]
+
+    def _raise_few(
+        self,
+        found: Floats,
+        leading: NDArray[np.int64],
+        vectors: Floats,
+        rows: NDArray[np.int64],
+        above: Floats,
+    ) -> None:
+        """The same of all images and few rows: pairs that 32 bits rule out are not scored."""
+        means = self.shelf.means(rows)
+        inverse, centre = (self.shelf.numbers(n, rows) for n in (search.INVERSE, search.CENTRE))
+        lengths = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(means, axis=1)
+        # A sum of D products is wrong by D roundings at most; twice that.
+        wrong = lengths * inverse * np.float32(1.2e-7 * vectors.shape[1]) + np.float32(1e-5)
+        wrong += np.abs(centre) * np.float32(1e-5)
+        level = self.impostors.level(vectors)[:, None]
+        scores = vectors @ means.T * inverse - centre - level
+        images, which = np.nonzero(scores + wrong > above[:, None])
+        self._raise(found, leading, vectors, images, rows[which], above)
 
     def _scored(
         self, vectors: Floats, images: NDArray[np.int64], rows: NDArray[np.int64]

@@ -175,6 +175,8 @@ class Levels:
         `former` are levels of the same photographs, and the scores that they are of: a size class
         of which no score has changed keeps its level.
         """
+        if former is not None and former[1] is scores:
+            return former[0]
         held = ~cohort.normalises
         photographs, sources = cohort.photographs[held], cohort.sources[held]
         sizes, kinds, weights = cohort.size_classes[held], cohort.kinds[held], cohort.weights[held]

@@ -1,14 +1,16 @@
 """What is told of an image: what models say of it, all of them or the few that matter.
 
-Letters: B images, K models, T models of one image.
+Letters: B images, K models, R rows (a model under one condition), T models of one image.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.background import Floats
+from fingerprint_db.matching.rows.pairs import Scored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +30,38 @@ class ModelScores:
     rows: NDArray[np.int64]
     highest: Floats
 
+    @classmethod
+    def of(
+        cls,
+        scored: Scored,
+        rows: NDArray[np.int64],
+        many: NDArray[np.int64],
+        limits: Floats,
+        reach: Floats,
+        live: NDArray[np.bool_],
+        images: int,
+    ) -> Self:
+        """From B times R pairs, image by image, of all R `rows`, of which each model has so `many`.
+
+        Of each row (R,) the limit of its distance, how far it reaches, and whether it is `live`.
+        """
+        shape = (images, len(rows))
+        scores, distances = scored.scores.reshape(shape), scored.distances.reshape(shape)
+        likelihoods = scored.likelihoods.reshape(shape)
+        counts = (distances <= reach) & live
+        # Models have few conditions each: of a table of their rows the likeliest is looked up.
+        steps = np.arange(many.max(initial=1))
+        table = (np.cumsum(many) - many)[:, None] + np.where(steps < many[:, None], steps, 0)
+        best = table[np.arange(len(table)), likelihoods[:, table].argmax(2)]  # (B, K)
+        return cls(
+            np.take_along_axis(scores, best, 1),
+            np.take_along_axis(distances, best, 1),
+            np.take_along_axis(distances <= limits, best, 1),
+            np.take_along_axis(likelihoods, best, 1),
+            rows[best],
+            np.where(counts, scores, np.float32(-np.inf)).max(1, initial=-np.inf),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closest:
@@ -45,3 +79,43 @@ class Closest:
     likelihoods: NDArray[np.float64]
     leads: NDArray[np.float64]
     highest: float
+
+    @classmethod
+    def of(
+        cls,
+        scored: Scored,
+        rows: NDArray[np.int64],
+        places: NDArray[np.int64],
+        limits: Floats,
+        live: NDArray[np.bool_],
+        shown: int,
+        margin: float,
+        highest: float,
+    ) -> Self:
+        """From P rows scored against the image, among which is the likeliest of each model that is
+        to be told: of each the model's place, the limit, and whether it is `live`.
+
+        Told are the likeliest few (`shown`), live ones within `margin` of the best other live one,
+        and shadows that the image is typical of.
+        """
+        # The likeliest row of each model, then the models, of equals the first of the registry.
+        order = np.lexsort((-scored.likelihoods, places))
+        order = order[np.unique(places[order], return_index=True)[1]]
+        order = order[np.argsort(-scored.likelihoods[order], kind="stable")]
+        likelihoods, live = scored.likelihoods[order], live[order]
+        typical = scored.distances[order] <= limits[order]
+        best = np.append(likelihoods[live][:2], [-np.inf, -np.inf])
+        leads = likelihoods - np.where(live & (np.cumsum(live) == 1), best[1], best[0])
+        told = (live & (leads > -margin)) | (~live & typical)
+        told[:shown] = True
+        order = order[told]
+        return cls(
+            places[order],
+            rows[order],
+            scored.scores[order],
+            scored.distances[order],
+            typical[told],
+            likelihoods[told],
+            leads[told],
+            highest,
+        )

@@ -39,6 +39,7 @@ READER_COMMANDS = {
     "LRANGE": "1.0",
     "MGET": "1.0",
     "HGETALL": "2.0",
+    "HMGET": "2.0",
     "SMEMBERS": "1.0",
     "XRANGE": "5.0",
     "XREAD": "5.0",

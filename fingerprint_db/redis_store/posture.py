@@ -65,6 +65,7 @@ def _readings(client: Any, space: str) -> list[tuple[str, Callable[[], object]]]
         ("LRANGE", lambda: client.lrange(keys.history, 0, 0)),
         ("MGET", lambda: client.mget(keys.entry("0" * 64))),
         ("HGETALL", lambda: client.hgetall(keys.index)),
+        ("HMGET", lambda: client.hmget(keys.index, ["none"])),
         ("SMEMBERS", lambda: client.smembers(SPACES)),
         ("XRANGE", lambda: client.xrange(keys.changes, count=1)),
         ("XREAD", lambda: client.xread({keys.changes: "0-0"}, count=1)),

@@ -13,14 +13,13 @@ Every write is an optimistic transaction:
 Not one Lua script: what a write does is said once, in Python, for both registries, and Redis users
 are given named commands without EVAL, which has let attackers out of its sandbox.
 
-Entries are stored under their own SHA-256 and never rewritten, so a reader needs one small
-transaction for the index and may then fetch the bulk at leisure.
+How a space is read says `reader`.
 """
 
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,9 +37,8 @@ from fingerprint_db.change import (
     sealed,
     utc_now,
 )
-from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
+from fingerprint_db.entry_encoding import digest_of, encode_entry
 from fingerprint_db.errors import (
-    RegistryCorrupt,
     RegistryUnavailable,
     UnknownModel,
 )
@@ -51,6 +49,7 @@ from fingerprint_db.redis_store.calibration import RedisCalibrations
 from fingerprint_db.redis_store.connection import BLOCK_SLICE_S, connect, login_of, reaching
 from fingerprint_db.redis_store.keys import CHANGES_KEPT, SPACES, SpaceKeys
 from fingerprint_db.redis_store.moment import of_one_moment
+from fingerprint_db.redis_store.reader import SpaceReader
 from fingerprint_db.redis_store.values import (
     SpaceIndex,
     decode_index,
@@ -64,7 +63,6 @@ from fingerprint_db.snapshot import Snapshot
 from fingerprint_db.space_contents import ImportReport, SpaceContents, plan_import
 
 _ATTEMPTS = 100
-_ENTRIES_PER_READ = 32  # 14 conditions of 64 dimensions take 230 KB, so a reply takes 7 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class RedisRegistry(Registry):
         self._changes_kept = changes_kept
         self._key = key
         self._calibrations = RedisCalibrations(self._client, self._address)
-        self._decoded: dict[str, dict[str, ModelFingerprint]] = {}  # of the last snapshot, by space
+        self._reader = SpaceReader(self._client, self._address)
 
     def close(self) -> None:
         """Closes the connections; a later call opens new ones."""
@@ -132,15 +130,15 @@ class RedisRegistry(Registry):
         return self._move(space, model_id, "endorse", by, reason)
 
     def get(self, space: str, model_id: str) -> ModelFingerprint:
-        row = self._index(space).rows.get(model_id)
+        row = self._reader.index(space).rows.get(model_id)
         if row is None:
             raise UnknownModel(space, model_id)
-        return self._models(space, [row])[row.content]
+        return self._reader.models(space, [row])[row.content]
 
     def list(self, space: str, *, status: Status | None = None) -> tuple[ModelFingerprint, ...]:
-        index = self._index(space)
+        index = self._reader.index(space)
         rows = in_order(row for row in index.rows.values() if status in (None, row.status))
-        models = self._models(space, rows)
+        models = self._reader.models(space, rows)
         return tuple(models[row.content] for row in rows)
 
     def history(self, space: str, model_id: str | None = None) -> tuple[Change, ...]:
@@ -162,17 +160,7 @@ class RedisRegistry(Registry):
         return None if stored is None else decode_listed_change(keys.history, revision, stored)
 
     def snapshot(self, space: str) -> Snapshot:
-        # Decoded entries of the last snapshot are kept, so a refresh is cheap.
-        index = self._index(space)
-        rows = [row for row in in_order(index.rows.values()) if row.status != "retired"]
-        models = self._models(space, rows)
-        self._decoded[space] = models
-        return Snapshot(
-            space=space,
-            revision=index.revision,
-            root=index.root,
-            models=tuple(models[row.content] for row in rows),
-        )
+        return self._reader.snapshot(space)
 
     def follow(
         self, space: str, revision: int, *, block_s: float, root: str | None = None
@@ -211,7 +199,7 @@ class RedisRegistry(Registry):
         listed, stored, newest_entry = self._of_one_moment(keys, ask)
         history = decode_listed_changes(keys.history, listed)
         index = decode_index(keys, len(listed), listed[-1:], stored, newest_entry)
-        entries = dict(self._entries(keys, index.rows.values()))
+        entries = dict(self._reader.entries(keys, index.rows.values()))
         return SpaceContents(space, index.rows, history, entries)
 
     def absorb(self, contents: SpaceContents, *, by: str, reason: str) -> ImportReport:
@@ -274,7 +262,7 @@ class RedisRegistry(Registry):
         redis-py reports a connection lost under WATCH as a WatchError too; then `in_doubt` gains
         the write, which Redis may have done or may still do.
         """
-        index = self._index(keys.space)
+        index = self._reader.index(keys.space)
         for doubtful in in_doubt:
             if self._is_stored(keys, doubtful):
                 return doubtful
@@ -331,21 +319,6 @@ class RedisRegistry(Registry):
             )
         pipe.sadd(SPACES, keys.space)
 
-    def _index(self, space: str) -> SpaceIndex:
-        """Revision, root and rows of one moment."""
-        keys = SpaceKeys(space)
-
-        def ask(pipe: Any) -> None:
-            pipe.lrange(keys.history, -1, -1)
-            pipe.llen(keys.history)
-            pipe.hgetall(keys.index)
-            pipe.xrevrange(keys.changes, count=1)
-
-        newest_change, revision, stored, newest_entry = of_one_moment(
-            self._client, self._address, keys, ask
-        )
-        return decode_index(keys, revision, newest_change, stored, newest_entry)
-
     def _of_one_moment(self, keys: SpaceKeys, ask: Callable[[Any], None]) -> tuple[Any, ...]:
         return of_one_moment(self._client, self._address, keys, ask)
 
@@ -359,42 +332,3 @@ class RedisRegistry(Registry):
 
         length, held, streamed = self._of_one_moment(keys, ask)
         return decode_streamed_changes(keys, revision, root, length, held, streamed)
-
-    def _models(self, space: str, rows: Iterable[Row]) -> dict[str, ModelFingerprint]:
-        """The decoded models of `rows` by content digest; fetches only what is not held."""
-        keys = SpaceKeys(space)
-        held = self._decoded.get(space, {})
-        statuses = {row.content: row for row in rows}
-        models = {
-            content: _with_status(held[content], row.status)
-            for content, row in statuses.items()
-            if content in held
-        }
-        missing = [row for content, row in statuses.items() if content not in held]
-        for content, data in self._entries(keys, missing):
-            try:
-                models[content] = decode_entry(data, statuses[content].status)
-            except ValueError as error:
-                raise RegistryCorrupt(
-                    keys.entry(content), seen=str(error), expected="an encoded entry"
-                ) from error
-        return models
-
-    def _entries(self, keys: SpaceKeys, rows: Iterable[Row]) -> Iterable[tuple[str, bytes]]:
-        """The encoded entries of `rows`, each checked against its digest; read in portions."""
-        contents = [row.content for row in rows]
-        for start in range(0, len(contents), _ENTRIES_PER_READ):
-            portion = contents[start : start + _ENTRIES_PER_READ]
-            with reaching(self._address):
-                values = self._client.mget([keys.entry(content) for content in portion])
-            for content, data in zip(portion, values, strict=True):
-                seen = "nothing" if data is None else f"content with SHA-256 {digest_of(data)}"
-                if data is None or digest_of(data) != content:
-                    raise RegistryCorrupt(
-                        keys.entry(content), seen=seen, expected=f"content with SHA-256 {content}"
-                    )
-                yield content, data
-
-
-def _with_status(model: ModelFingerprint, status: Status) -> ModelFingerprint:
-    return model if model.status == status else model.with_status(status)

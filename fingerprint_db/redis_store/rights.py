@@ -16,8 +16,8 @@ from fingerprint_db.redis_store.keys import (
 
 ALL_KEYS = "latentprint:*"
 
-_READING = tuple(name for name in READER_COMMANDS if name not in ("XRANGE", "XREAD"))
-"""Without following the stream of changes, which workers alone do."""
+_READING = tuple(name for name in READER_COMMANDS if name not in ("HMGET", "XRANGE", "XREAD"))
+"""Without following changes, which workers alone do."""
 
 _CALIBRATING = ("WATCH", "UNWATCH", "SET", "SADD", "DEL", "ACL WHOAMI")
 _REGISTERING = tuple(name for name in WRITER_COMMANDS if name != "DEL")

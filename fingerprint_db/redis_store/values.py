@@ -37,41 +37,13 @@ def decode_index(
     the stream is further than the history, which then has lost changes, and when the two tell the
     last change differently.
     """
-    rows: dict[str, Row] = {}
+    rows = {}
     for model_id, data in stored.items():
-        try:
-            row = row_from_document(json.loads(data))
-        except ValueError as error:
-            raise RegistryCorrupt(
-                f"{keys.index} field {model_id!r}", seen=str(error), expected="a row"
-            ) from error
-        if row.model_id.encode() != model_id:
-            raise RegistryCorrupt(
-                f"{keys.index} field {model_id!r}",
-                seen=f"the row of {row.model_id!r}",
-                expected="its own row",
-            )
-        if encode_row(row) != data:
-            raise RegistryCorrupt(
-                f"{keys.index} field {model_id!r}",
-                seen=data.decode("utf-8", "backslashreplace"),
-                expected=f"{encode_row(row).decode()}, letter for letter",
-            )
+        row = decode_row(keys, model_id, data)
         rows[row.model_id] = row
-    if newest_entry and int(newest_entry[0][0].split(b"-")[0]) > revision:
-        raise RegistryCorrupt(
-            keys.history,
-            seen=f"{revision} changes",
-            expected=f"as many as the stream knows, which is at {newest_entry[0][0].decode()}",
-        )
-    root = EMPTY_ROOT
     last = newest_change[0] if newest_change else None
-    if newest_entry and int(newest_entry[0][0].split(b"-")[0]) == revision:
-        streamed = newest_entry[0][1].get(b"change")
-        if streamed != last:
-            raise RegistryCorrupt(
-                keys.history, seen=f"a last change {last!r}", expected=f"the stream's, {streamed!r}"
-            )
+    agree(keys, revision, last, newest_entry)
+    root = EMPTY_ROOT
     if last is not None:
         change = _decoded(f"{keys.history} element {revision - 1}", last)
         if change.revision != revision:
@@ -90,6 +62,51 @@ def decode_index(
             keys.index, seen=f"rows with root {found}", expected=f"{root} at revision {revision}"
         )
     return SpaceIndex(revision, last, root, rows)
+
+
+def decode_row(keys: SpaceKeys, model_id: bytes, data: bytes) -> Row:
+    """A row of the index; RegistryCorrupt unless it is the model's own, letter for letter."""
+    try:
+        row = row_from_document(json.loads(data))
+    except ValueError as error:
+        raise RegistryCorrupt(
+            f"{keys.index} field {model_id!r}", seen=str(error), expected="a row"
+        ) from error
+    if row.model_id.encode() != model_id:
+        raise RegistryCorrupt(
+            f"{keys.index} field {model_id!r}",
+            seen=f"the row of {row.model_id!r}",
+            expected="its own row",
+        )
+    if encode_row(row) != data:
+        raise RegistryCorrupt(
+            f"{keys.index} field {model_id!r}",
+            seen=data.decode("utf-8", "backslashreplace"),
+            expected=f"{encode_row(row).decode()}, letter for letter",
+        )
+    return row
+
+
+def agree(
+    keys: SpaceKeys,
+    revision: int,
+    last: bytes | None,
+    newest_entry: Sequence[tuple[bytes, Mapping[bytes, bytes]]],
+) -> None:
+    """Raises RegistryCorrupt where the stream's last entry is further than the history, or tells
+    its last change differently."""
+    if newest_entry and int(newest_entry[0][0].split(b"-")[0]) > revision:
+        raise RegistryCorrupt(
+            keys.history,
+            seen=f"{revision} changes",
+            expected=f"as many as the stream knows, which is at {newest_entry[0][0].decode()}",
+        )
+    if newest_entry and int(newest_entry[0][0].split(b"-")[0]) == revision:
+        streamed = newest_entry[0][1].get(b"change")
+        if streamed != last:
+            raise RegistryCorrupt(
+                keys.history, seen=f"a last change {last!r}", expected=f"the stream's, {streamed!r}"
+            )
 
 
 def decode_listed_changes(key: str, listed: Sequence[bytes]) -> tuple[Change, ...]:

@@ -14,7 +14,7 @@ from fingerprint_db.errors import RegistryError, RevisionGap
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.registry import Registry
 from fingerprint_db.signing.keys import PublicKey
-from fingerprint_db.snapshot import Snapshot, entry_digest, root_of
+from fingerprint_db.snapshot import Difference, RootLines, Snapshot, entry_digest
 from fingerprint_db.trust.signatures import untrusted_photographs
 from worker.registry.floor import Floor, encode_floor
 from worker.registry.trusted import distrust
@@ -87,7 +87,10 @@ class RegistryFollower:
         self._clock = clock
         self._held = _Held(None, -math.inf)
         self._trouble: str | None = None
-        self._digested: dict[str, tuple[ModelFingerprint, str]] = {}
+        # Of the models that were read last, whether or not they were taken over.
+        self._read: tuple[ModelFingerprint, ...] = ()
+        self._digests: dict[str, str] = {}
+        self._lines = RootLines.of(())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-follower", daemon=True)
         self._log = structlog.get_logger("registry_follower").bind(space=space[:12])
@@ -242,18 +245,13 @@ class RegistryFollower:
         return then is not None and then.root.startswith(seen.root)
 
     def _recomputed_root(self, fresh: Snapshot) -> str:
-        """The root of what `fresh` holds; only models that were not digested before are read."""
-        known = self._digested
-        self._digested = {
-            model.model_id: held
-            if (held := known.get(model.model_id)) is not None and held[0] is model
-            else (model, content_digest(model))
-            for model in fresh.models
-        }
-        return root_of(
-            entry_digest(model.model_id, model.status, digest)
-            for model, digest in self._digested.values()
-        )
+        """The root of what `fresh` holds; of models that were there before nothing is read."""
+        change = Difference.between(self._read, fresh.models)
+        gone = [self._digests.pop(model.model_id) for model in change.gone]
+        come = [entry_digest(m.model_id, m.status, content_digest(m)) for m in change.come]
+        self._digests |= zip((model.model_id for model in change.come), come, strict=True)
+        self._read, self._lines = fresh.models, self._lines.changed(gone, come)
+        return self._lines.root()
 
     def _report(self, trouble: str) -> None:
         """Log a trouble once, not at every retry."""

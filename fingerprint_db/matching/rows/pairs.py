@@ -50,6 +50,11 @@ class Scored:
             scoring.log_likelihoods(sums[:, 2] * shrunk, vectors.shape[1], counts),
         )
 
+    def between(self, first: int, end: int) -> Self:
+        """Some of the pairs."""
+        some = slice(first, end)
+        return type(self)(self.scores[some], self.distances[some], self.likelihoods[some])
+
 
 @njit(cache=True, nogil=True, fastmath=True)
 def sums_of_pairs(

@@ -62,6 +62,9 @@ def do_everything(registry: RedisRegistry) -> None:
     registry.store_calibration(SPACE, [part("shop", 2)], seen=0, **WHO)
     registry.store_calibration(SPACE, [part("news", 2)], forget="shop", seen=1, **WHO)
     read_everything(registry)
+    registry.promote(SPACE, "b", **WHO)
+    statuses = {model.model_id: model.status for model in registry.snapshot(SPACE).models}
+    assert statuses["b"] == "live"
 
 
 def read_everything(registry: RedisRegistry) -> None:
@@ -156,7 +159,7 @@ def test_a_user_with_the_reader_commands_can_read_and_follow_but_not_write(
         reader = RedisRegistry(f"redis://worker:secret@{host.netloc}{host.path}")
         read_everything(reader)
         with pytest.raises(RegistryForbidden, match="refuses") as refused:
-            reader.promote(SPACE, "b", **WHO)
+            reader.retire(SPACE, "b", **WHO)
         reader.close()
     finally:
         database.client.execute_command("ACL", "DELUSER", "worker")
