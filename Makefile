@@ -51,8 +51,8 @@ scenarios: setup ## kill, stop, cut and starve workers; FULL=1 for the stated si
 soak: setup ## 45 minutes at half load: nothing may grow
 	@FULL=1 SOAK_MINUTES=45 $(BIN)/python -m pytest tests/scenarios/test_soak.py --timeout=3600 $(ARGS)
 
-bench: setup ## measure throughput side by side; writes benchmarks/results/
-	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
+bench: setup ## measure the worker's speed, stages and workers side by side; writes docs/speed.md
+	@$(BIN)/python -m benchmarks.speed $(ARGS)
 
 bench-peers: setup $(PEERS)/.installed ## measure beside other frameworks (Python 3.11, Linux x86_64); writes docs/peers.md
 	@$(BIN)/python -m benchmarks.peers.measure $(ARGS)

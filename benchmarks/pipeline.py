@@ -1,34 +1,23 @@
-"""How fast the worker is against its own slowest stage, side by side in one run.
+"""The stages of a worker alone, and a worker over a backlog: what other benchmarks put together."""
 
-`make bench` starts a real Kafka and Redis, times decode, extract and match on their own, then a
-real worker over the same images from a waiting backlog, and writes a dated JSON file into
-benchmarks/results/. Quote the ratios: absolute figures belong to one machine on one day.
-"""
-
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
+import psutil
 
 from deploy.services.kafka import start_kafka
 from deploy.services.redis import start_redis
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import import_
-from training.histories.encodings import Encoding, write
-from training.zoo.catalog import CATALOG
-from training.zoo.generate import generate, load_generator
 from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
-from worker.decoder.decode import DecodedImage
+from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
@@ -37,56 +26,62 @@ from worker.judge.attribute import Matcher
 from worker.outside.submit import submit
 from worker.outside.watch import watch
 
-IMAGES = 2_000
 BATCH = 16
 PARTITIONS = 4
-RESULTS = Path(__file__).parent / "results"
 
 
-def main() -> None:
-    """Run everything once and write the result."""
-    first = next(name for name, entry in CATALOG.items() if entry.weights.is_file())
-    pictures = generate(load_generator(first), IMAGES, 700_000)
-    qualities = (0, 75, 90)
-    files = [
-        write(picture, Encoding("jpeg", int(q), 2) if q else Encoding("png", 0, 0))
-        for picture, q in zip(pictures, np.resize(qualities, IMAGES), strict=True)
-    ]
-    rates = {**_stages(files), "end_to_end_per_s": end_to_end(files)}
-    slowest = min(rates["decode_per_s"], rates["extract_per_s"])
-    result: dict[str, object] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "images": IMAGES,
-        **rates,
-        "end_to_end_over_slowest_stage": round(rates["end_to_end_per_s"] / slowest, 3),
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"pipeline-{datetime.now(UTC):%Y-%m-%d}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """What decoding and extraction made of some files, in their order."""
+
+    bundle: Bundle
+    limits: DecodeLimits
+    images: Sequence[DecodedImage]
+    fingerprints: Sequence[ImageFingerprint | RejectError]
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
+    """So many a second."""
     started = time.perf_counter()
     work()
     return round(count / (time.perf_counter() - started), 1)
 
 
-def _stages(files: Sequence[bytes]) -> dict[str, float]:
-    """Images a second of each stage alone: decode in one sandboxed child, extract, match."""
+def stages(files: Sequence[bytes]) -> tuple[dict[str, float], Together]:
+    """Each stage alone, in images a second and processor ms an image, and what came of them.
+
+    Decoding in one sandboxed child, extraction and matching in batches of the worker's size.
+    """
     bundle = load_bundle()
     extractor = BlockExtractor(bundle)
+    images: list[DecodedImage] = []
     with DecoderPool(extractor.limits, 1) as pool:
         pool.decode(files[0])
-        images: list[DecodedImage] = []
+        us = psutil.Process()
+        began = _processor_s(us)
         decode = rate(len(files), lambda: images.extend(pool.decode(data) for data in files))
+        decode_ms = _ms(_processor_s(us) - began, len(files))
     batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     extractor.extract(batches[0])
-    found: list[list[ImageFingerprint | RejectError]] = []
-    extract = rate(len(files), lambda: found.extend(map(extractor.extract, batches)))
-    match = match_rate(bundle, [f for f in found[0] if isinstance(f, ImageFingerprint)])
-    return {"decode_per_s": decode, "extract_per_s": extract, "match_per_s": match}
+    found: list[ImageFingerprint | RejectError] = []
+    began = time.process_time()
+    extracted = (one for batch in batches for one in extractor.extract(batch))
+    extract = rate(len(files), lambda: found.extend(extracted))
+    extract_ms = _ms(time.process_time() - began, len(files))
+    match = match_rate(bundle, [f for f in found[:BATCH] if isinstance(f, ImageFingerprint)])
+    rates = {"decode_per_s": decode, "extract_per_s": extract, "match_per_s": match}
+    costs = {"decode_ms": decode_ms, "extract_ms": extract_ms}
+    return {**rates, **costs}, Together(bundle, extractor.limits, images, found)
+
+
+def _processor_s(process: psutil.Process) -> float:
+    """Of a process and of all below it that live."""
+    every = [process, *process.children(recursive=True)]
+    return sum(sum(one.cpu_times()[:4]) for one in every)
+
+
+def _ms(seconds: float, images: int) -> float:
+    return round(1000 * seconds / images, 2)
 
 
 def match_rate(bundle: Bundle, batch: Sequence[ImageFingerprint], rounds: int = 100) -> float:
@@ -133,7 +128,3 @@ def end_to_end(
                 worker.terminate()
                 worker.wait(60)
     return round((len(times) - 1) / (times[-1] - times[0]), 1)
-
-
-if __name__ == "__main__":
-    main()

@@ -77,9 +77,18 @@ class Services:
 
 
 def start(
-    name: str, slots: int, group: str, verdicts: str, services: Services, folder: Path
+    name: str,
+    slots: int,
+    group: str,
+    verdicts: str,
+    services: Services,
+    folder: Path,
+    **further: str,
 ) -> list["subprocess.Popen[bytes]"]:
-    """So many processes of a contender; each says what is wrong in `folder`."""
+    """So many processes of a contender; each says what is wrong in `folder`.
+
+    `further` are variables of their environment.
+    """
     folder.mkdir(parents=True)
     ports = [free_port() for _ in range(slots)]
     started = []
@@ -100,6 +109,7 @@ def start(
             "LATENTPRINT_DECODE__PROCESSES": "1",
             "LATENTPRINT_LOGGING__LEVEL": "warning",
             **settings,
+            **further,
         }
         with (folder / f"{slot}.log").open("wb") as log:
             started.append(

@@ -80,8 +80,8 @@ def rounds(options: argparse.Namespace) -> dict[str, Any]:
         redis = stack.enter_context(start_redis(root / "redis"))
         services = Services(kafka.brokers, redis.url, Topics().images)
         create_topics(kafka.brokers, Topics(), partitions=PARTITIONS)
-        _import_zoo(services)
-        image_bytes = _feed(root / "images", options.images, services)
+        import_zoo(services)
+        image_bytes = feed(root / "images", options.images, services)
         for number in range(options.rounds):
             for slots in options.slots:
                 for name in options.only:
@@ -117,12 +117,12 @@ def _run(
         raise RuntimeError(f"{run}: {error}\n{said}") from error
     finally:
         reader.close()
-        _stop(processes)
+        stop(processes)
     figures = measured(delivered.made_at_s, used)
     return {**figures, "twice": delivered.twice}, delivered.verdicts
 
 
-def _stop(processes: list["subprocess.Popen[bytes]"]) -> None:
+def stop(processes: list["subprocess.Popen[bytes]"]) -> None:
     for process in processes:
         process.terminate()
     for process in processes:
@@ -133,13 +133,13 @@ def _stop(processes: list["subprocess.Popen[bytes]"]) -> None:
             process.wait()
 
 
-def _import_zoo(services: Services) -> None:
+def import_zoo(services: Services) -> None:
     environment = {**os.environ, "LATENTPRINT_REDIS__URL": services.redis}
     command = [sys.executable, "-m", "worker.program", "registry", "import"]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def _feed(folder: Path, images: int, services: Services) -> int:
+def feed(folder: Path, images: int, services: Services) -> int:
     """So many different pictures into the topic; bytes of one, on average."""
     folder.mkdir()
     files = sorted(f for f in PHOTOS.iterdir() if f.suffix in (".jpg", ".webp"))
