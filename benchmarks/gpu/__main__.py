@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 from benchmarks.blocks import encoded, picture
-from benchmarks.gpu import page, stages
+from benchmarks.gpu import histograms, page, stages
 from benchmarks.gpu.counting import count
 from benchmarks.pipeline import end_to_end
 from training.paper.studies.measured import commit
@@ -85,6 +85,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     extractor = DeviceExtractor(bundle, device)
     extractor.self_test()
     found["device"] = extractor.where
+    some, places = (16, 65_536) if device.type == "cuda" else (1, 4096)
+    found["histograms_us"] = {
+        "pictures": some,
+        "places": places,
+        **histograms.timed(device, some, places, options.rounds),
+    }
     children = options.decoders or decoders_for(usable_cores(), options.slots) * options.slots
     files = stages.drawn(options.images, options.side)
     images, found["decode"] = stages.decode(files, limits, children)

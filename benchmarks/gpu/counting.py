@@ -29,6 +29,7 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.read_bytes = 0
         self.written_bytes = 0
         self.products = 0
+        self.rows_added = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -40,18 +41,22 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         found = func(*args, **(kwargs or {}))
         if not _launches(func):
             return found
-        inputs = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        named = {name: one for name, one in (kwargs or {}).items() if name != "out"}
+        inputs = [one for one in tree_leaves((args, named)) if isinstance(one, torch.Tensor)]
         outputs = [one for one in tree_leaves(found) if isinstance(one, torch.Tensor)]
         self.operations[func._schema.name.removeprefix("aten::")] += 1
         self.read_bytes += sum(map(_bytes, inputs))
         self.written_bytes += sum(map(_bytes, outputs))
         if func._schema.name in ("aten::mm", "aten::bmm"):
             self.products += outputs[0].numel() * inputs[0].shape[-1]
+        if func._schema.name == "aten::_embedding_bag_forward_only":
+            _, places, *_ = inputs
+            self.rows_added += places.numel()
         return found
 
 
 def count(extractor: DeviceExtractor, images: Sequence[DecodedImage]) -> dict[str, int]:
-    """Of one batch: operations, bytes, multiply-adds of products, and waits for the device.
+    """Of one batch: operations, bytes, multiply-adds, rows of a table that are added, and waits.
 
     `read_back` are operations that would stop the host until the device has done all before them.
     """
@@ -81,6 +86,7 @@ def count(extractor: DeviceExtractor, images: Sequence[DecodedImage]) -> dict[st
         "read_bytes": counting.read_bytes,
         "written_bytes": counting.written_bytes,
         "multiply_adds": counting.products,
+        "rows_added": counting.rows_added,
     }
 
 

@@ -16,6 +16,9 @@ BUS_BYTES_S = 64e9
 MEMORY_SHARE, PRODUCTS_SHARE, BUS_SHARE = 0.6, 0.3, 0.75
 """Of these, what simple operations reach: elementwise ones about 0.8 of the memory's rate, sums
 over short rows and strided reads less; slim products a third."""
+ROWS_S = 132 * 4 * 1.7e9 / 20
+"""Rows of a table that are added up: each is a step of 32 threads of about 20 instructions, of
+which 132 multiprocessors take up four at once at 1.7 GHz."""
 OPERATION_S = 2.5e-6
 """Between the starts of two operations of a graph, at least."""
 CORES = 16
@@ -29,6 +32,7 @@ class Share(NamedTuple):
 
     memory: float
     products: float
+    rows: float
     bus: float
     operations: float
 
@@ -45,6 +49,7 @@ def card(counted: Mapping[str, int]) -> Share:
     seconds = (
         traffic / (MEMORY_BYTES_S * MEMORY_SHARE),
         counted["multiply_adds"] / (PRODUCTS_S * PRODUCTS_SHARE),
+        counted["rows_added"] / ROWS_S,
         counted["pixel_bytes"] / (BUS_BYTES_S * BUS_SHARE),
         counted["operations"] * OPERATION_S,
     )

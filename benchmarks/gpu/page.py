@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import model
+from benchmarks.gpu.histograms import WAYS
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -98,8 +99,8 @@ def _counts(counts: Mapping[str, Sequence[Mapping[str, int]]]) -> Iterator[str]:
         " to the next."
     )
     yield ""
-    yield "| batch | operations | waits for the card | numbers read back between | MiB over the bus | GB through its memory | billion multiply-adds |"  # noqa: E501
-    yield "|---|---|---|---|---|---|---|"
+    yield "| batch | operations | waits for the card | numbers read back between | MiB over the bus | GB through its memory | billion multiply-adds | million rows added |"  # noqa: E501
+    yield "|---|---|---|---|---|---|---|---|"
     names = {"jpeg": "JPEG", "lossless": "PNG"}
     for kind, batches in counts.items():
         for one in batches:
@@ -107,7 +108,7 @@ def _counts(counts: Mapping[str, Sequence[Mapping[str, int]]]) -> Iterator[str]:
             yield (
                 f"| {one['images']} {names[kind]} | {one['operations']} | {one['waits']} |"
                 f" {one['read_back']} | {one['pixel_bytes'] / MIB:.0f} | {traffic / 1e9:.1f} |"
-                f" {one['multiply_adds'] / 1e9:.1f} |"
+                f" {one['multiply_adds'] / 1e9:.1f} | {one['rows_added'] / 1e6:.0f} |"
             )
 
 
@@ -121,6 +122,10 @@ def _on_paper(results: Mapping[str, Any]) -> Iterator[str]:
         f" {model.MEMORY_SHARE:g}; {model.PRODUCTS_S / 1e12:.1f} tera multiply-adds a second of"
         f" float32, of which products reach {model.PRODUCTS_SHARE:g};"
         f" {model.BUS_BYTES_S / 1e9:.0f} GB/s of bus, of which copies reach {model.BUS_SHARE:g}."
+    )
+    yield (
+        f"- {model.ROWS_S / 1e9:.0f} billion rows of a table of 32 numbers added a second: so"
+        " symbols are counted."
     )
     yield (
         f"- {model.OPERATION_S * 1e6:g} µs from operation to operation of a graph, and nothing"
@@ -140,8 +145,8 @@ def _on_paper(results: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "The card, in microseconds an image:"
     yield ""
-    yield "| batch | memory | products | bus | operations | together | images a second |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| batch | memory | products | rows | bus | operations | together | images a second |"
+    yield "|---|---|---|---|---|---|---|---|"
     for kind, batches in results["counts"].items():
         for one in batches:
             share = model.card(one)
@@ -202,6 +207,13 @@ def _measured(results: Mapping[str, Any]) -> Iterator[str]:
             f"| end to end through Kafka and Redis, slots: {stream['slots']}, extract.device"
             f" {stream['extract__device']} | {_rounded(stream['per_s'])} |"
         )
+    yield ""
+    ways = results["histograms_us"]
+    each = ", ".join(f"{name} {us:,.0f}" for name, us in ways.items() if name in WAYS)
+    yield (
+        f"To count the symbols of a picture of {ways['places']:,} places takes, in microseconds, by"
+        f" each of the ways in `benchmarks/gpu/histograms.py`: {each}."
+    )
     if not _is_card(results):
         yield ""
         yield (

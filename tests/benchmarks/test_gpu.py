@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.blocks import encoded, picture
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import model, page
+from benchmarks.gpu import histograms, model, page
 from benchmarks.gpu.counting import Counting, count
 from benchmarks.gpu.stages import drawn
 from worker.decoder.decode import DecodeLimits, decode
@@ -25,12 +25,21 @@ def test_operations_bytes_and_products_are_those_of_known_work() -> None:
     with torch.inference_mode(), Counting() as counting:
         view = one.view(8, 4).T.unsqueeze(0)[:, :, :3]  # no work
         torch.empty(1000)
-        (one @ other).add_(1)
+        found = (one @ other).add_(1)
+        torch.neg(found, out=found)
     assert view.shape == (1, 4, 3)
-    assert dict(counting.operations) == {"mm": 1, "add_": 1}
+    assert dict(counting.operations) == {"mm": 1, "add_": 1, "neg": 1}
     assert counting.products == 4 * 8 * 2
-    assert counting.read_bytes == 4 * (4 * 8 + 8 * 2) + 4 * (4 * 2)
-    assert counting.written_bytes == 2 * 4 * (4 * 2)
+    assert counting.read_bytes == 4 * (4 * 8 + 8 * 2) + 2 * 4 * (4 * 2)
+    assert counting.written_bytes == 3 * 4 * (4 * 2)
+    assert counting.rows_added == 0
+
+
+def test_rows_of_a_table_that_are_added_are_counted() -> None:
+    places = torch.zeros(5, 64, dtype=torch.int32)
+    with torch.inference_mode(), Counting() as counting:
+        torch.nn.functional.embedding_bag(places, torch.ones(3, 7), mode="sum")
+    assert counting.rows_added == 5 * 64
 
 
 def test_what_is_read_twice_counts_once() -> None:
@@ -62,9 +71,10 @@ def test_the_model_adds_its_parts() -> None:
         "read_bytes": 1_000_000_000,
         "written_bytes": 1_010_000_000,
         "multiply_adds": 20_100_000_000,
+        "rows_added": 448_800_000,
     }
     share = model.card(counted)
-    expected = (2.01e9 / (3.35e12 * 0.6), 20.1e9 / (33.5e12 * 0.3), 96e6 / 48e9, 100 * 2.5e-6)
+    expected = (2.01e9 / (3.35e12 * 0.6), 20.1e9 / (33.5e12 * 0.3), 0.01, 96e6 / 48e9, 100 * 2.5e-6)
     np.testing.assert_allclose(share, [5e5 * part for part in expected])
     assert share.whole == pytest.approx(5e5 * sum(expected))
     assert model.cores_per_s(3, 1, 1) == pytest.approx(16 / 0.005)
@@ -81,6 +91,15 @@ def test_a_page_of_a_card_does_not_say_that_none_was_measured() -> None:
     results = page.load() | {"device": "torch 2.15 on NVIDIA H100 80GB HBM3 (cuda:0)"}
     assert "The card: torch 2.15 on NVIDIA H100" in page.page(results)
     assert "No card has been measured" not in page.page(results)
+
+
+def test_all_ways_to_count_give_the_same_counts() -> None:
+    codes = histograms.drawn(2, 1024, torch.device("cpu"))
+    expected = np.zeros((len(codes), 63))
+    for row, code in np.ndenumerate(codes.int().numpy()):
+        expected[row[0], min(code, 124 - code)] += 1
+    for name, way in histograms.WAYS.items():
+        np.testing.assert_array_equal(way(codes).numpy(), expected, err_msg=name)
 
 
 def test_files_are_different_jpegs_again_and_again() -> None:

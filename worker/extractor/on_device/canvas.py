@@ -21,7 +21,8 @@ _SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
 both ways; longer sides are rare."""
 _LONG = 512  # pixels; longer sides than those are rounded up to a multiple of it
 _MOST_PIXELS = 32 * 512 * 512
-"""Of a batch: its coefficients and symbols take about 150 bytes a pixel of the card's memory."""
+"""Of a batch: its symbols take up to 420 bytes a pixel of the card's memory, 3.5 GB in all, and
+before them its coefficients 120."""
 _SPARE = 4  # a batch is filled up to a power of two where no more than a quarter of it stays empty
 
 

@@ -2,9 +2,9 @@
 
 Letters for axes: N regions, H rows and W columns of their canvas, M the margin beyond it.
 
-What lies beyond a region, on its canvas and in a margin below and beside it, is NaN. So whatever is
-computed from a pixel that is not there is NaN as well, and drops out of every sum and count: no
-block has to know a region's size.
+What lies beyond a region, on its canvas and in a margin below and beside it, is 0 where blocks are
+transformed, which know a region's size; where symbols are counted it is NaN. So a symbol that would
+be of a pixel that is not there is NaN as well, and drops out of every count.
 """
 
 from functools import lru_cache
@@ -23,8 +23,8 @@ _MIDDLE = 128.0
 class Planes(NamedTuple):
     """Of N regions, each (N, 3, H + M, W + M).
 
-    `exact` are Y, Cb, Cr float32 in grey levels, centred; `whole` the same rounded to whole levels,
-    float16: whole numbers up to 2,048 are exact in it.
+    `exact` are Y, Cb, Cr float32 in grey levels, centred, 0 beyond; `whole` the same rounded to
+    whole levels, float16, NaN beyond: whole numbers up to 2,048 are exact in it.
     """
 
     exact: torch.Tensor
@@ -33,25 +33,25 @@ class Planes(NamedTuple):
 
 def to_planes(pixels: torch.Tensor, sizes: torch.Tensor) -> Planes:
     """From uint8 (N, 3, H, W) and the regions' heights and widths, int (N, 2), on one device."""
-    count = len(pixels)
     rgb = pixels.to(torch.float32)  # (N, 3, H, W)
     # Sums of bytes with weights in 1/65536 are exact in float32, in whatever order.
-    exact = torch.matmul(_weights(pixels.device), rgb.view(count, 3, -1)).view(
-        rgb.shape
-    )  # (N, 3, H, W)
+    weights = _weights(pixels.device).expand(len(pixels), -1, -1)
+    exact = torch.bmm(weights, rgb.flatten(2)).view(rgb.shape)  # (N, 3, H, W)
     exact[:, 0] -= _MIDDLE
-    exact = _padded(exact.masked_fill_(_beyond(pixels, sizes), torch.nan))
-    return Planes(exact, torch.floor(exact + 0.5).to(torch.float16))
+    beyond = _beyond(pixels, sizes)
+    exact.masked_fill_(beyond, 0)
+    whole = torch.floor(exact + 0.5).to(torch.float16).masked_fill_(beyond, torch.nan)
+    return Planes(_padded(exact, 0), _padded(whole, torch.nan))
 
 
 def to_rgb(pixels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """The pixels themselves, float16, as `to_planes` gives planes."""
+    """The pixels themselves, float16, NaN beyond, as `to_planes` gives whole planes."""
     levels = pixels.to(torch.float16)  # (N, 3, H, W)
-    return _padded(levels.masked_fill_(_beyond(pixels, sizes), torch.nan))
+    return _padded(levels.masked_fill_(_beyond(pixels, sizes), torch.nan), torch.nan)
 
 
-def _padded(plane: torch.Tensor) -> torch.Tensor:
-    return F.pad(plane, (0, MARGIN, 0, MARGIN), value=torch.nan)
+def _padded(plane: torch.Tensor, value: float) -> torch.Tensor:
+    return F.pad(plane, (0, MARGIN, 0, MARGIN), value=value)
 
 
 def _beyond(pixels: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:

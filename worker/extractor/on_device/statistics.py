@@ -25,8 +25,8 @@ from worker.extractor.on_device.spectrum import powers, window_counts
 from worker.extractor.on_device.symbols import in_bands
 
 _ALL_MODES: NDArray[np.bool_] = np.ones((8, 8), np.bool_)
-_BLOCK_THRESHOLDS = (THRESHOLDS[1], THRESHOLDS[3])  # 1 and 4 grey levels
-_CHROMA_THRESHOLDS = (THRESHOLDS[0], THRESHOLDS[2])  # 0.5 and 2
+_BLOCK_BELOW = (1, 3)  # of the thresholds: 1 and 4 grey levels
+_CHROMA_BELOW = (0, 2)  # 0.5 and 2
 _BESIDE = MARGIN - 8  # of the margin, what blocks of 8x8 do not reach
 
 
@@ -82,8 +82,8 @@ def _without_margin(planes: torch.Tensor) -> torch.Tensor:
 
 
 def _block_dct(regions: _Regions) -> torch.Tensor:
-    planes = _without_margin(regions.planes.exact).flatten(0, 1)
-    sums = dct_sums(planes, 8, _ALL_MODES, _BLOCK_THRESHOLDS)
+    planes = _without_margin(regions.planes.exact)
+    sums = dct_sums(planes, regions.sizes, 8, _ALL_MODES, _BLOCK_BELOW)
     counts = block_counts(regions.sizes, 8).flatten(1)
     return torch.cat([counts, sums.reshape(len(counts), -1)], dim=1)
 
@@ -96,8 +96,8 @@ def _finish_block_dct(sums: torch.Tensor) -> torch.Tensor:
 
 
 def _phase_dct(regions: _Regions) -> torch.Tensor:
-    planes = _without_margin(regions.planes.exact)[:, 0]
-    sums = dct_sums(planes, 2, phase_dct.MODES, THRESHOLDS)
+    planes = _without_margin(regions.planes.exact)[:, :1]
+    sums = dct_sums(planes, regions.sizes, 2, phase_dct.MODES, range(len(THRESHOLDS)))[:, 0]
     counts = fold(block_counts(regions.sizes, 2))
     return torch.cat([counts.flatten(1), fold(sums).flatten(1)], dim=1)
 
@@ -110,10 +110,10 @@ def _finish_phase_dct(sums: torch.Tensor) -> torch.Tensor:
 
 
 def _chroma_phase(regions: _Regions) -> torch.Tensor:
-    chroma = halved(regions.planes.exact[:, 1:].flatten(0, 1))  # (2 N, H / 2 + 8, W / 2 + 8)
-    sums = dct_sums(chroma, 2, chroma_phase.MODES, _CHROMA_THRESHOLDS)
-    counts = fold(block_counts(regions.sizes // 2, 2)).flatten(1)
-    return torch.cat([counts, fold(sums).reshape(len(counts), -1)], dim=1)
+    chroma, sizes = halved(regions.planes.exact[:, 1:]), regions.sizes // 2
+    sums = dct_sums(chroma, sizes, 2, chroma_phase.MODES, _CHROMA_BELOW)
+    sums = fold(sums.flatten(0, 1)).reshape(len(sizes), -1)  # channel, phase, mode, sum
+    return torch.cat([fold(block_counts(sizes, 2)).flatten(1), sums], dim=1)
 
 
 def _finish_chroma_phase(sums: torch.Tensor) -> torch.Tensor:
@@ -148,8 +148,7 @@ def _root_shares(sums: torch.Tensor, bins: int) -> torch.Tensor:
 
 def _spectrum(regions: _Regions) -> torch.Tensor:
     counts = window_counts(regions.sizes)[:, None]
-    power = powers(regions.planes.exact.flatten(0, 1))
-    return torch.cat([counts, power.reshape(len(counts), -1)], dim=1)
+    return torch.cat([counts, powers(regions.planes.exact, regions.sizes).flatten(1)], dim=1)
 
 
 def _finish_spectrum(sums: torch.Tensor) -> torch.Tensor:

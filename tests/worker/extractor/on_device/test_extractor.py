@@ -63,7 +63,9 @@ def assert_alike(one: ImageFingerprint, other: ImageFingerprint) -> None:
     assert [r.codec for r in one.readings] == [r.codec for r in other.readings]
     for own, expected in zip(one.readings, other.readings, strict=True):
         np.testing.assert_allclose(own.vector, expected.vector, atol=1e-3)
-        np.testing.assert_allclose(own.standard, expected.standard, atol=5e-3)
+        # One coefficient across a threshold moves one share, of hundreds of coefficients here.
+        assert (np.abs(own.standard - expected.standard) > 1e-3).sum() <= 2
+        np.testing.assert_allclose(own.standard, expected.standard, atol=0.05)
         assert own.vector.dtype == own.standard.dtype == np.float32
     assert one.synthesis_score == pytest.approx(other.synthesis_score, abs=1e-3)
     assert np.array_equal(one.kind, other.kind)

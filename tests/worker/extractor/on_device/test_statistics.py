@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tests.worker.extractor.blocks.regions import REGIONS, photo_region, random_region
 from worker.extractor.blocks.picture_features import BLOCKS, accumulate
+from worker.extractor.blocks.shifted_dct import THRESHOLDS
 from worker.extractor.bundle import load_bundle
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.on_device.canvas import Batch, batches
@@ -112,3 +113,8 @@ def test_every_pair_of_sides_has_its_blocks_and_windows_counted() -> None:
     expected = block_statistics(pictures[0])
     for own in statistics(pictures):
         np.testing.assert_allclose(own, expected, atol=1e-6)
+
+
+def test_each_threshold_is_twice_the_one_before() -> None:
+    """The device tells them by the exponents of numbers."""
+    assert [threshold / THRESHOLDS[0] for threshold in THRESHOLDS] == [1, 2, 4, 8, 16]

@@ -43,6 +43,15 @@ def test_triples_and_their_negatives_are_counted_together_and_nan_nowhere() -> N
     np.testing.assert_array_equal(found.numpy(), counts)
 
 
+@pytest.mark.parametrize("code", range(125))
+def test_a_picture_of_one_symbol_fills_its_count(code: int) -> None:
+    """Pieces as full as they get, beside a count that shares its number."""
+    codes = torch.full((1, 3 * 1024), float(code), dtype=torch.float16)
+    expected = np.zeros((1, 63))
+    expected[0, min(code, 124 - code)] = 3 * 1024
+    np.testing.assert_array_equal(count_triples(codes).numpy(), expected)
+
+
 def test_bands_are_the_first_and_the_fourth_of_each_eight() -> None:
     rows = torch.arange(128 + 16).to(torch.float16)
     planes = rows[None, None, :, None].expand(1, 3, -1, 24)
