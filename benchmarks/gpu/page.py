@@ -68,6 +68,9 @@ def page(results: Mapping[str, Any]) -> str:
         "",
         "- `extract.device`: `cuda:K` names a card; where none is named, the slots take the cards"
         " in turn. Several slots, each a process, may share one.",
+        "- A slot is reckoned to take up to 8 GB of the card's memory: twice what a batch's symbols"
+        " take, once for graphs and once for shapes that have none. A batch that finds no room is"
+        " halved.",
         "- `extract.batch_max_images`: 32 to 128. A batch is padded to a power of two, by a third"
         " at most.",
         "- `decode.processes`: by itself all cores but one, shared by the slots.",

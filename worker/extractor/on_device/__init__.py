@@ -1,7 +1,7 @@
 """Extraction on a card: the block statistics of many regions at once, as products and counts.
 
 canvas          regions of unequal sizes as batches of equal ones, in pinned memory
-planes          their planes; what lies beyond a region is not a number, and so counts nowhere
+planes          their planes; what lies beyond a region counts nowhere
 dct             coefficients of 8x8 blocks by one product with the cosines, and their sums
 symbols         residuals as symbols, and joint counts of three of them; used by the next two
 co_occurrences  three neighbours in Y, Cb or Cr

@@ -97,7 +97,7 @@ def _filled(
     canvas, rows = pixels.numpy(), facts.numpy()
     for place, (owner, region) in enumerate(own):
         _, height, width = region.shape
-        # What lay beside it before does not matter: it is never a number.
+        # What lies beside it is whatever the memory held before; nothing is read of it.
         canvas[place, :, :height, :width] = region
         rows[place] = height, width, owner
     return Batch(shape, pixels, facts)

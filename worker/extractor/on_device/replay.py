@@ -16,6 +16,9 @@ import torch
 Work = Callable[..., tuple[torch.Tensor, ...]]
 _CAPTURED_AT = 3
 """The time at which work of one kind is captured: a shape that came twice may have been odd."""
+_AGREEMENT = 1e-4
+"""What a graph's numbers may differ by from its operations': libraries may choose other orders of
+addition while they are captured; a graph that misses an input is far off."""
 _MOST_GRAPHS = 24
 """The least used goes; their memory is one pool, as large as the largest needs."""
 
@@ -105,7 +108,7 @@ class Launcher:
             ):
                 outputs = work(*inputs)
             graph.replay()
-            same = all(map(_equal, outputs, expected))
+            same = all(map(_alike, outputs, expected))
             reason = "its numbers are others than those of its operations"
         except RuntimeError as error:
             same, reason = False, f"{type(error).__name__}: {error}"
@@ -123,6 +126,6 @@ def _own_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Bit for bit; NaN, which places without a picture give, is like NaN."""
-    return torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Within rounding; NaN, which places without a picture give, is like NaN."""
+    return torch.allclose(one, other, rtol=_AGREEMENT, atol=_AGREEMENT, equal_nan=True)
