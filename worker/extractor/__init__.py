@@ -10,6 +10,7 @@ extract          a batch of images to one fingerprint each, on the CPU
 products         a batch's matrix products on the CPU, in 8 bits
 nuisance         what kind of picture it is, in fifteen numbers
 nuisance_sums    the compiled passes over its pixels
+periods          those that look for periods along rows and columns
 earlier_jpeg     was a picture a JPEG before: on which grid, of which quality
 comb_counts      what that counts: votes for grids, histograms of coefficients
 comb_likelihood  which standard table such histograms fit

@@ -10,7 +10,6 @@ Numbers that are read from pixels are the same for the same pixels in any lossle
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -24,9 +23,9 @@ from worker.extractor.nuisance_sums import (
     add_luma,
     add_samples,
     empty_levels,
-    profiles,
     ranked,
 )
+from worker.extractor.periods import profiles, strongest_period
 
 MOST_PIXELS = 512 * 512
 """Regions are read until they hold so many: the first stage, whatever the later ones bring."""
@@ -172,7 +171,7 @@ def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
     return (
         float(np.log2(1 + on.clip(0)).mean()),
         float(np.log2(1 + off.clip(0)).mean()),
-        max(0.0, _peak(_modulation(cut)) - chance),
+        max(0.0, strongest_period(cut, _JUMP_FLOOR) - chance),
     )
 
 
@@ -181,54 +180,6 @@ def _contrast(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
     around = (jumps[_BEFORE] + jumps[_AFTER]) / 2
     found: NDArray[np.float64] = (jumps - around) / (jumps.mean() + _JUMP_FLOOR)
     return found
-
-
-def _modulation(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean power (2, L/2 + 1) over windows (2, windows, L), each by its own mean."""
-    mean = windows.mean(axis=2, keepdims=True)
-    relative = windows - mean
-    relative *= _taper(windows.shape[2]) / (mean + _JUMP_FLOOR)
-    spectra = np.fft.rfft(relative)
-    parts = spectra.view(np.float64)  # (2, windows, L + 2): real, imaginary, real, ...
-    squares = np.einsum("awk,awk->ak", parts, parts)  # (2, L + 2)
-    power: NDArray[np.float64] = squares.reshape(2, -1, 2).sum(axis=2) / windows.shape[1]
-    return power
-
-
-def _peak(power: NDArray[np.float64]) -> float:
-    """log2 of the strongest line of (2, L/2 + 1) over what surrounds it; those of a codec apart.
-
-    A grid of eight stands out at every eighth of the sampling frequency, a period of two or four
-    pixels at the half and the quarter alone: there what the odd eighths have is taken off.
-    """
-    half = power.shape[1] - 1
-    at, around, odd, even = _surroundings(half)
-    tiny = 1e-9
-    # The median of eight.
-    ordered = np.sort(power[:, around], axis=2)
-    above = np.log2((power[:, at] + tiny) / ((ordered[..., 3] + ordered[..., 4]) / 2 + tiny))
-    above[:, even] -= above[:, odd].mean(axis=1, keepdims=True).clip(0)
-    above[:, odd] = 0.0
-    return float(above.max())
-
-
-@lru_cache(maxsize=2)
-def _surroundings(half: int) -> tuple[NDArray[np.intp], ...]:
-    """The lines (K,) of a spectrum that are looked at, and the eight (K, 8) around each.
-
-    And which of them, by their place in (K,), are odd and even eighths of the sampling frequency.
-    """
-    at = np.arange(6, half + 1)
-    around = at[:, None] + np.array([-5, -4, -3, -2, 2, 3, 4, 5])
-    around = np.where(around > half, 2 * half - around, around)  # the spectrum comes back
-    eighth = half // 4
-    odd, even = at % (2 * eighth) == eighth, at % (2 * eighth) == 0
-    return at, around, np.flatnonzero(odd), np.flatnonzero(even)
-
-
-@lru_cache(maxsize=2)
-def _taper(length: int) -> NDArray[np.float64]:
-    return np.hanning(length)
 
 
 def _file_step(facts: ImageFacts) -> float:

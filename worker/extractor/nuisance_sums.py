@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from worker.extractor.blocks.lanes import WORD, at_least, ones
 
-STRIP = 64  # lines whose profile is taken together
 _EDGE = np.float32(32)  # grey levels over eight pixels, from which on it is an edge
 _HALF = np.float32(0.5)
 _SHARE = np.float32(1 / 16)
 _EVERY, _FIRST = 8, 3  # of the lines that edges are looked for in
 _APART = 16  # places more than a line has, so that columns do not share lines of the cache
-_FEW = 16  # rows whose third derivatives, at most 1,020 each, are added in int16
 _WINDOW = 9  # levels
 _TWO, _THREE = np.uint64(2), np.uint64(3)
 _ONE = np.uint64(1)
@@ -240,85 +238,3 @@ def empty_levels(histogram: NDArray[np.int64]) -> float:
         by_chance += np.exp(-total / (highest + 1 - lowest))
         above += 1
     return empty / levels - by_chance / windows
-
-
-@njit(cache=True, nogil=True)
-def profiles(
-    plane: NDArray[np.int16], axis: int, jumps: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Of (H, W): means (2, strips, N) of the size of the second and third derivative.
-
-    Along rows where `axis` is 0, else along columns. 64 lines are a strip, a last one of fewer than
-    32 part of the one before; an x without neighbours has 0. To `jumps` (2, 8): sums of the third
-    derivative's size and counts, by the phase of the pixel behind the step in its middle. Sums are
-    of whole numbers, and exact.
-    """
-    lines, length = plane.shape if axis == 0 else plane.shape[::-1]
-    strips = max(1, (lines + STRIP // 2) // STRIP)
-    second = np.zeros(length, dtype=np.int32)
-    third = np.zeros(length, dtype=np.int32)
-    means = np.zeros((2, strips, length))
-    for strip in range(strips):
-        first = strip * STRIP
-        last = lines if strip == strips - 1 else first + STRIP
-        if axis == 0:
-            _sum_rows(plane, first, last, second, third)
-        else:
-            _sum_columns(plane, first, last, second, third)
-        for x in range(2, length - 1):
-            means[0, strip, x] = second[x] / (last - first)
-            means[1, strip, x] = third[x] / (last - first)
-            jumps[0, x % 8] += third[x]
-            jumps[1, x % 8] += last - first
-    return means
-
-
-@njit(cache=True, nogil=True)
-def _sum_rows(
-    plane: NDArray[np.int16],
-    first: int,
-    last: int,
-    second: NDArray[np.int32],
-    third: NDArray[np.int32],
-) -> None:
-    """A few rows at a time in int16, since wider loops take twice the time."""
-    some_second = np.zeros(second.size, dtype=np.int16)
-    some_third = np.zeros(third.size, dtype=np.int16)
-    second[:] = 0
-    third[:] = 0
-    for top in range(first, last, _FEW):
-        for y in range(top, min(top + _FEW, last)):
-            for i in range(np.uint64(second.size - 3)):
-                a, b = plane[y, i], plane[y, i + _ONE]
-                c, d = plane[y, i + _TWO], plane[y, i + _THREE]
-                some_second[i + _TWO] += _size(2 * c - b - d)
-                some_third[i + _TWO] += _size(3 * (c - b) - (d - a))
-        for x in range(second.size):
-            second[x] += some_second[x]
-            third[x] += some_third[x]
-            some_second[x] = 0
-            some_third[x] = 0
-
-
-@njit(cache=True, nogil=True)
-def _sum_columns(
-    plane: NDArray[np.int16],
-    first: int,
-    last: int,
-    second: NDArray[np.int32],
-    third: NDArray[np.int32],
-) -> None:
-    for y in range(2, second.size - 1):
-        total_second, total_third = np.int32(0), np.int32(0)
-        for x in range(np.uint64(first), np.uint64(last)):
-            a, b, c, d = plane[y - 2, x], plane[y - 1, x], plane[y, x], plane[y + 1, x]
-            total_second = np.int32(total_second + _size(2 * c - b - d))
-            total_third = np.int32(total_third + _size(3 * (c - b) - (d - a)))
-        second[y] = total_second
-        third[y] = total_third
-
-
-@njit(cache=True, nogil=True)
-def _size(difference: int) -> np.int16:
-    narrow = np.int16(difference)
-    return max(narrow, np.int16(-narrow))

@@ -10,9 +10,9 @@ from worker.extractor.nuisance_sums import (
     add_colours,
     add_luma,
     empty_levels,
-    profiles,
     ranked,
 )
+from worker.extractor.periods import profiles, strongest_period
 
 SAMPLES = {**REGIONS, "several strips": photo_region(160, 203)}
 
@@ -115,3 +115,30 @@ def test_empty_levels_are_those_that_their_neighbours_do_not_explain() -> None:
         assert empty_levels(histogram) == pytest.approx(expected)
     histogram[:-2] = 0
     assert empty_levels(histogram) == 0
+
+
+@pytest.mark.parametrize("length", [32, 64])
+def test_the_strongest_period_is_what_plain_spectra_show(length: int) -> None:
+    rng = np.random.default_rng(length)
+    half, eighth = length // 2, length // 8
+    for period in (None, 8, 4, 3):
+        windows = rng.random((2, 40, length)) * 3 + 1
+        if period is not None:
+            windows[1, :, ::period] += 0.6
+        strongest = []
+        for kind in windows:
+            relative = (kind - kind.mean(axis=1, keepdims=True)) * np.hanning(length)
+            relative /= kind.mean(axis=1, keepdims=True) + 0.05
+            power = (np.abs(np.fft.fft(relative)) ** 2).mean(axis=0)
+            above = {}
+            for line in range(6, half + 1):
+                around = [power[line + k] for k in (-5, -4, -3, -2, 2, 3, 4, 5)]
+                above[line] = np.log2((power[line] + 1e-9) / (np.median(around) + 1e-9))
+            odd = np.mean([v for k, v in above.items() if k % (2 * eighth) == eighth])
+            for line in above:
+                if line % (2 * eighth) == eighth:
+                    above[line] = 0
+                elif line % (2 * eighth) == 0:
+                    above[line] -= max(0, odd)
+            strongest.append(max(above.values()))
+        assert strongest_period(windows, 0.05) == pytest.approx(max(strongest), abs=1e-5)

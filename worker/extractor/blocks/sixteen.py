@@ -92,6 +92,19 @@ def load(typing: Any, values: Any, place: Any) -> Any:
 
 
 @spelled_out
+def store(typing: Any, value: Any, target: Any, place: Any) -> Any:
+    """The sixteen to target[place] and on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[1]
+        start = pointer(context, builder, kind, arguments[1], arguments[2], _FLOATS)
+        builder.store(arguments[0], start, align=4)
+        return context.get_dummy_value()
+
+    return types.void(value, target, types.uint64), generate
+
+
+@spelled_out
 def same(typing: Any, value: Any) -> Any:
     """A float32 in all lanes."""
     return _sixteen(types.float32), lambda context, builder, signature, arguments: _everywhere(

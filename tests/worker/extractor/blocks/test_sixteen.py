@@ -16,6 +16,7 @@ from worker.extractor.blocks.sixteen import (
     no_sizes,
     same,
     size_of,
+    store,
 )
 
 Numbers = NDArray[np.float32]
@@ -25,6 +26,7 @@ Numbers = NDArray[np.float32]
 def _computed(a: Numbers, b: Numbers, factor: np.float32, found: NDArray[np.float64]) -> None:
     x, y, f = load(a, np.uint64(3)), load(b, np.uint64(0)), same(factor)
     found[0], found[1], found[2] = added(x + y), added(x - f * y), added(magnitude(x) * x)
+    store(y, a, np.uint64(20))
 
 
 @njit(nogil=True)
@@ -39,9 +41,10 @@ def _sized(numbers: Numbers, values: int, found: NDArray[np.int64]) -> None:
 def test_sums_differences_and_products_are_those_of_the_lanes() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 40)).astype(np.float32)
-    found = np.zeros(3)
+    found, before = np.zeros(3), a.copy()
     _computed(a, b, np.float32(0.3), found)
-    x, y = a[3 : 3 + WIDTH].astype(np.float64), b[:WIDTH].astype(np.float64)
+    assert np.array_equal(a, [*before[:20], *b[:WIDTH], *before[20 + WIDTH :]])
+    x, y = before[3 : 3 + WIDTH].astype(np.float64), b[:WIDTH].astype(np.float64)
     expected = [(x + y).sum(), (x - 0.3 * y).sum(), (np.abs(x) * x).sum()]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
