@@ -122,9 +122,9 @@ class Enrolled:
         if moved_on or outgrown or dead > max(_MOST_GONE, self.rows - dead):
             # Others have added to the shelf since, it was made for few, or most is out of use.
             return self.of(self.space, self.constants, models, self.codec, self.impostors)
-        left = set(map(_same, gone)) - set(map(_same, come))
+        there = set(map(_same, come)) if gone else set()
         scatter = self.scatter + shelf.scatter(model.packed for model in fresh)
-        scatter -= shelf.scatter(model.packed for model in gone if _same(model) in left)
+        scatter -= shelf.scatter(model.packed for model in gone if _same(model) not in there)
         if not self.rows:
             alive = sum(name in shelf.names for one in fresh for name in one.packed.conditions)
             apart = self._apart(scatter, alive)
@@ -143,15 +143,9 @@ class Enrolled:
         kinds[shelf.rows_of(came[live])] = search.LIVE
         kinds[shelf.rows_of(came[~live])] = search.SHADOW
         found = replace(
-            self,
-            models=models,
-            shelf=shelf,
-            owners=owners,
-            places=places,
-            rows=rows,
-            kinds=kinds,
+            self, models=models, shelf=shelf, owners=owners, places=places, rows=rows, kinds=kinds,
             scatter=scatter,
-        )
+        )  # fmt: skip
         far = np.abs(found.apart / shelf.apart - 1).max() > _FAR
         return (
             replace(found, shelf=shelf.moved(found.apart, np.flatnonzero(kinds))) if far else found
@@ -353,7 +347,8 @@ class Enrolled:
         """The same of all images and few rows: pairs that 32 bits rule out are not scored."""
         means = self.shelf.means(rows)
         inverse, centre = (self.shelf.numbers(n, rows) for n in (search.INVERSE, search.CENTRE))
-        lengths = np.linalg.norm(vectors, axis=1)[:, None] * np.linalg.norm(means, axis=1)
+        lengths = np.sqrt(np.einsum("bd,bd->b", vectors, vectors))[:, None]
+        lengths = lengths * np.linalg.norm(means, axis=1)
         # A sum of D products is wrong by D roundings at most; twice that.
         wrong = lengths * inverse * np.float32(1.2e-7 * vectors.shape[1]) + np.float32(1e-5)
         wrong += np.abs(centre) * np.float32(1e-5)

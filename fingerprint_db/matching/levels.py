@@ -29,7 +29,8 @@ from fingerprint_db.matching.alike import Alike
 from fingerprint_db.matching.photographs import (
     PhotographScores,
     SourceScores,
-    by_source,
+    SourceViews,
+    Views,
     clopper_pearson_upper,
 )
 from fingerprint_db.matching.tenant import TenantPhotographs
@@ -128,9 +129,10 @@ def enough_for(alpha: float) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels:
-    """One Level for each of SIZE_CLASSES."""
+    """One Level for each of SIZE_CLASSES; `views` are what they are made of, beside scores."""
 
     by_size: tuple[Level, ...]
+    views: "tuple[_LevelViews, ...]" = ()
 
     def standings(
         self, sizes: Sequence[int] | Labels, scores: Floats, kinds: Floats
@@ -177,37 +179,82 @@ class Levels:
         """
         if former is not None and former[1] is scores:
             return former[0]
-        held = ~cohort.normalises
-        photographs, sources = cohort.photographs[held], cohort.sources[held]
-        sizes, kinds, weights = cohort.size_classes[held], cohort.kinds[held], cohort.weights[held]
-        of_tenant = np.zeros(len(photographs), np.bool_)
-        if own is not None:
-            # Numbers that the bundle's photographs and sources do not have.
-            further = photographs.max(initial=-1) + 1 + own.photographs
-            photographs = np.concatenate([photographs, further])
-            sources = np.concatenate([sources, sources.max(initial=-1) + 1 + own.sources])
-            sizes = np.concatenate([sizes, own.size_classes])
-            kinds = np.concatenate([kinds, own.kinds])
-            weights = np.concatenate([weights, np.ones(len(own), np.float32)])
-            of_tenant = np.concatenate([of_tenant, np.ones(len(own), np.bool_)])
+        views = former[0].views if former else _views(cohort, own, enough)
         found = []
-        for position in range(len(SIZE_CLASSES)):
-            here = sizes == position
-            if former is not None and np.array_equal(former[1][here], scores[here]):
+        for position, one in enumerate(views):
+            own_scores = scores[one.here]
+            if former is not None and np.array_equal(former[1][one.here], own_scores):
                 found.append(former[0].by_size[position])
-                continue
-            count = int((here & of_tenant).sum())
-            alone = own is not None and count >= enough
-            voting = here & of_tenant if alone else here
-            s, p, k, w = scores[here], photographs[here], sources[here], weights[here]
-            found.append(
-                Level(
-                    PhotographScores.of(scores[voting], photographs[voting], weights[voting]),
-                    by_source(s, k, p, w),
-                    SourceScores.of(s, p, k, w),
-                    count,
-                    alone,
-                    Alike.of(kinds[voting], scores[voting], photographs[voting]),
-                )
+            else:
+                found.append(one.scored(own_scores))
+        return cls(tuple(found), views)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LevelViews:
+    """The views of one size class, N of all that there are: what does not change while scores do.
+
+    `here` (N,) are their places among all, `voting` (V,) among these the ones that `photographs`
+    counts; `in_order` (V,) is how `alike` has those.
+    """
+
+    here: Labels
+    voting: Labels
+    photographs: Views
+    new_source: Views
+    sources: SourceViews
+    in_order: Labels
+    alike: Alike
+    own: int
+    alone: bool
+
+    def scored(self, scores: Floats) -> Level:
+        """The level, from the scores (N,) of the views that are here."""
+        voting = scores[self.voting]
+        return Level(
+            self.photographs.scored(voting),
+            self.new_source.scored(scores),
+            SourceScores.scored(self.sources, scores),
+            self.own,
+            self.alone,
+            replace(self.alike, scores=voting[self.in_order].astype(np.float32)),
+        )
+
+
+def _views(cohort: Cohort, own: TenantPhotographs | None, enough: int) -> tuple[_LevelViews, ...]:
+    """The cohort's photographs and then the tenant's, by size class; see `Levels.of`."""
+    held = ~cohort.normalises
+    photographs, sources = cohort.photographs[held], cohort.sources[held]
+    sizes, kinds, weights = cohort.size_classes[held], cohort.kinds[held], cohort.weights[held]
+    of_tenant = np.zeros(len(photographs), np.bool_)
+    if own is not None:
+        # Numbers that the bundle's photographs and sources do not have.
+        further = photographs.max(initial=-1) + 1 + own.photographs
+        photographs = np.concatenate([photographs, further])
+        sources = np.concatenate([sources, sources.max(initial=-1) + 1 + own.sources])
+        sizes = np.concatenate([sizes, own.size_classes])
+        kinds = np.concatenate([kinds, own.kinds])
+        weights = np.concatenate([weights, np.ones(len(own), np.float32)])
+        of_tenant = np.concatenate([of_tenant, np.ones(len(own), np.bool_)])
+    found = []
+    for position in range(len(SIZE_CLASSES)):
+        here = np.flatnonzero(sizes == position)
+        count = int(of_tenant[here].sum())
+        alone = own is not None and count >= enough
+        voting = np.flatnonzero(of_tenant[here]) if alone else np.arange(len(here))
+        chosen = here[voting]
+        p, none = photographs[chosen], np.zeros(len(chosen), np.float32)
+        found.append(
+            _LevelViews(
+                here,
+                voting,
+                Views.of(p, weights[chosen]),
+                Views.by_source(sources[here], photographs[here], weights[here]),
+                SourceViews.of(photographs[here], sources[here], weights[here]),
+                np.argsort(p, kind="stable"),
+                Alike.of(kinds[chosen], none, p),
+                count,
+                alone,
             )
-        return cls(tuple(found))
+        )
+    return tuple(found)

@@ -52,7 +52,8 @@ class Maxima:
         before = {(m.model_id, id(m.statistics)) for m in gone}
         fresh = [m for m in come if (m.model_id, id(m.statistics)) not in before]
         found = self
-        if anew := [i for i, name in enumerate(self.holders) if name in left] if left else []:
+        if not left.isdisjoint(self.holders):
+            anew = [i for i, name in enumerate(self.holders) if name in left]
             scores, holders = self.scores.copy(), list(self.holders)
             scores[anew] = -np.inf
             for i in anew:

@@ -16,6 +16,7 @@ weights together are K.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -46,28 +47,12 @@ class PhotographScores:
         scores: NDArray[np.generic],
         photographs: NDArray[np.generic],
         weights: NDArray[np.floating] | None = None,
-    ) -> Self:
+    ) -> "PhotographScores":
         """From N scores and as many photographs, in any order; ValueError where N differs.
 
         `weights` (N,) are what the views count, up to a factor.
         """
-        if scores.ndim != 1 or scores.shape != photographs.shape:
-            raise ValueError(
-                f"{scores.shape} scores of views come with {photographs.shape} photographs;"
-                " expected one photograph for each score"
-            )
-        order = np.lexsort((photographs, scores))
-        _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
-        own = 1 / views[position] if weights is None else weights.astype(np.float64)
-        share = (own * (len(views) / own.sum()))[order] if len(own) else own
-        # Rounded, so that a photograph whose views all score higher counts as exactly one.
-        as_high = np.append(share[::-1].cumsum()[::-1], 0.0).round(9)
-        return cls(
-            scores[order].astype(np.float32),
-            photographs[order].astype(np.int64),
-            len(views),
-            as_high,
-        )
+        return Views.of(photographs, weights).scored(scores)
 
     def photographs_as_high(self, score: float) -> float:
         """How many photographs score at least as high, one with some such views in part."""
@@ -76,6 +61,55 @@ class PhotographScores:
     def p_value(self, score: float) -> float:
         """The conformal p-value of a score: small where few photographs score as high."""
         return (1 + self.photographs_as_high(score)) / (self.count + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Which of `count` photographs each of N views shows, and its share of it, (N,) each: what does
+    not change while scores do."""
+
+    photographs: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    count: int
+
+    @classmethod
+    def of(
+        cls, photographs: NDArray[np.generic], weights: NDArray[np.floating] | None = None
+    ) -> Self:
+        """As `PhotographScores.of`."""
+        _, position, views = np.unique(photographs, return_inverse=True, return_counts=True)
+        own = 1 / views[position] if weights is None else weights.astype(np.float64)
+        shares = own * (len(views) / own.sum()) if len(own) else own
+        return cls(photographs.astype(np.int64), shares, len(views))
+
+    @classmethod
+    def by_source(
+        cls,
+        sources: NDArray[np.generic],
+        photographs: NDArray[np.generic],
+        weights: NDArray[np.floating] | None = None,
+    ) -> Self:
+        """As `by_source`: what is counted are sources."""
+        _, source = np.unique(sources, return_inverse=True)
+        if weights is None:
+            _, pair = np.unique(np.stack([sources, photographs]), axis=1, return_inverse=True)
+            weights = 1 / np.bincount(pair.reshape(-1))[pair.reshape(-1)]
+        return cls.of(sources, weights / np.bincount(source, weights)[source])
+
+    def scored(self, scores: NDArray[np.generic]) -> PhotographScores:
+        """With their scores (N,); ValueError where there are more or fewer."""
+        if scores.ndim != 1 or scores.shape != self.photographs.shape:
+            raise ValueError(
+                f"{scores.shape} scores of views come with {self.photographs.shape} photographs;"
+                " expected one photograph for each score"
+            )
+        order = np.lexsort((self.photographs, scores))
+        # Rounded, so that a photograph whose views all score higher counts as exactly one.
+        as_high = np.zeros(len(order) + 1)
+        as_high[:-1] = self.shares[order][::-1].cumsum()[::-1].round(9)
+        return PhotographScores(
+            scores[order].astype(np.float32), self.photographs[order], self.count, as_high
+        )
 
 
 def by_source(
@@ -91,25 +125,60 @@ def by_source(
     each view by its weight. `sources` (N,) and `photographs` (N,) are numbers of any kind;
     photographs of two sources are never the same.
     """
-    _, source = np.unique(sources, return_inverse=True)
-    if weights is None:
-        _, pair = np.unique(np.stack([sources, photographs]), axis=1, return_inverse=True)
-        weights = 1 / np.bincount(pair.reshape(-1))[pair.reshape(-1)]
-    return PhotographScores.of(scores, sources, weights / np.bincount(source, weights)[source])
+    return Views.by_source(sources, photographs, weights).scored(scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SourceViews:
+    """Of each source, or of all small ones together, which views are its photographs', and those;
+    `source_of` and `shares` (N,) say of every view whose it is and what it counts there. All that
+    does not change while scores do.
+    """
+
+    parts: tuple[tuple[NDArray[np.int64], Views], ...]
+    source_of: NDArray[np.int64]
+    shares: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        photographs: NDArray[np.generic],
+        sources: NDArray[np.generic],
+        weights: NDArray[np.floating] | None = None,
+    ) -> Self:
+        """As `SourceScores.of`."""
+        found, small = [], np.zeros(len(sources), np.bool_)
+        for source in np.unique(sources):
+            own = sources == source
+            if len(np.unique(photographs[own])) < LEAST_OF_A_SOURCE:
+                small |= own
+            else:
+                found.append(np.flatnonzero(own))
+        if small.any():
+            found.append(np.flatnonzero(small))
+        source_of, shares = np.zeros(len(sources), np.int64), np.zeros(len(sources))
+        parts = []
+        for position, rows in enumerate(found):
+            own = None if weights is None else weights[rows]
+            views = Views.of(photographs[rows], own)
+            source_of[rows], shares[rows] = position, views.shares
+            parts.append((rows, views))
+        return cls(tuple(parts), source_of, shares)
+
+
+@dataclass(frozen=True, eq=False)
 class SourceScores:
     """Scores of photographs by source, to see what the worst source does; -inf scores are none.
 
-    Each of `by_source` holds one source's photographs; sources of fewer than LEAST_OF_A_SOURCE
-    photographs are one source together, since no rate can be said of them. `scores` (N,) are those
-    of all, ascending; of a score that lies before the i-th of them, `as_high` (N + 1,) says how
-    many photographs score at least as high, `worst` (N + 1,) the largest share of one source's,
-    `worst_of` (N + 1,) of which source, and `second` (N + 1,) the largest share of another's.
+    Sources of fewer than LEAST_OF_A_SOURCE photographs are one source together, since no rate can
+    be said of them. `scores` (N,) are those of all, ascending; of a score that lies before the i-th
+    of them, `as_high` (N + 1,) says how many photographs score at least as high, `worst` (N + 1,)
+    the largest share of one source's, `worst_of` (N + 1,) of which source, and `second` (N + 1,)
+    the largest share of another's. `views` and `given` (N,) are what all that is made of.
     """
 
-    by_source: tuple[PhotographScores, ...]
+    views: SourceViews
+    given: NDArray[np.generic]
     scores: Scores
     as_high: NDArray[np.float64]
     worst: NDArray[np.float64]
@@ -125,36 +194,28 @@ class SourceScores:
         weights: NDArray[np.floating] | None = None,
     ) -> Self:
         """From N scores of views, the photograph and the source of each, and what it counts."""
-
-        def among(rows: NDArray[np.bool_]) -> PhotographScores:
-            own = None if weights is None else weights[rows]
-            return PhotographScores.of(scores[rows], photographs[rows], own)
-
-        found, small = [], np.zeros(len(scores), np.bool_)
-        for source in np.unique(sources):
-            own = sources == source
-            if len(np.unique(photographs[own])) < LEAST_OF_A_SOURCE:
-                small |= own
-            else:
-                found.append(among(own))
-        if small.any():
-            found.append(among(small))
-        return cls._summed(tuple(found), np.sort(scores.astype(np.float32)))
+        return cls.scored(SourceViews.of(photographs, sources, weights), scores)
 
     @classmethod
-    def _summed(cls, found: tuple[PhotographScores, ...], ordered: Scores) -> Self:
-        size = len(ordered) + 1
-        total, worst, second = np.zeros(size), np.zeros(size), np.zeros(size)
-        worst_of = np.zeros(size, np.int64)
-        for position, one in enumerate(found):
-            places = np.append(np.searchsorted(one.scores, ordered, side="left"), len(one.scores))
-            as_high = one.as_high[places]
-            share = as_high / one.count
-            leads = share > worst
-            second = np.where(leads, worst, np.maximum(second, share))
-            worst, worst_of = np.where(leads, share, worst), np.where(leads, position, worst_of)
-            total += as_high
-        return cls(found, ordered, total, worst, worst_of, second)
+    def scored(cls, views: SourceViews, scores: NDArray[np.generic]) -> Self:
+        """From the views, and their scores (N,)."""
+        order = np.argsort(scores, kind="stable")
+        ordered = scores[order].astype(np.float32)
+        # Of each source the sum over its views from the i-th on, from the first of equals.
+        own = np.zeros((max(len(views.parts), 2), len(order) + 1))
+        own[views.source_of[order], np.arange(len(order))] = views.shares[order]
+        from_here = own[:, ::-1].cumsum(axis=1)[:, ::-1]
+        first = np.append(ordered.searchsorted(ordered), len(order))
+        as_high = from_here[:, first].round(9)
+        counts = [one.count for _, one in views.parts] + [1] * (len(own) - len(views.parts))
+        shares = as_high / np.array(counts)[:, None]
+        second, worst = np.sort(shares, axis=0)[-2:]
+        return cls(views, scores, ordered, as_high.sum(0), worst, shares.argmax(0), second)
+
+    @cached_property
+    def by_source(self) -> tuple[PhotographScores, ...]:
+        """One source's photographs each; computed when first asked for, which few levels are."""
+        return tuple(own.scored(self.given[rows]) for rows, own in self.views.parts)
 
     def worst_share(self, score: float) -> float:
         """The largest share of a source's photographs that score at least as high."""

@@ -155,16 +155,22 @@ def _mark(
         live = max(every, _least_of_live(found, image, wanted))
         own, x, y = numbers[image], shifts[2 * image], shifts[2 * image + 1]
         pair = sums[2 * image * LANES : (2 * image + 2) * LANES]
-        hits = 0
+        hits = near_hits = 0
         for lane in range(LANES):
             # Of 32 bits, or fewer lanes would be looked at together.
             of_x, of_y = np.int32(pair[lane] - x), np.int32(pair[LANES + lane] - y)
-            u, score, near = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
+            u, score, _ = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
+            kind = kinds[lane]
+            hits += (kind != GONE) & ((u <= every) | ((kind == LIVE) & (u <= live)))
+            near_hits += (kind == wanted.counted) & (score >= highest)
+            near_hits += wanted.typical & (kind == SHADOW)
+        # How far a row is costs as much again, and is seldom asked.
+        for lane in range(LANES if near_hits and not hits else 0):
+            of_x, of_y = np.int32(pair[lane] - x), np.int32(pair[LANES + lane] - y)
+            _, score, near = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
             kind, limit = kinds[lane], table[LIMIT, lane]
-            likely = (u <= every) | ((kind == LIVE) & (u <= live))
             high = (kind == wanted.counted) & (score >= highest) & (near <= wanted.reach * limit)
-            typical = wanted.typical & (kind == SHADOW) & (near <= limit)
-            hits += (kind != GONE) & (likely | high | typical)
+            hits += high | (wanted.typical & (kind == SHADOW) & (near <= limit))
         marks[image] = hits
 
 

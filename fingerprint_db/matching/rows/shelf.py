@@ -72,22 +72,27 @@ class Shelf:
 
     def add(self, owners: Iterable[Statistics]) -> list[int]:
         """The numbers of these, which have rows under the shelf's conditions, in order."""
-        found = []
+        begin, row = len(self.owners), self.rows
+        firsts, lengths = [], []
         waiting: list[tuple[int, int]] = []
-        for owner in owners:
+        for number, owner in enumerate(owners, begin):
             places = [i for i, name in enumerate(owner.conditions) if name in self.names]
-            found.append(len(self.owners))
-            self.firsts = _with(self.firsts, found[-1], self.rows + len(waiting))
-            self.lengths = _with(self.lengths, found[-1], len(places))
+            firsts.append(row)
+            lengths.append(len(places))
+            row += len(places)
             self.owners.append(owner)
-            self.most = max(self.most, len(places))
-            waiting += [(found[-1], place) for place in places]
+            waiting += [(number, place) for place in places]
             if len(waiting) >= _PORTION:
                 self._fill(waiting)
                 waiting = []
         self._fill(waiting)
+        found = np.arange(begin, begin + len(firsts))
+        if len(found):
+            self.firsts = _with(self.firsts, found, firsts)
+            self.lengths = _with(self.lengths, found, lengths)
+            self.most = max(self.most, *lengths)
         self.began = self.began or self.rows
-        return found
+        return found.tolist()
 
     def moved(self, apart: Floats, alive: NDArray[np.int64]) -> "Shelf":
         """The same rows, with the lengths under this variance (D,) of those that are `alive`."""
