@@ -9,16 +9,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from kafka.structs import TopicPartition
 
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.transfer import import_
+from worker.broker.batches import raw_record
 from worker.broker.topics import Topics
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.errors import RejectError
-from worker.events.cloudevents import Origin, RawRecord
 from worker.extractor.bundle import ZOO_EXPORT, Bundle
 from worker.extractor.extract import ImageFingerprint
 from worker.judge.pipeline import Pipeline
@@ -168,16 +169,15 @@ def processor_ms(
     publisher.open()
     threads.start()
     commits.start()
+    polled = [_record(offset, files[offset % len(files)]) for offset in range(events)]
     began = time.process_time()
     for first in range(0, events, POLLED):
         while ownership.full and not failures:
             time.sleep(0.002)
-        polled = [
-            _record(i, files[i % len(files)]) for i in range(first, min(events, first + POLLED))
-        ]
-        sizes = [(one.origin.offset, len(one.value or b"")) for one in polled]
+        read = [raw_record(one, None) for one in polled[first : first + POLLED]]
+        sizes = [(one.origin.offset, len(one.value or b"")) for one in read]
         entries = ownership.admit(partition, sizes)
-        threads.admit([Admitted(e, one) for e, one in zip(entries, polled, strict=True)])
+        threads.admit([Admitted(e, one) for e, one in zip(entries, read, strict=True)])
     while ownership.in_flight[0] and not failures:
         time.sleep(0.002)
     spent = time.process_time() - began
@@ -191,8 +191,9 @@ def processor_ms(
     }
 
 
-def _record(offset: int, data: bytes) -> RawRecord:
-    headers: tuple[tuple[str, bytes | None], ...] = (
+def _record(offset: int, data: bytes) -> Any:
+    """As the client gives it."""
+    headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"%032x" % offset),
         ("ce_source", b"/latentprint/submit"),
@@ -200,5 +201,13 @@ def _record(offset: int, data: bytes) -> RawRecord:
         ("ce_subject", b"folder/%08d.jpg" % offset),
         ("ce_time", b"2026-11-29T10:00:00.123456Z"),
         ("content-type", b"image/jpeg"),
+    ]
+    return SimpleNamespace(
+        topic=Topics().images,
+        partition=0,
+        offset=offset,
+        key=b"%08d" % offset,
+        value=data,
+        headers=headers,
+        timestamp=1_764_410_400_000,
     )
-    return RawRecord(Origin("latentprint.images", 0, offset), b"%08d" % offset, data, headers)

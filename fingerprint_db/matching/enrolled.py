@@ -168,7 +168,7 @@ class Enrolled:
 
     def limit(self, row: int) -> float:
         """The limit of a row's distance."""
-        return float(self.shelf.numbers(search.LIMIT, np.array([row]))[0])
+        return float(self.shelf.table[row // LANES, search.LIMIT, row % LANES])
 
     def count(self, row: int) -> int:
         """Of how many samples a row is."""

@@ -12,6 +12,7 @@ a str with `surrogateescape`, which gives the same bytes back when encoded the s
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from worker.events.attributes import MAX_ATTRIBUTE_BYTES, MalformedEventError
 from worker.events.json_format import read_json_event
@@ -24,6 +25,11 @@ _CORE = ("specversion", "id", "source", "type")
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:)(\d{2})((?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2}))", re.ASCII
 )
+
+
+@lru_cache(maxsize=64)
+def _is_topic(name: str) -> bool:
+    return _TOPIC.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Origin:
     topic_id: str | None = None
 
     def __post_init__(self) -> None:
-        if _TOPIC.fullmatch(self.topic) is None:
+        if not _is_topic(self.topic):
             raise ValueError(
                 f"topic {self.topic[:300]!r} is none; 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'"
                 " are expected"

@@ -1,7 +1,6 @@
 """What one thread hands to another: in order, bounded, and taken by all that waits at a time."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -10,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class HandOver(Generic[Item]):
-    """Items on their way between threads; all methods may be called from any.
+    """Items on their way between threads, from any of them to one that takes.
 
     When it is full, whoever has more to put in waits. Whoever takes from it takes all that waits,
     so that batches grow where taking is slow.
@@ -18,23 +17,31 @@ class HandOver(Generic[Item]):
 
     def __init__(self, most: int, most_bytes: int | None = None) -> None:
         """It holds `most` items, and so many bytes; one item always, whatever its size."""
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._filled = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
         self._items: deque[tuple[Item, int]] = deque()
         self._bytes = 0
         self._most = most
         self._most_bytes = most_bytes
+        self._waiting = 0  # to put in
+        self._enough: Callable[[], bool] = lambda: True  # for the one that takes
         self._closed = False
 
     def put(self, item: Item, size: int = 0) -> bool:
         """Hand an item over, of `size` bytes; waits while there is no room. False once closed."""
-        with self._changed:
+        with self._filled:
             while not self._closed and not self._has_room(size):
-                self._changed.wait()
+                self._waiting += 1
+                self._filled.notify()
+                self._emptied.wait()
+                self._waiting -= 1
             if self._closed:
                 return False
             self._items.append((item, size))
             self._bytes += size
-            self._changed.notify_all()
+            if self._enough():  # to be woken for each item would cost more than the item
+                self._filled.notify()
             return True
 
     def take(
@@ -43,29 +50,30 @@ class HandOver(Generic[Item]):
         """Wait for an item, then take all that are there, `most` at most; empty once closed.
 
         With patience that long is waited for `most` of them, from the first one on, as long as
-        `coming` says that others are on their way.
+        `coming`, which must not wait, says that others are on their way.
         """
-        with self._changed:
-            while not self._closed and not self._items:
-                self._changed.wait()
-            end = time.monotonic() + patience_s if patience_s else 0.0
-            while patience_s and not self._closed and len(self._items) < most:
-                left_s = end - time.monotonic()
-                if left_s <= 0 or not self._has_room(0) or not coming():
-                    break
-                self._changed.wait(left_s)
+        with self._filled:
+            self._filled.wait_for(lambda: self._closed or self._items)
+            if patience_s:
+                self._enough = lambda: (
+                    self._closed or len(self._items) >= most or self._waiting > 0 or not coming()
+                )
+                self._filled.wait_for(self._enough, patience_s)
+                self._enough = lambda: True
             if self._closed:
                 return []
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
             self._bytes -= sum(size for _, size in taken)
-            self._changed.notify_all()
+            if self._waiting:
+                self._emptied.notify_all()
             return [item for item, _ in taken]
 
     def close(self) -> None:
         """End both sides: nothing is put in or taken any more."""
-        with self._changed:
+        with self._filled:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._emptied.notify_all()
 
     def _has_room(self, size: int) -> bool:
         if not self._items:

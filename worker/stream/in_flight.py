@@ -197,7 +197,7 @@ class Ownership(Generic[Result]):
             owned = self._partitions.get(partition)
             if owned is None or owned.closing or self._suspended:
                 return []
-            admitted = [InFlight[Result](owned.tag, offset, size) for offset, size in records]
+            admitted: list[InFlight[Result]] = [InFlight(owned.tag, *one) for one in records]
             owned.entries.extend(admitted)
             self._records += len(admitted)
             self._bytes += sum(entry.size for entry in admitted)

@@ -71,6 +71,28 @@ def test_bytes_bound_it_too_but_one_item_always_has_room() -> None:
     assert over.take(9) == ["small", "as small"]
 
 
+def test_patience_ends_where_somebody_waits_to_put_in() -> None:
+    over: HandOver[str] = HandOver(9, most_bytes=10)
+    over.put("large", 9)
+    putting, _ = on_a_thread(lambda: over.put("larger", 10))
+    taking, taken = on_a_thread(lambda: over.take(9, patience_s=99.0))
+    taking.join(30.0)
+    putting.join(30.0)
+    assert taken == [["large"]]
+
+
+def test_the_last_that_was_coming_ends_patience() -> None:
+    over: HandOver[int] = HandOver(9)
+    left = [2, 1, 0]
+    over.put(1)
+    taking, taken = on_a_thread(lambda: over.take(9, patience_s=99.0, coming=lambda: left[0] > 0))
+    for number in (2, 3):
+        left.pop(0)
+        over.put(number)
+    taking.join(30.0)
+    assert taken == [[1, 2, 3]]
+
+
 def test_closing_ends_who_waits_on_either_side_and_nothing_is_taken_after_it() -> None:
     over, empty = HandOver[int](1), HandOver[int](1)
     over.put(1)
