@@ -16,7 +16,7 @@ LOCKED := --universal --python-version 3.11 --no-emit-index-url --no-annotate --
   --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types scenarios soak bench bench-peers lock lock-peers schemas chart deploy-check clean
+.PHONY: help setup demo test check lint types scenarios soak bench bench-peers bench-gpu lock lock-peers schemas chart deploy-check clean
 
 help: ## explain each target
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: setup ## measure the worker's speed, stages and workers side by side; wri
 
 bench-peers: setup $(PEERS)/.installed ## measure beside other frameworks (Python 3.11, Linux x86_64); writes docs/peers.md
 	@$(BIN)/python -m benchmarks.peers.measure $(ARGS)
+
+bench-gpu: setup ## measure the worker on a GPU; writes docs/operations/gpu.md
+	@$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 $(PEERS)/.installed: requirements.lock benchmarks/peers/requirements.lock
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the peers need Python 3.11, this is " + sys.version.split()[0])'

@@ -95,6 +95,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     files = stages.drawn(options.images, options.side)
     images, found["decode"] = stages.decode(files, limits, children)
     found["extract"] = [stages.extract(extractor, images, batch) for batch in options.batch]
+    found["graphs"] = {"kept": extractor.launcher.graphs, "refused": extractor.launcher.refused}
     found["match_per_s"] = stages.match(bundle, extractor, images[: max(options.batch)])
     if not options.no_stream:
         settings = {

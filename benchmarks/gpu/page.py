@@ -211,6 +211,10 @@ def _measured(results: Mapping[str, Any]) -> Iterator[str]:
             f" {stream['extract__device']} | {_rounded(stream['per_s'])} |"
         )
     yield ""
+    graphs = results.get("graphs")
+    if graphs is not None and _is_card(results):
+        yield f"CUDA graphs kept: {graphs['kept']}; refused: {graphs['refused']}."
+        yield ""
     ways = results["histograms_us"]
     each = ", ".join(f"{name} {us:,.0f}" for name, us in ways.items() if name in WAYS)
     yield (

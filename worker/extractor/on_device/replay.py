@@ -47,6 +47,16 @@ class Launcher:
         """How often the same work is run until it was once replayed."""
         return _CAPTURED_AT + 1 if self.is_card else 1
 
+    @property
+    def graphs(self) -> int:
+        """How many are kept."""
+        return len(self._graphs)
+
+    @property
+    def refused(self) -> int:
+        """How many kinds of work could not be captured, or gave other numbers."""
+        return len(self._refused)
+
     @contextmanager
     def stream(self) -> Iterator[None]:
         """What is done within happens on the stream, and without gradients."""

@@ -3,7 +3,8 @@
 On torch's CPU device, or on the card where there is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from worker.extractor.fingerprint_map import Floats
 from worker.extractor.on_device import extractor as module
 from worker.extractor.on_device.canvas import Batch, batches
 from worker.extractor.on_device.extractor import DeviceExtractor
+from worker.extractor.on_device.replay import Launcher, Work
 
 FILES = [
     real_png(1),
@@ -280,6 +282,61 @@ def test_a_device_whose_numbers_differ_refuses_to_start(
     monkeypatch.setattr(maps, "fingerprints", moved)
     with pytest.raises(StopError, match=r"differ by 0\.01 from those of the compiled loops"):
         extractor.self_test()
+
+
+class _Replaying(Launcher):
+    """Replays as a card does: into memory that is the same each time, only without a card."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.kept: dict[Hashable, tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]] = {}
+
+    def run(
+        self, key: Hashable, work: Work, inputs: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        if key not in self.kept:
+            self.kept[key] = tuple(one.clone() for one in inputs), work(*inputs)
+        held, outputs = self.kept[key]
+        for own, fresh in zip(held, inputs, strict=True):
+            own.copy_(fresh)
+        for own, computed in zip(outputs, work(*held), strict=True):
+            own.copy_(computed)
+        return outputs
+
+    def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.clone()
+
+
+def test_memory_that_is_used_again_mixes_no_images_up(bundle: Bundle) -> None:
+    """Several batches of one shape and several parts of one batch, as two launched together are."""
+    extractor = DeviceExtractor(bundle, torch.device("cpu"))
+    extractor.launcher = _Replaying()
+    images = decoded()
+    tiles = replace(images[0], regions=tuple(one.regions[0] for one in images[:4]) * 3)
+    few = [[images[0], images[1], tiles], [images[3], images[0], tiles], [images[2], images[4]]]
+    cpu = BlockExtractor(bundle)
+    for own in few * 2:
+        for one, other in zip(fingerprints(extractor, own), fingerprints(cpu, own), strict=True):
+            assert_alike(one, other)
+    first, second = extractor.launch(few[0]), extractor.launch(few[1])
+    found = [*first.results(), *second.results()]
+    for got, other in zip(found, fingerprints(cpu, [*few[0], *few[1]]), strict=True):
+        assert isinstance(got, ImageFingerprint)
+        assert_alike(got, other)
+
+
+@pytest.mark.skipif(DEVICE.type != "cuda", reason="only a card has graphs")
+def test_a_card_replays_what_comes_again_with_the_same_numbers(
+    extractor: DeviceExtractor, bundle: Bundle
+) -> None:
+    extractor.self_test()
+    images = decoded()
+    expected = fingerprints(BlockExtractor(bundle), images)
+    for _ in range(extractor.launcher.runs_to_replay + 2):
+        for one, other in zip(fingerprints(extractor, images), expected, strict=True):
+            assert_alike(one, other)
+    assert extractor.launcher.graphs > 0
+    assert extractor.launcher.refused == 0
 
 
 def test_products_keep_all_bits_of_their_factors(extractor: DeviceExtractor) -> None:

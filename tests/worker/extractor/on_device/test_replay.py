@@ -90,6 +90,7 @@ def test_a_graph_whose_numbers_differ_is_never_used(card: Card) -> None:
     assert [card.run("a", value) for value in range(6)] == [0, 2, 4, 6, 8, 10]
     (graph,) = card.graphs
     assert graph.replays == 1
+    assert (card.launcher.graphs, card.launcher.refused) == (0, 1)
 
 
 def test_what_cannot_be_captured_is_computed_all_the_same(card: Card) -> None:
@@ -104,8 +105,8 @@ def test_only_so_many_graphs_are_kept_and_the_least_used_goes(
     monkeypatch.setattr(replay, "_MOST_GRAPHS", 2)
     for key in ("a", "b", "a", "b", "a", "b", "a", "c", "c", "c"):
         card.run(key, 1)
-    kept = list(card.launcher._graphs)
-    assert kept == ["a", "c"]
+    assert list(card.launcher._graphs) == ["a", "c"]
+    assert (card.launcher.graphs, card.launcher.refused) == (2, 0)
     assert card.run("b", 4) == 8
 
 
