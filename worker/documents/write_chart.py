@@ -95,7 +95,7 @@ def documents() -> dict[Path, str]:
     schema = CHART / "values.schema.json"
     present = json.loads(schema.read_text(encoding="utf-8"))
     return {
-        schema: json.dumps(values_schema(present), indent=2) + "\n",
+        schema: json.dumps(values_schema(present), indent=0) + "\n",
         CHART / "files" / "contract.json": json.dumps(contract(), indent=1) + "\n",
         CHART / "files" / "alerts.yaml": ALERTS.read_text(encoding="utf-8"),
     }
