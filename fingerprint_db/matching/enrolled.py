@@ -36,22 +36,6 @@ _GROWN = 8  # times the rows that a shelf was made for: what its means are like 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Promising:
-    """Rows (N,) that may score highest, and what each scores at most, falling; None: not known."""
-
-    rows: NDArray[np.int64]
-    bounds: Floats | None
-
-    def behind(self, first: int) -> "_Promising":
-        """Without the first ones."""
-        return _Promising(self.rows[first:], None if self.bounds is None else self.bounds[first:])
-
-    def may_reach(self, score: float) -> bool:
-        """Whether any of the rows may score higher, or as high."""
-        return len(self.rows) > 0 and (self.bounds is None or bool(self.bounds[0] >= score))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Enrolled:
     """Models under one codec, in the order that they were given in; fit to be read by any thread.
 
@@ -189,17 +173,23 @@ class Enrolled:
         return self.leading(vectors, live=live)[0]
 
     def leading(
-        self, vectors: Floats, *, live: bool = True, above: Floats | None = None
+        self,
+        vectors: Floats,
+        *,
+        live: bool = True,
+        above: Floats | None = None,
+        among: Sequence[ModelFingerprint] | None = None,
     ) -> tuple[Floats, NDArray[np.int64]]:
         """`highest`, and (B,) which of the models has it, -1 where none is within reach.
 
-        With `above` (B,) what is not higher is not looked for.
+        With `above` (B,) what is not higher is not looked for, and with `among` perhaps only what
+        these models score: no other's is higher then.
         """
         if above is None:
             above = np.full(len(vectors), -np.inf, np.float32)
         kind = search.LIVE if live else search.SHADOW
         found, leading = np.full(len(vectors), -np.inf, np.float32), np.full(len(vectors), -1)
-        counted = np.flatnonzero(self.kinds == kind)
+        counted = np.flatnonzero(self.kinds == kind) if among is None else self._rows_of(among)
         if len(counted) <= _FEW:
             self._raise_few(found, leading, vectors, counted, above)
             return found, leading
@@ -250,11 +240,11 @@ class Enrolled:
 
     def _searched(
         self, vectors: Floats, kind: int, above: Floats, shown: int | None = None
-    ) -> tuple[list[NDArray[np.int64]], list[_Promising]]:
+    ) -> tuple[list[NDArray[np.int64]], list[search.Promising]]:
         """Of each image the rows that may be the likeliest of a model that is told, none without
         `shown`; and those of a `kind` that may score highest, and higher than `above` (B,)."""
         alive, images = np.flatnonzero(self.kinds), len(vectors)
-        every = _Promising(alive[self.kinds[alive] == kind], None)
+        every = search.Promising(alive[self.kinds[alive] == kind], None)
         if len(alive) <= _FEW:
             return [alive] * images, [every] * images
         shelf, degrees = self.shelf, scoring.DEGREES + vectors.shape[1]
@@ -293,12 +283,11 @@ class Enrolled:
                 owners = np.unique(shelf.owner_of[shadows]).astype(np.int64)
                 rows = np.unique(np.concatenate([rows, shelf.rows_of(owners)]))
             likely.append(rows.astype(np.int64))
-            rows, bounds = search.promising(found, image)
-            high.append(_Promising(rows.astype(np.int64), bounds - level[image]))
+            high.append(search.promising(found, image, level[image]))
         return likely, high
 
     def _highest(
-        self, vectors: Floats, high: Sequence[_Promising], above: Floats
+        self, vectors: Floats, high: Sequence[search.Promising], above: Floats
     ) -> tuple[Floats, NDArray[np.int64]]:
         """(B,) the highest score above `above` (B,) of a row within reach, -inf where there is
         none, and (B,) of which model, -1; of each image among the rows of `high`."""
@@ -363,6 +352,13 @@ class Enrolled:
         return Scored.of(
             self.shelf, vectors, images, rows, self.apart, self.impostors.level(vectors)
         )
+
+    def _rows_of(self, models: Sequence[ModelFingerprint]) -> NDArray[np.int64]:
+        """Those of some of the models; most often the last of them."""
+        if (*models,) == self.models[-len(models) :]:
+            return self.shelf.rows_of(self.owners[-len(models) :])
+        places = [self.models.index(model) for model in models if model in self.models]
+        return self.shelf.rows_of(self.owners[np.array(places, np.int64)])
 
     def _own(
         self, change: Difference

@@ -62,19 +62,28 @@ class Maxima:
             found = found._higher(registered, vectors, np.array(anew))
         if fresh:
             every = np.arange(len(self.scores))
-            found = found._higher(registered.only(fresh), vectors, every)
+            found = found._higher(registered, vectors, every, fresh)
         return found
 
     def _counting(self, models: Sequence[ModelFingerprint]) -> list[ModelFingerprint]:
         return [model for model in models if (model.status == "live") == self.live]
 
-    def _higher(self, registered: Registered, vectors: Vectors, rows: NDArray[np.int64]) -> Self:
-        """With these models' scores on the photographs of `rows`, where they are higher."""
+    def _higher(
+        self,
+        registered: Registered,
+        vectors: Vectors,
+        rows: NDArray[np.int64],
+        among: Sequence[ModelFingerprint] | None = None,
+    ) -> Self:
+        """With the models' scores on the photographs of `rows`, where they are higher; `among` are
+        those of which it is not known already that they are not."""
         scores, holders = self.scores, list(self.holders)
         for start in range(0, len(rows), _CHUNK):
             some = rows[start : start + _CHUNK]
             own = vectors(some)
-            found, names = registered.leading(own, live=self.live, above=self.scores[some])
+            found, names = registered.leading(
+                own, live=self.live, above=self.scores[some], among=among
+            )
             for i, name in names.items():
                 holders[some[i]] = name
             if names:

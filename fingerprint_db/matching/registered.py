@@ -60,25 +60,20 @@ class Registered:
         """The same after a change; only what is new is computed."""
         return type(self)(self.readings, tuple(one.following(change) for one in self.enrolled))
 
-    def only(self, models: Sequence[ModelFingerprint]) -> Self:
-        """These models alone."""
-        return type(self)(
-            self.readings,
-            tuple(
-                Enrolled.of(one.space, one.constants, models, one.codec, one.impostors)
-                for one in self.enrolled
-            ),
-        )
-
     def leading(
-        self, vectors: Floats, *, live: bool, above: Floats | None = None
+        self,
+        vectors: Floats,
+        *,
+        live: bool,
+        above: Floats | None = None,
+        among: Sequence[ModelFingerprint] | None = None,
     ) -> tuple[Floats, dict[int, str]]:
         """(B,) the highest score of a live model, or of one that is not; and whose each is, by its
-        place. With `above` (B,) what is not higher is not looked for."""
+        place. `above` and `among` as `Enrolled.leading` has them."""
         found = np.full(len(vectors), -np.inf, np.float32) if above is None else above.copy()
         names: dict[int, str] = {}
         for enrolled, part in zip(self.enrolled, self.apart(vectors), strict=True):
-            scores, models = enrolled.leading(part, live=live, above=found)
+            scores, models = enrolled.leading(part, live=live, above=found, among=among)
             for i in np.flatnonzero(scores > found).tolist():
                 names[i] = enrolled.models[models[i]].model_id
             np.maximum(found, scores, out=found)

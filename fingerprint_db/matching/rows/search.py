@@ -11,6 +11,7 @@ which it is -(DEGREES + D) / 2 times the logarithm: small where the likelihood i
 logarithm is taken of what is passed over.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -103,13 +104,29 @@ def likely(found: Found, image: int, wanted: Wanted) -> tuple[NDArray[np.int32],
     return rows[(bounds <= least) & (bounds >= 0)], rows[bounds < 0]
 
 
-def promising(found: Found, image: int) -> tuple[NDArray[np.int32], Floats]:
-    """Those that may score highest and what they score at most, the most promising first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Promising:
+    """Rows (N,) that may score highest, and what each scores at most, falling; None: not known."""
+
+    rows: NDArray[np.int64]
+    bounds: Floats | None
+
+    def behind(self, first: int) -> "Promising":
+        """Without the first ones."""
+        return Promising(self.rows[first:], None if self.bounds is None else self.bounds[first:])
+
+    def may_reach(self, score: float) -> bool:
+        """Whether any of the rows may score higher, or as high."""
+        return len(self.rows) > 0 and (self.bounds is None or bool(self.bounds[0] >= score))
+
+
+def promising(found: Found, image: int, level: np.float32) -> Promising:
+    """Those of an image that may score highest, the most promising first; less by `level`."""
     count = found.counts[image, 1]
     bounds = found.bounds[image, 1, :count]
     order = np.argsort(-bounds, kind="stable")
     order = order[bounds[order] >= found.highest[image]]
-    return found.rows[image, 1, order], bounds[order]
+    return Promising(found.rows[image, 1, order].astype(np.int64), bounds[order] - level)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
