@@ -123,7 +123,7 @@ def main() -> None:
             for name, own in times.items()
         },
     }
-    text = json.dumps(document, indent=1) + "\n"
+    text = json.dumps(document, separators=(",", ":")) + "\n"
     sys.stdout.write(text)
     if options.output is not None:
         options.output.write_text(text, encoding="utf-8")

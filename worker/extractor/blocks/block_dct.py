@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.planes import Planes
-from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, dct_sums
+from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, Grids, dct_sums
 
 SIZE = 3 * 4 * 64
 _MODES = np.ones((8, 8), dtype=np.bool_)
 
 
-def accumulate(planes: Planes) -> NDArray[np.float64]:
-    """Sums (1 + 3*64*S,): the blocks, then channel, mode and the kernel's sums."""
-    counts, sums = zip(
-        *(dct_sums(plane, 8, _MODES) for plane in (planes.y, planes.cb, planes.cr)), strict=True
-    )
-    return np.concatenate([counts[0].ravel(), np.stack(sums).ravel()])
+def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64]:
+    """Sums (1 + 3*64*S,): the blocks, then channel, mode and the kernel's sums.
+
+    `known` are Y's on grids of which the first is this one, where they are.
+    """
+    counts, luma = known or dct_sums(planes.y, 8, _MODES)
+    chroma = [dct_sums(plane, 8, _MODES)[1].ravel() for plane in (planes.cb, planes.cr)]
+    return np.concatenate([counts[0, :1], luma[0, 0].ravel(), *chroma])
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.planes import Planes
-from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, dct_sums, fold
+from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, Grids, dct_sums, fold
 
 _U, _V = np.mgrid[:8, :8]
 MODES: NDArray[np.bool_] = (_U**2 + _V**2 <= 49) & (_U + _V > 0)
@@ -21,9 +21,17 @@ SIZE = 9 * SUMS * _COUNT
 _STEP = 2
 
 
-def accumulate(planes: Planes) -> NDArray[np.float64]:
-    """Sums (9 + 9*44*S,): the blocks of each phase, then phase, mode and the kernel's sums."""
-    counts, sums = dct_sums(planes.y, _STEP, MODES)
+def grids(planes: Planes) -> Grids:
+    """Y on the sixteen grids; on the first, the codec's own, in all modes."""
+    return dct_sums(planes.y, _STEP, MODES)
+
+
+def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64]:
+    """Sums (9 + 9*44*S,): the blocks of each phase, then phase, mode and the kernel's sums.
+
+    `known` are the planes' `grids`, where they are.
+    """
+    counts, sums = known or grids(planes)
     return np.concatenate([fold(counts).ravel(), fold(sums)[:, :, MODES].ravel()])
 
 

@@ -46,6 +46,7 @@ _BLOCKS = {
     "colour": _Block(colour.SIZE, colour.accumulate, colour.finish),
     "spectrum": _Block(spectrum.SIZE, spectrum.accumulate, spectrum.finish),
 }
+_ON_GRIDS = {"block_dct": block_dct.accumulate, "phase_dct": phase_dct.accumulate}
 BLOCKS: Mapping[str, int] = {name: block.size for name, block in _BLOCKS.items()}
 """The blocks in order, and how many features each gives."""
 
@@ -54,8 +55,16 @@ def accumulate(
     region: Region, names: Iterable[str] = tuple(BLOCKS)
 ) -> dict[str, NDArray[np.float64]]:
     """The sums of the named blocks over one region, flat; they add, counts included."""
-    planes = to_planes(region)
-    return {name: _BLOCKS[name].accumulate(planes) for name in names}
+    planes, wanted = to_planes(region), tuple(names)
+    if not _ON_GRIDS.keys() <= set(wanted):
+        return {name: _BLOCKS[name].accumulate(planes) for name in wanted}
+    known = phase_dct.grids(planes)  # the codec's own grid among them
+    return {
+        name: _ON_GRIDS[name](planes, known)
+        if name in _ON_GRIDS
+        else _BLOCKS[name].accumulate(planes)
+        for name in wanted
+    }
 
 
 def pool(sums: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:

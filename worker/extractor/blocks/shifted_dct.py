@@ -47,13 +47,16 @@ _ZERO = np.float32(0)
 _STEP = np.uint64(WIDTH)
 
 
-def dct_sums(
-    plane: NDArray[np.float32], step: int, modes: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Counts (G, G) and sums (G, G, 8, 8, S) of a contiguous (H, W) plane.
+Grids = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Counts (G, G) and sums (G, G, 8, 8, S), G grids down and G across."""
+
+
+def dct_sums(plane: NDArray[np.float32], step: int, modes: NDArray[np.bool_]) -> Grids:
+    """Of a contiguous (H, W) plane.
 
     The grids begin at the multiples of `step` below 8 (G = 8 / step, rows first); only whole
-    blocks are read. Of modes that `modes` (8, 8) leaves out the sums mean nothing.
+    blocks are read. Of modes that `modes` (8, 8) leaves out the sums mean nothing, but on the first
+    grid, the codec's own, where none is left out.
     """
     grids = 8 // step
     counts = np.zeros((grids, grids))
@@ -82,11 +85,12 @@ def _accumulate(
     height, width = plane.shape
     lanes, pitch, deep = piece_size(width)
     streams, rows, _ = piece_tables(width)
-    highest = np.full((2, 8), -1)  # even and odd vertical frequencies, by horizontal ones
+    own_grid = np.array([[6] * 8, [7] * 8])
+    other_grids = np.full((2, 8), -1)  # even and odd vertical frequencies, by horizontal ones
     for u in range(8):
         for v in range(8):
             if modes[u, v]:
-                highest[u % 2, v] = u
+                other_grids[u % 2, v] = u
     for left in range(0, width - 7, 8 * lanes):
         for top in range(0, height - 7, 8 * deep):
             here = min(8 * deep + 8, height - top)
@@ -97,6 +101,7 @@ def _accumulate(
                 for v in range(8):  # before the grids, so that what they read stays near
                     for grid_y in range(8 // step):
                         offset, own = grid_y * step, sums[grid_y, grid_x, :, v]
+                        highest = own_grid if grid_y + grid_x == 0 else other_grids
                         down = min((height - top - offset) // 8, deep)
                         size, none = down * pitch, down * (pitch - across)
                         if v == 0:

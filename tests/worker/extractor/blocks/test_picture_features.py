@@ -74,3 +74,11 @@ def test_the_same_region_gives_the_same_bits() -> None:
     region = photo_region()
     first, second = accumulate(region), accumulate(region)
     assert all(np.array_equal(first[name], second[name]) for name in BLOCKS)
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_a_block_is_the_same_alone_and_beside_one_that_reads_the_same_grid(name: str) -> None:
+    together = accumulate(REGIONS[name])
+    assert list(together) == list(BLOCKS)
+    for block, sums in together.items():
+        assert np.array_equal(accumulate(REGIONS[name], [block])[block], sums), block
