@@ -89,20 +89,33 @@ def times(rows: Floats, matrix: KeptMatrix) -> Floats:
 
 @njit(cache=True, nogil=True, fastmath=_ANY_ORDER)
 def _multiply(rows: Floats, numbers: NDArray[np.int8], steps: Floats, found: Floats) -> None:
-    """Four columns at a time, which stay near for all rows; each row is read once for the four.
+    """Four columns at a time, which stay near for all rows, against two rows at once.
 
-    The last columns stand in for those that are missing from a four.
+    Where columns are missing from a four, the last one stands in for them.
     """
     last, length = len(numbers) - 1, np.uint64(rows.shape[1])
+    paired = len(rows) // 2 * 2
     for a in range(0, len(numbers), 4):
         b, c, d = min(a + 1, last), min(a + 2, last), min(a + 3, last)
-        for row in range(len(rows)):
-            sum_a = sum_b = sum_c = sum_d = np.float32(0)
+        for r in range(0, paired, 2):
+            s = r + 1
+            ra = rb = rc = rd = sa = sb = sc = sd = np.float32(0)
             for i in range(length):
-                x = rows[row, i]
-                sum_a += np.float32(numbers[a, i]) * x
-                sum_b += np.float32(numbers[b, i]) * x
-                sum_c += np.float32(numbers[c, i]) * x
-                sum_d += np.float32(numbers[d, i]) * x
-            found[row, a], found[row, b] = sum_a * steps[a], sum_b * steps[b]
-            found[row, c], found[row, d] = sum_c * steps[c], sum_d * steps[d]
+                x, y = rows[r, i], rows[s, i]
+                na, nb = np.float32(numbers[a, i]), np.float32(numbers[b, i])
+                nc, nd = np.float32(numbers[c, i]), np.float32(numbers[d, i])
+                ra, rb, rc, rd = ra + na * x, rb + nb * x, rc + nc * x, rd + nd * x
+                sa, sb, sc, sd = sa + na * y, sb + nb * y, sc + nc * y, sd + nd * y
+            found[r, a], found[r, b] = ra * steps[a], rb * steps[b]
+            found[r, c], found[r, d] = rc * steps[c], rd * steps[d]
+            found[s, a], found[s, b] = sa * steps[a], sb * steps[b]
+            found[s, c], found[s, d] = sc * steps[c], sd * steps[d]
+        for r in range(paired, len(rows)):
+            ra = rb = rc = rd = np.float32(0)
+            for i in range(length):
+                x = rows[r, i]
+                na, nb = np.float32(numbers[a, i]), np.float32(numbers[b, i])
+                nc, nd = np.float32(numbers[c, i]), np.float32(numbers[d, i])
+                ra, rb, rc, rd = ra + na * x, rb + nb * x, rc + nc * x, rd + nd * x
+            found[r, a], found[r, b] = ra * steps[a], rb * steps[b]
+            found[r, c], found[r, d] = rc * steps[c], rd * steps[d]
