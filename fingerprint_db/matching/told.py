@@ -100,7 +100,10 @@ class Closest:
         """
         # The likeliest row of each model, then the models, of equals the first of the registry.
         order = np.lexsort((-scored.likelihoods, places))
-        order = order[np.unique(places[order], return_index=True)[1]]
+        by_model = places[order]
+        first = np.ones(len(order), np.bool_)
+        first[1:] = by_model[1:] != by_model[:-1]
+        order = order[first]
         order = order[np.argsort(-scored.likelihoods[order], kind="stable")]
         likelihoods, live = scored.likelihoods[order], live[order]
         typical = scored.distances[order] <= limits[order]
