@@ -1,0 +1,20 @@
+"""The page about the size of a registry is what its results say."""
+
+from copy import deepcopy
+
+from benchmarks import registry_page
+
+
+def test_the_page_is_made_of_the_newest_results() -> None:
+    written = registry_page.PAGE.read_text(encoding="utf-8")
+    assert written == registry_page.page(registry_page.load())
+
+
+def test_what_misses_a_goal_is_said_to() -> None:
+    results = deepcopy(registry_page.load())
+    every = [one for run in results for one in run["registries"]]
+    largest = max(every, key=lambda one: int(one["models"]))
+    largest["match_of_batch"], largest["change_cpu_ms"] = 0.21, 19.0
+    text = registry_page.page(results)
+    assert "| of a CPU batch | at most 20 % | 21 % | missed |" in text
+    assert "| of a core at a change a second | at most 2 % | 1.9 % | met |" in text
