@@ -101,13 +101,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """What lies between two lists of models: of those `before`, `gone` gave way to `come`.
+    """What lies between models `before` and `after`: of those `before`, `gone` gave way to `come`.
 
     The first of `gone` was at `start`; before and behind them the same models stand in the same
     order.
     """
 
     before: tuple[ModelFingerprint, ...]
+    after: tuple[ModelFingerprint, ...]
     start: int
     gone: tuple[ModelFingerprint, ...]
     come: tuple[ModelFingerprint, ...]
@@ -119,9 +120,8 @@ class Difference:
         """The least run of models to replace; the same object stands for the same model."""
         start = _shared(before, after)
         end = _shared(before[start:][::-1], after[start:][::-1])
-        return cls(
-            before, start, before[start : len(before) - end], after[start : len(after) - end]
-        )
+        gone, come = before[start : len(before) - end], after[start : len(after) - end]
+        return cls(before, after, start, gone, come)
 
 
 def _shared(one: tuple[ModelFingerprint, ...], other: tuple[ModelFingerprint, ...]) -> int:

@@ -85,7 +85,7 @@ class Enrolled:
             np.zeros(0, np.uint8),
             np.zeros(len(space.real_variance)),
         )
-        return nothing.following(Difference((), 0, (), tuple(models)))
+        return nothing.following(Difference.between((), tuple(models)))
 
     def following(self, change: Difference) -> Self:
         """The same after a change of all models, those of other codecs too; only what comes is
@@ -96,7 +96,9 @@ class Enrolled:
         start, gone, come = self._own(change)
         assert not any(m.status == "retired" for m in come), "no model that is judged with"
         end, shelf = start + len(gone), self.shelf
-        models = (*self.models[:start], *come, *self.models[end:])
+        models = change.after  # the same in every codec, where all are enrolled under each
+        if len(models) != len(self.models) - len(gone) + len(come):
+            models = self.models[:start] + come + self.models[end:]
         former = self.owners[start:end]
         numbers = dict(zip(map(_same, gone), former.tolist(), strict=True))
         fresh = [model for model in come if _same(model) not in numbers]

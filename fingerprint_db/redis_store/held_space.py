@@ -66,16 +66,17 @@ class HeldSpace:
             if before is not None and before.status != "retired":
                 place = self._place(models, registered, before)
                 known = models[place] if before.content == row.content else None
-                models = (*models[:place], *models[place + 1 :])
-                registered = (*registered[:place], *registered[place + 1 :])
+                models = models[:place] + models[place + 1 :]
+                registered = registered[:place] + registered[place + 1 :]
                 gone.append(_line(before))
             if row.status != "retired":
                 model = fetch(row) if known is None else known
                 if model.status != row.status:
                     model = model.with_status(row.status)
                 place = bisect_left(registered, row.registered_revision)
-                models = (*models[:place], model, *models[place:])
-                registered = (*registered[:place], row.registered_revision, *registered[place:])
+                one, its = (model,), (row.registered_revision,)
+                models = models[:place] + one + models[place:]
+                registered = registered[:place] + its + registered[place:]
                 come.append(_line(row))
             rows[row.model_id] = row
         lines = self.lines.changed(gone, come)
