@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker.settings import images
-from worker.settings.cores import decoders_for, usable_cores
+from worker.settings.cores import decoders_for, usable_cores, usable_memory_mib
 from worker.settings.images import DecodeSettings
 
 
@@ -32,7 +32,40 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
         assert usable_cores(quota) == cores
 
 
+@pytest.mark.parametrize(
+    ("memory_mib", "slots", "each_mib", "each"),
+    [
+        (4096, 1, 1024, 2),
+        (8192, 1, 1024, 6),
+        (1024, 1, 1024, 2),
+        (65536, 1, 1024, 15),
+        (4096, 1, 256, 8),
+        (12288, 3, 1024, 2),
+        (4096, 3, 1024, 1),
+        (None, 3, 1024, 5),
+    ],
+)
+def test_no_more_decoders_start_than_the_containers_memory_holds(
+    memory_mib: int | None, slots: int, each_mib: int, each: int
+) -> None:
+    assert decoders_for(16, slots, memory_mib=memory_mib, each_mib=each_mib) == each
+
+
+def test_the_containers_memory_is_read_where_it_is_told(tmp_path: Path) -> None:
+    limit = tmp_path / "memory.max"
+    assert usable_memory_mib(limit) is None, "there is no such file outside of one"
+    for text, mib in {"max": None, str(4 << 30): 4096}.items():
+        limit.write_text(text + "\n")
+        assert usable_memory_mib(limit) == mib
+
+
 def test_a_number_of_decoders_that_is_given_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "usable_cores", lambda: 12)
+    monkeypatch.setattr(images, "usable_memory_mib", lambda: None)
     assert DecodeSettings().children == 11
     assert DecodeSettings(processes=3).children == 3
+    monkeypatch.setattr(images, "usable_memory_mib", lambda: 8192)
+    assert DecodeSettings().children == 6
+    assert DecodeSettings(memory_mib=2048).children == 3
+    assert DecodeSettings().children_of(slots=2) == 2
+    assert DecodeSettings(processes=9).children == 9

@@ -21,7 +21,6 @@ from worker.commands.options import Brokers, Config, Prefix, Redis
 from worker.core_dumps import forbid_core_dumps
 from worker.errors import StopError
 from worker.loading import loading
-from worker.settings.cores import decoders_for, usable_cores
 from worker.settings.settings import Settings
 from worker.settings_sources import load_settings, variable
 
@@ -265,7 +264,7 @@ def _supervise(
         if value is not None:  # not as arguments: the address of Redis may hold a password
             environment[variable(tuple(dotted.split(".")))] = str(value)
     if settings.decode.processes == 0:  # a slot does not know of the others
-        share = decoders_for(usable_cores(), slots)
+        share = settings.decode.children_of(slots)
         environment[variable(("decode", "processes"))] = str(share)
     command = [sys.executable, "-m", "worker.program", "run"]
     command += ["--config", str(config)] if config is not None else []

@@ -1,9 +1,13 @@
-"""How many processor cores this process may use, and so how many decoders a slot starts."""
+"""What cores and memory this process may use, and so how many decoders a slot starts."""
 
 import os
 from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_BESIDE_MIB = 2048
+"""Of a slot, beside its decoders: it at work, images in flight, and room
+(docs/operations/deploy.md, How large); with two decoders of 1 GiB each this is 4 GiB."""
 _FEWEST, _MOST = 2, 16
 """Decoders of a slot alone: two, as before there was a rule; more than 16 feed more slots than one
 (docs/operations/gpu.md), and each is a process."""
@@ -20,7 +24,22 @@ def usable_cores(quota: Path = _QUOTA) -> int:
     return max(1, min(cores or 1, allowed))
 
 
-def decoders_for(cores: int, slots: int = 1) -> int:
-    """How many each of so many slots starts: all cores but one, between them."""
+def usable_memory_mib(limit: Path = _LIMIT) -> int | None:
+    """What its container may use at most; None where there is no limit, or none that is told."""
+    try:
+        return int(limit.read_text()) >> 20
+    except (OSError, ValueError):  # not in a container, or without a limit ("max")
+        return None
+
+
+def decoders_for(
+    cores: int, slots: int = 1, *, memory_mib: int | None = None, each_mib: int = 1024
+) -> int:
+    """How many each of so many slots starts: all cores but one, between them.
+
+    Fewer where not all of them could decode a very large image of `each_mib` at once.
+    """
     share = (cores - 1) // slots
+    if memory_mib is not None:
+        share = min(share, (memory_mib // slots - _BESIDE_MIB) // each_mib)
     return min(_MOST, max(_FEWEST if slots == 1 else 1, share))

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from worker.settings.cores import decoders_for, usable_cores
+from worker.settings.cores import decoders_for, usable_cores, usable_memory_mib
 from worker.settings.group import MEBIBYTE, MOST, Count, Group, Seconds
 
 
@@ -17,8 +17,8 @@ class DecodeSettings(Group):
         default=0,
         ge=0,
         le=256,
-        description="decoder children; 0: all cores but one, shared by the slots of --slots, 2 to"
-        " 16 for a slot alone",
+        description="decoder children; 0: all cores but one, as far as a container's memory goes,"
+        " shared by the slots of --slots; 2 to 16 for a slot alone",
     )
     max_image_bytes: int = Field(
         default=10 * MEBIBYTE,
@@ -51,7 +51,13 @@ class DecodeSettings(Group):
     @property
     def children(self) -> int:
         """How many there are, of one slot alone."""
-        return self.processes or decoders_for(usable_cores())
+        return self.children_of(slots=1)
+
+    def children_of(self, slots: int) -> int:
+        """How many each of so many slots has that share what this process may use."""
+        return self.processes or decoders_for(
+            usable_cores(), slots, memory_mib=usable_memory_mib(), each_mib=self.memory_mib
+        )
 
 
 class ExtractSettings(Group):
