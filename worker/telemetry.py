@@ -1,4 +1,4 @@
-"""Logs: events with fields, on stderr; `worker/stream/log_lines.py` has the canonical lines.
+"""Logs: events with fields, on stderr; `worker/stream/accounts.py` has the canonical lines.
 
 Never logged: image bytes, fingerprints, secrets, addresses inside events.
 """

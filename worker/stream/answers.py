@@ -26,8 +26,9 @@ class Verdicted:
 
     @property
     def size(self) -> int:
-        """The bytes that it holds."""
-        return sum(len(record.value or b"") for _, record in self.records)
+        """The bytes that it holds; the key is one for all records."""
+        key = self.records[0][1].key if self.records else None
+        return len(key or b"") + sum(len(record.value or b"") for _, record in self.records)
 
 
 Answer = Verdicted | DeadLetter

@@ -18,6 +18,9 @@ from worker.stream.breaker import Breaker
 from worker.stream.in_flight import Ownership, Prefix
 from worker.stream.transaction import GIVE_UP_S, Publisher
 
+_LOOK_S = 0.2
+"""So often the thread looks whether it is to end, where nothing falls due."""
+
 
 class CommitThread:
     """Commits what is finished; everything happens on its thread, but `start` and `close`."""
@@ -64,7 +67,8 @@ class CommitThread:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._ownership.wait_until_due(self._interval_s, self._records, timeout_s=0.2)
+                if not self._ownership.wait_until_due(self._interval_s, self._records, _LOOK_S):
+                    continue
                 prefixes = self._ownership.take(self._records * 4)
                 if prefixes:
                     self._commit(prefixes)

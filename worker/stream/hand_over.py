@@ -28,8 +28,8 @@ class HandOver(Generic[Item]):
         self._enough: Callable[[], bool] = lambda: True  # for the one that takes
         self._closed = False
 
-    def put(self, item: Item, size: int = 0) -> bool:
-        """Hand an item over, of `size` bytes; waits while there is no room. False once closed."""
+    def put(self, item: Item, size: int = 0) -> None:
+        """Hand an item over, of `size` bytes; waits while there is no room. Dropped once closed."""
         with self._filled:
             while not self._closed and not self._has_room(size):
                 self._waiting += 1
@@ -37,12 +37,15 @@ class HandOver(Generic[Item]):
                 self._emptied.wait()
                 self._waiting -= 1
             if self._closed:
-                return False
+                return
             self._items.append((item, size))
             self._bytes += size
-            if self._enough():  # to be woken for each item would cost more than the item
-                self._filled.notify()
-            return True
+            self._wake_if_enough()
+
+    def look_again(self) -> None:
+        """What was coming is not: who waits for it need not wait on."""
+        with self._filled:
+            self._wake_if_enough()
 
     def take(
         self, most: int, patience_s: float = 0.0, coming: Callable[[], bool] = lambda: True
@@ -74,6 +77,11 @@ class HandOver(Generic[Item]):
             self._closed = True
             self._filled.notify_all()
             self._emptied.notify_all()
+
+    def _wake_if_enough(self) -> None:
+        """The lock is held."""
+        if self._enough():  # to be woken for each item would cost more than the item
+            self._filled.notify()
 
     def _has_room(self, size: int) -> bool:
         if not self._items:

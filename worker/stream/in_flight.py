@@ -83,6 +83,10 @@ class Prefix(Generic[Result]):
         return self.entries[-1].offset + 1
 
 
+POSTPONED_S = 0.2
+"""After so long at most a commit that was not possible is tried again: groups settle by then."""
+
+
 @dataclass(slots=True)
 class _Partition(Generic[Result]):
     tag: Tag
@@ -93,8 +97,9 @@ class _Partition(Generic[Result]):
 class Ownership(Generic[Result]):
     """Every event in flight of this process; all methods may be called from any thread.
 
-    It is also the bound on the hand-overs: the queues between the threads hold nothing that is
-    not counted here. `full` turns true at either limit and false again at half of both.
+    It is also the bound on the queues between the threads: what they hold is counted here until it
+    is given up; pixels have a bound of their own (worker/stream/judging.py). `full` turns true at
+    either limit and false again at half of both.
     """
 
     def __init__(
@@ -115,9 +120,10 @@ class Ownership(Generic[Result]):
         self._finished = 0
         self._fresh = False  # something was finished since the last `take`
         self._taken_at = -math.inf
+        self._postponed = False  # what was taken last is still to be committed
         self._full = False
         self._suspended = False
-        self._hurry = False
+        self._hurry = False  # a revocation waits
 
     # Changes of ownership -----------------------------------------------------------------
 
@@ -149,6 +155,7 @@ class Ownership(Generic[Result]):
                 if left <= 0:
                     break
                 self._changed.wait(left)
+            self._hurry = False
             complete = not any(self._busy(partition) for partition in asked)
             for partition in asked:
                 self._drop(partition)
@@ -244,24 +251,31 @@ class Ownership(Generic[Result]):
             self._update_full()
             self._changed.notify_all()
 
-    def wait_until_due(self, interval_s: float, records: int, timeout_s: float) -> None:
+    def wait_until_due(self, interval_s: float, records: int, timeout_s: float) -> bool:
         """Wait until something is finished and the last take is `interval_s` ago.
 
-        Not for the interval where `records` are finished or a revocation waits.
+        Not for the interval where `records` are finished or a revocation waits, unless what was
+        taken last was postponed. False where nothing fell due within `timeout_s`.
         """
         end = self._clock() + timeout_s
         with self._changed:
             while True:
-                now = self._clock()
-                due = end
-                if self._fresh:
-                    due = min(due, self._taken_at + interval_s)
-                    if self._finished >= records or self._hurry:
-                        break
+                now, due = self._clock(), self._due(interval_s, records)
                 if due <= now:
-                    break
-                self._changed.wait(due - now)
-            self._hurry = False
+                    return True
+                if end <= now:
+                    return False
+                self._changed.wait(min(due, end) - now)
+
+    def _due(self, interval_s: float, records: int) -> float:
+        """When to take next, by the clock; the lock is held."""
+        if not self._fresh:
+            return math.inf
+        if self._postponed:
+            return self._taken_at + min(interval_s, POSTPONED_S)
+        if self._finished >= records or self._hurry:
+            return -math.inf
+        return self._taken_at + interval_s
 
     def take(self, limit: int) -> list[Prefix[Result]]:
         """The finished run at the head of each partition, `limit` events in all.
@@ -270,7 +284,7 @@ class Ownership(Generic[Result]):
         """
         prefixes = []
         with self._changed:
-            self._fresh = False
+            self._fresh = self._postponed = False
             for owned in self._partitions.values():
                 run: list[InFlight[Result]] = []
                 for entry in owned.entries:
@@ -287,9 +301,10 @@ class Ownership(Generic[Result]):
         return prefixes
 
     def postpone(self) -> None:
-        """What was taken could not be committed now: it falls due again after the interval."""
+        """What was taken could not be committed now: it falls due again after a moment."""
         with self._changed:
-            self._fresh = True
+            self._fresh = self._postponed = True
+            self._taken_at = self._clock()
 
     def still_owned(
         self, prefixes: Sequence[Prefix[Result]], member_id: str

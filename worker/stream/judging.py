@@ -1,12 +1,13 @@
 """The two threads after decoding: one extracts, one judges what the other extracted before.
 
-Extraction computes for long without the interpreter's lock, judging is Python alone; so while a
+Extraction computes for long without the interpreter's lock, judging is mostly Python; so while a
 batch is extracted the one before it is matched, decided and written down.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -132,13 +133,17 @@ class Judging:
         while batch := self.decoded.take(self._most, self._patience_s, self._coming):
             current = self._ownership.begin([one.entry for one in batch])
             ours = [one for one, is_ours in zip(batch, current, strict=True) if is_ours]
-            if ours:
-                self._extracted.put(self._extract_batch(ours))
+            if not ours:
+                continue
+            extracted = self._extract_batch(ours)
+            del batch, ours  # the pixels, while this thread waits
+            self._extracted.put(extracted)
+            del extracted
 
     def judge_all(self) -> None:
         """Judge one batch after another, until closed; the thread named `judge`."""
         while batches := self._extracted.take(1):
-            self._judge_batch(batches[0])
+            self._judge_batch(batches.pop())
 
     def _extract_batch(self, batch: Sequence[Decoded]) -> _Batch:
         began_s = time.monotonic()
@@ -161,9 +166,14 @@ class Judging:
     def _judge_batch(self, batch: _Batch) -> None:
         good = [one for one in batch.events if not isinstance(one.extracted, RejectError)]
         with batch.span.here():
-            answers = self._careful.each(
+            judged = self._careful.each(
                 [(one.event, one.extracted) for one in good],
-                lambda items: self._answers(items, batch.view),
+                lambda items: self._judge(items, batch.view),
+            )
+            # Apart, so that what cannot be written down has no neighbour judged twice.
+            answers = self._careful.each(
+                [(one.event, result) for one, result in zip(good, judged, strict=True)],
+                self._answers,
             )
         of_good = iter(answers)
         finished: list[tuple[InFlight[Answer], Answer, int]] = []
@@ -191,15 +201,12 @@ class Judging:
         )
 
     def _answers(
-        self, items: Sequence[tuple[ImageEvent, Any]], view: RegistryView
+        self, items: Sequence[tuple[ImageEvent, Judged | RejectError]]
     ) -> Sequence[Verdicted | RejectError]:
-        """What is judged of each event, written down as it is sent."""
-        results = self._judge(items, view)
-        if len(results) != len(items):
-            raise StopError(f"judge gave {len(results)} results for {len(items)} events")
+        """What was judged of each event, written down as it is sent."""
         return [
             result if isinstance(result, RejectError) else self._answer(event, result)
-            for (event, _), result in zip(items, results, strict=True)
+            for event, result in items
         ]
 
 
@@ -288,7 +295,8 @@ class _Careful:
                 self._stop.wait(RETRY_S * attempt)
                 continue
             if len(results) != len(items):
-                raise StopError(f"extract gave {len(results)} results for {len(items)} images")
+                stage = "extract" if on_device else "judge"
+                raise StopError(f"{stage} gave {len(results)} results for {len(items)} images")
             return results
         raise AssertionError("unreachable: the loop returns or raises")
 
@@ -300,11 +308,12 @@ class _Careful:
     ) -> Sequence[Result | RejectError]:
         """Work once; where one image alone raises, RetryError unless the self-test passes."""
         try:
-            with self._watchdog.guard("a batch", self._deadline_s):
-                if not on_device:
-                    return work(items)
-                with self._device:
-                    return work(items)
+            # Who waits for the device is not guarded: whoever has it is.
+            with (
+                self._device if on_device else nullcontext(),
+                self._watchdog.guard("a batch", self._deadline_s),
+            ):
+                return work(items)
         except (RetryError, StopError):
             raise
         except Exception as error:  # the caller halves; only the last image can be to blame
@@ -315,7 +324,7 @@ class _Careful:
     def _prove_machine(self, seen: Exception) -> None:
         """Before an image is blamed: raise RetryError where the golden inputs fail as well."""
         try:
-            with self._watchdog.guard("the self-test", self._deadline_s), self._device:
+            with self._device, self._watchdog.guard("the self-test", self._deadline_s):
                 self._self_test()
         except Exception as error:  # whatever it is, this machine does not compute what it must
             raise RetryError(

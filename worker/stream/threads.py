@@ -146,7 +146,7 @@ class WorkThreads:
     def close(self, timeout_s: float) -> None:
         """End the threads after what they are doing now; what they finish later is dropped."""
         self._stop.set()
-        for _ in self._threads:
+        for _ in self._decoding:
             self._to_decode.put(None)
         self._judging.close()
         end = time.monotonic() + timeout_s
@@ -165,6 +165,7 @@ class WorkThreads:
     def _decode_all(self, number: int) -> None:
         while True:
             self._decoding[number] = False
+            self._judging.decoded.look_again()  # what was not decoded is not coming
             admitted = self._to_decode.get()
             if admitted is None or self._stop.is_set():
                 return

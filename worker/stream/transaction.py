@@ -189,6 +189,8 @@ class Publisher(Generic[Result]):
             self._ownership.postpone()
             return None
         owned = self._ownership.still_owned(prefixes, metadata.member_id)
+        if len(owned) < len(prefixes):
+            self._ownership.postpone()
         if not owned:
             return None
         started = time.monotonic()

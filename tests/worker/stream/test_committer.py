@@ -73,3 +73,37 @@ def test_events_that_are_judged_again_after_a_doubt_do_not_trip_the_breaker() ->
     assert failures == []
     assert figures.read()["rejects"] == REJECTED
     assert figures.read()["events_committed"] == REJECTED
+
+
+class Undue:
+    """Owns nothing, and says at first that nothing is due."""
+
+    def __init__(self) -> None:
+        self.said = iter([False, False, True])
+        self.asked = 0
+        self.taken_after: list[int] = []
+
+    def wait_until_due(self, interval_s: float, records: int, timeout_s: float) -> bool:
+        self.asked += 1
+        return next(self.said)
+
+    def take(self, limit: int) -> list[Prefix[Answer]]:
+        self.taken_after.append(self.asked)
+        return []
+
+
+def test_nothing_is_taken_before_it_is_due() -> None:
+    undue, failures, figures = Undue(), list[BaseException](), Figures()
+    commits = CommitThread(
+        publisher=cast("Publisher[Answer]", Doubtful()),
+        ownership=cast("Ownership[Answer]", undue),
+        breaker=Breaker(DeliverySettings(), figures),
+        redrives="redrives",
+        delivery=DeliverySettings(),
+        figures=figures,
+        fail=failures.append,
+    )
+    commits.start()
+    wait_for(lambda: failures, "the end of what is said")
+    commits.close(10.0)
+    assert undue.taken_after == [3]

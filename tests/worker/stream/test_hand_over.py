@@ -18,7 +18,7 @@ def on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[obje
 def test_all_that_waits_is_taken_in_order_up_to_the_most() -> None:
     over: HandOver[int] = HandOver(10)
     for number in range(5):
-        assert over.put(number)
+        over.put(number)
     assert over.take(3) == [0, 1, 2]
     assert over.take(3) == [3, 4]
 
@@ -55,19 +55,19 @@ def test_whoever_puts_in_waits_until_there_is_room() -> None:
     assert put == []
     assert over.take(1) == [1]
     thread.join(30.0)
-    assert put == [True]
+    assert put == [None]
     assert over.take(9) == [2, 3]
 
 
 def test_bytes_bound_it_too_but_one_item_always_has_room() -> None:
     over: HandOver[str] = HandOver(9, most_bytes=10)
-    assert over.put("larger than all", 11)
+    over.put("larger than all", 11)
     thread, put = on_a_thread(lambda: over.put("small", 4))
     thread.join(0.05)
     assert put == []
     assert over.take(9) == ["larger than all"]
     thread.join(30.0)
-    assert over.put("as small", 4)
+    over.put("as small", 4)
     assert over.take(9) == ["small", "as small"]
 
 
@@ -83,14 +83,37 @@ def test_patience_ends_where_somebody_waits_to_put_in() -> None:
 
 def test_the_last_that_was_coming_ends_patience() -> None:
     over: HandOver[int] = HandOver(9)
-    left = [2, 1, 0]
+    left, asked = [2, 1, 0], threading.Event()
+
+    def coming() -> bool:
+        asked.set()
+        return left[0] > 0
+
     over.put(1)
-    taking, taken = on_a_thread(lambda: over.take(9, patience_s=99.0, coming=lambda: left[0] > 0))
+    taking, taken = on_a_thread(lambda: over.take(9, patience_s=99.0, coming=coming))
+    assert asked.wait(30.0)
     for number in (2, 3):
         left.pop(0)
         over.put(number)
     taking.join(30.0)
     assert taken == [[1, 2, 3]]
+
+
+def test_patience_ends_where_what_was_coming_is_given_up() -> None:
+    over: HandOver[int] = HandOver(9)
+    left, asked = [True], threading.Event()
+
+    def coming() -> bool:
+        asked.set()
+        return left[0]
+
+    over.put(1)
+    taking, taken = on_a_thread(lambda: over.take(9, patience_s=99.0, coming=coming))
+    assert asked.wait(30.0)
+    left[0] = False
+    over.look_again()
+    taking.join(30.0)
+    assert taken == [[1]]
 
 
 def test_closing_ends_who_waits_on_either_side_and_nothing_is_taken_after_it() -> None:
@@ -101,6 +124,6 @@ def test_closing_ends_who_waits_on_either_side_and_nothing_is_taken_after_it() -
     over.close()
     empty.close()
     wait_for(lambda: not putting.is_alive() and not taking.is_alive(), "both threads")
-    assert (put, taken) == ([False], [[]])
+    assert (put, taken) == ([None], [[]])
+    over.put(3)
     assert over.take(1) == []
-    assert not over.put(3)

@@ -5,7 +5,7 @@ import threading
 from kafka.structs import TopicPartition
 
 from tests.waiting import wait_for
-from worker.stream.in_flight import InFlight, Ownership, Prefix
+from worker.stream.in_flight import POSTPONED_S, InFlight, Ownership, Prefix
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
 
@@ -205,6 +205,38 @@ def test_what_comes_after_a_pause_is_due_at_once_and_what_follows_after_the_inte
     ownership.wait_until_due(interval_s=99.0, records=3, timeout_s=999.0)
     assert offsets(ownership.take(100)) == {0: [1, 2, 3]}, "so many are due at once"
     ownership.postpone()
-    now[0] = 200.0
-    ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=999.0)
+    assert not ownership.wait_until_due(interval_s=99.0, records=3, timeout_s=0.0), "in a moment"
+    now[0] += POSTPONED_S
+    assert ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=999.0)
     assert offsets(ownership.take(100)) == {0: [1, 2, 3]}, "what was not committed is due again"
+
+
+def test_nothing_is_due_before_its_interval_however_often_it_is_asked_for() -> None:
+    now = [0.0]
+    ownership: Ownership[str] = Ownership(max_records=9, max_bytes=999, clock=lambda: now[0])
+    ownership.assign([P0], "member")
+    first, second = admit(ownership, P0, 0, 1)
+    finish(ownership, first)
+    ownership.settle(ownership.take(100))
+    finish(ownership, second)
+    for now[0] in (1.0, 50.0, 98.0):
+        assert not ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=0.0)
+    now[0] = 99.0
+    assert ownership.wait_until_due(interval_s=99.0, records=50, timeout_s=0.0)
+
+
+def test_all_that_a_revocation_waits_for_is_due_as_it_is_finished() -> None:
+    ownership: Ownership[str] = Ownership(max_records=9, max_bytes=999)
+    ownership.assign([P0], "member")
+    entries = admit(ownership, P0, 0, 1, 2)
+    ownership.begin(entries)
+    finish(ownership, entries[0])
+    ownership.settle(ownership.take(100))
+    revoking = threading.Thread(target=ownership.revoke, args=([P0], 60.0), daemon=True)
+    revoking.start()
+    for entry in entries[1:]:
+        finish(ownership, entry)
+        assert ownership.wait_until_due(interval_s=999.0, records=50, timeout_s=30.0)
+        ownership.settle(ownership.take(100))
+    revoking.join(30.0)
+    assert not revoking.is_alive()

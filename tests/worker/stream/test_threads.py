@@ -292,7 +292,7 @@ def test_a_machine_that_starts_no_decoder_stops_the_worker_with_a_code_that_rest
 
 
 def test_results_that_do_not_match_the_batch_stop_the_worker() -> None:
-    with pytest.raises(StopError, match="judge gave 0 results for 1 events"):
+    with pytest.raises(StopError, match="judge gave 0 results for 1 images"):
         Bench(lambda items, view: []).answers(b"a")
 
 
@@ -316,12 +316,14 @@ def test_an_image_that_breaks_extraction_fails_alone_and_only_the_others_are_jud
     assert sum(asked) == 2, "what was not extracted is not judged"
 
 
-def test_a_verdict_that_cannot_be_written_down_fails_alone() -> None:
+def test_a_verdict_that_cannot_be_written_down_fails_alone_and_none_is_judged_twice() -> None:
     """What leaves is made where one image's failure is its own, not in the transaction of all."""
+    seen: list[bytes] = []
 
     def judge(
         items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
     ) -> list[Judged | RejectError]:
+        seen.extend(event.data for event, _ in items)
         found = [judged_of(event, image) for event, image in items]
         return [
             replace(one, verdict=one.verdict.model_copy(update={"subject": "\ud800"}))
@@ -331,6 +333,7 @@ def test_a_verdict_that_cannot_be_written_down_fails_alone() -> None:
         ]
 
     assert codes(Bench(judge).answers(b"a", b"x", b"b")) == ["verdict", "model_error", "verdict"]
+    assert sorted(seen) == [b"a", b"b", b"x"]
 
 
 def test_a_lonely_image_does_not_wait_for_a_batch_to_fill() -> None:
@@ -338,6 +341,56 @@ def test_a_lonely_image_does_not_wait_for_a_batch_to_fill() -> None:
     began = time.monotonic()
     assert codes(bench.answers(b"a")) == ["verdict"]
     assert time.monotonic() - began < 5.0
+
+
+def test_an_image_does_not_wait_for_another_that_cannot_be_decoded() -> None:
+    bench, decode, moment = (
+        Bench(judge_all, patience_ms=10_000.0),
+        FakeDecoder().decode,
+        threading.Event(),
+    )
+
+    def slow_to_refuse(data: bytes, sender: str = "") -> DecodedImage:
+        if data == b"broken":
+            moment.wait(0.1)  # the other image waits for a batch to fill by then
+        return decode(data, sender)
+
+    bench.decoder.decode = slow_to_refuse  # type: ignore[method-assign]
+    began = time.monotonic()
+    assert codes(bench.answers(b"a", b"broken")) == ["verdict", "decode.unsupported"]
+    assert time.monotonic() - began < 5.0
+
+
+def test_the_self_test_waits_for_the_extraction_that_is_under_way() -> None:
+    """Both are of what one thread at a time may use, and here each is on a thread of its own."""
+    begun, failed, tested, ended = (threading.Event() for _ in range(4))
+    together: list[bool] = []
+    batches = iter("12")
+
+    def extract(images: Sequence[DecodedImage], view: RegistryView) -> Sequence[DecodedImage]:
+        if next(batches) == "2":
+            begun.set()
+            assert failed.wait(30.0)
+            tested.wait(0.2)  # long enough for a self-test that does not wait
+            ended.set()
+        return images
+
+    def judge(
+        items: Sequence[tuple[ImageEvent, DecodedImage]], view: RegistryView
+    ) -> list[Judged | RejectError]:
+        if not failed.is_set():
+            assert begun.wait(30.0)
+            failed.set()
+            raise a_dead_device()
+        return judge_all(items, view)
+
+    class Tested(Bench):
+        def _self_test(self) -> None:
+            together.append(not ended.is_set())
+            tested.set()
+
+    assert codes(Tested(judge, extract=extract, batch=1).answers(b"a", b"b")) == ["verdict"] * 2
+    assert together == [False]
 
 
 def test_the_next_batch_is_extracted_while_one_is_judged() -> None:
