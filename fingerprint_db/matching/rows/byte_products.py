@@ -14,6 +14,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba import njit, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 LANES = 16
@@ -104,12 +105,15 @@ def _in_turn(queries: int) -> Callable[..., Any]:
 
 
 def has_instruction() -> bool:
-    """Whether this machine multiplies bytes at once, and the compiler is one that we know it by.
+    """Whether the machine that is compiled for multiplies bytes at once, and the compiler is one
+    that we know it by.
 
-    Before version 22 LLVM wanted the bytes of the instruction as 32 bits.
+    That machine may be told to be less than this one (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES,
+    NUMBA_ENABLE_AVX); LLVM ends the process over an instruction that it may not use. Before version
+    22 it wanted the bytes of this one as 32 bits.
     """
-    there: bool = binding.get_host_cpu_features().get("avx512vnni", False)
-    return there and binding.llvm_version_info[0] >= 22
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return "+avx512vnni" in features.split(",") and binding.llvm_version_info[0] >= 22
 
 
 _products = _at_once if has_instruction() else _in_turn

@@ -1,5 +1,8 @@
 """Sums of products of bytes are those of whole numbers, with the instruction or without."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -40,3 +43,22 @@ def test_sums_are_those_of_whole_numbers(way: Any, queries: int, steps: int) -> 
                 own, asked = rows[block, :, lane].astype(int), groups[1, :, query].astype(int)
                 place = (block * queries + query) * LANES + lane
                 assert sums[place] == (own * asked).sum()
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"NUMBA_CPU_NAME": "generic"},
+        {"NUMBA_CPU_FEATURES": "+sse2"},
+        {"NUMBA_ENABLE_AVX": "0"},
+    ],
+)
+def test_the_instruction_is_not_used_where_the_compiler_is_told_to_do_without(
+    less: dict[str, str],
+) -> None:
+    program = "from fingerprint_db.matching.rows import byte_products as b; print(b._products)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, env={**os.environ, **less}, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert "_in_turn" in done.stdout
