@@ -27,13 +27,13 @@ from worker.decoder import process as decoder_process
 from worker.decoder.decode import DecodedImage, DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
+from worker.failpoints import from_environment
 from worker.references.pool import FetcherPool
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
 from worker.settings_sources import load_settings
 from worker.stream import run as worker_stream
 from worker.stream import threads
-from worker.stream.failpoints import from_environment
 from worker.stream.judging import Extract
 from worker.stream.threads import Work
 from worker.stream.transaction import Publisher

@@ -65,8 +65,8 @@ def notify_command(
     """
     if context.invoked_subcommand is not None:
         return
+    from worker.failpoints import from_environment
     from worker.notify.receivers import load_plan
-    from worker.stream.failpoints import from_environment
     from worker.telemetry import configure_logging
 
     settings = _settings(brokers, prefix, config, receivers, slot)

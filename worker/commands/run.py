@@ -129,6 +129,7 @@ def run_slot(
     )
     with loading():
         from worker.broker.group_floor import read_floor
+        from worker.failpoints import from_environment
         from worker.metrics import Figures
         from worker.references.pool import FetcherPool
         from worker.registry.follower import RegistryFollower
@@ -138,7 +139,6 @@ def run_slot(
         from worker.seen.pages import worker_pages
         from worker.seen.server import PageServer, adopted, listening
         from worker.seen.tracing import spans_to
-        from worker.stream.failpoints import from_environment
         from worker.stream.run import run
         from worker.stream.start_checks import check_start
         from worker.stream.threads import Work

@@ -19,7 +19,8 @@ from worker.notify.letters import Letter, unreadable
 from worker.notify.messages import Message, alert_message, digest_message, read_alert
 from worker.notify.receivers import Plan
 from worker.notify.severity import Severity, severity_of
-from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.entries import InFlight
+from worker.stream.in_flight import Ownership
 
 Settled = tuple[Letter, ...]
 """What an alert came to: a dead letter for each receiver that did not get it."""

@@ -30,6 +30,7 @@ from worker.broker.leaving import leave_group
 from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import NOTIFY_LETTER_BYTES, Topics
 from worker.errors import StopError
+from worker.failpoints import Failpoint
 from worker.metrics import NOTIFY, WORKER, Figures
 from worker.notify.commits import Commits, letters_to
 from worker.notify.courier import Courier
@@ -39,7 +40,6 @@ from worker.seen.health import Health
 from worker.settings.group import MEBIBYTE
 from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
-from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.poller import Poller
 from worker.stream.transaction import CommitDeadlines, Publisher

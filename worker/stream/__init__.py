@@ -6,6 +6,7 @@
     positions           where reading begins, and what is missing there
     rebalance_listener  partitions come and go
     in_flight           what was admitted and is not committed yet, whose it is, and the one bound
+    entries             one event of these, and how far it has come
     threads             decode threads, and how all threads between poll and commit are wired
     hand_over           what one thread hands to another: bounded, a batch is what waits
     judging             the thread that extracts, and the one that judges meanwhile
@@ -17,6 +18,5 @@
 Beside the way:
 
     breaker             holds back a sender of rejects; stops where everything is rejected
-    failpoints          where the scenario tests make it fail
     accounts            what the log and the figures say of batches, transactions and answers
 """

@@ -15,7 +15,8 @@ from worker.settings.delivery import DeliverySettings
 from worker.stream.accounts import count_answers, log_commit
 from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
-from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.entries import Prefix
+from worker.stream.in_flight import Ownership
 from worker.stream.transaction import GIVE_UP_S, Publisher
 
 _LOOK_S = 0.2

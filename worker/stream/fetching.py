@@ -23,7 +23,8 @@ from worker.references.targets import SCHEMES, STAGE, Target
 from worker.settings.group import MEBIBYTE
 from worker.settings.references import ReferenceSettings
 from worker.stream.answers import Answer
-from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.entries import InFlight
+from worker.stream.in_flight import Ownership
 from worker.telemetry import Log
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 8.0

@@ -13,75 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic
 
 from kafka.structs import TopicPartition
-from opentelemetry.trace import SpanContext
 
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """What a result must still match when it is committed."""
-
-    partition: TopicPartition
-    epoch: int
-    member_id: str
-
-
-class Stage(Enum):
-    """How far an event in flight has come."""
-
-    QUEUED = "queued"
-    JUDGING = "judging"
-    FINISHED = "finished"
-
-
-@dataclass(slots=True, eq=False)
-class InFlight(Generic[Result]):
-    """One admitted event; `size` in bytes is what it holds against the limit on bytes.
-
-    `sender` is whom the breaker counts it for; empty until that was read. `sent_ms` is its record's
-    time, in ms of the epoch. `fetched` is what of `size` did not come with the record; when it is
-    let go, `release` is called. `batch` is the span of the batch that it was judged in.
-    """
-
-    tag: Tag
-    offset: int
-    size: int
-    stage: Stage = Stage.QUEUED
-    sender: str = ""
-    sent_ms: int | None = None
-    batch: SpanContext | None = None
-    result: Result | None = None
-    fetched: int = 0
-    release: Callable[[], None] = lambda: None
-
-    @property
-    def record_size(self) -> int:
-        """The bytes of the record itself."""
-        return self.size - self.fetched
-
-    @property
-    def place(self) -> tuple[str, int, int]:
-        """Topic, partition and offset where it was read."""
-        return self.tag.partition.topic, self.tag.partition.partition, self.offset
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix(Generic[Result]):
-    """The longest finished run at the head of a partition, in offset order."""
-
-    tag: Tag
-    entries: tuple[InFlight[Result], ...]
-
-    @property
-    def next_offset(self) -> int:
-        """The offset to commit: one past the last finished event."""
-        return self.entries[-1].offset + 1
-
+from worker.stream.entries import InFlight, Prefix, Result, Stage, Tag
 
 POSTPONED_S = 0.2
 """After so long at most a commit that was not possible is tried again: groups settle by then."""
@@ -150,18 +86,14 @@ class Ownership(Generic[Result]):
                 self._keep_started(partition)
             self._hurry = True
             self._changed.notify_all()
-            while any(self._busy(partition) for partition in asked):
-                left = end - self._clock()
-                if left <= 0:
-                    break
+            while (busy := any(map(self._busy, asked))) and (left := end - self._clock()) > 0:
                 self._changed.wait(left)
             self._hurry = False
-            complete = not any(self._busy(partition) for partition in asked)
             for partition in asked:
                 self._drop(partition)
                 self._bump(partition)
             self._changed.notify_all()
-        return complete
+        return not busy
 
     def lose(self, partitions: Iterable[TopicPartition]) -> None:
         """Others own `partitions` already: drop everything, commit nothing."""
@@ -383,22 +315,21 @@ class Ownership(Generic[Result]):
         kept = 0
         while kept < len(owned.entries) and owned.entries[kept].stage is not Stage.QUEUED:
             kept += 1
-        while len(owned.entries) > kept:
-            self._forget(owned.entries.pop())
-        self._update_full()
+        self._cut(owned, kept)
 
     def _restart(self, owned: _Partition[Result]) -> None:
-        while owned.entries:
-            self._forget(owned.entries.pop())
+        self._cut(owned)
         owned.tag = Tag(owned.tag.partition, self._bump(owned.tag.partition), owned.tag.member_id)
-        self._update_full()
 
     def _drop(self, partition: TopicPartition) -> None:
         owned = self._partitions.pop(partition, None)
         if owned is not None:
-            while owned.entries:
-                self._forget(owned.entries.pop())
-            self._update_full()
+            self._cut(owned)
+
+    def _cut(self, owned: _Partition[Result], kept: int = 0) -> None:
+        while len(owned.entries) > kept:
+            self._forget(owned.entries.pop())
+        self._update_full()
 
     def _forget(self, entry: InFlight[Result]) -> None:
         self._records -= 1

@@ -24,8 +24,9 @@ from worker.seen.spans import BatchSpan, Spans
 from worker.settings.images import ExtractSettings
 from worker.stream.accounts import log_batch, log_rejected
 from worker.stream.answers import Answer, Verdicted, letter_for
+from worker.stream.entries import InFlight
 from worker.stream.hand_over import HandOver
-from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.in_flight import Ownership
 from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 
 TRIES = 3

@@ -23,9 +23,9 @@ from worker.broker.batches import raw_record
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import RawRecord
 from worker.events.redrive import first_record
+from worker.failpoints import Failpoint
 from worker.metrics import Figures
 from worker.seen.lag import Lag
-from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.positions import Lost, OnLostRecords, Positions
 from worker.stream.rebalance_listener import RebalanceListener

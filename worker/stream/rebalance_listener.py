@@ -8,8 +8,8 @@ import structlog
 from kafka import ConsumerRebalanceListener
 from kafka.structs import TopicPartition
 
+from worker.failpoints import Failpoint
 from worker.metrics import Figures
-from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 
 

@@ -34,6 +34,7 @@ from worker.broker.leaving import leave_group
 from worker.broker.refusals import Who, refusal_of
 from worker.broker.topics import Topics
 from worker.errors import StopError
+from worker.failpoints import Failpoint
 from worker.metrics import Figures
 from worker.seen.health import Health
 from worker.seen.spans import Spans
@@ -43,7 +44,6 @@ from worker.settings_rules import exposures
 from worker.stream.answers import Answer, records_of
 from worker.stream.breaker import Breaker
 from worker.stream.committer import CommitThread
-from worker.stream.failpoints import Failpoint
 from worker.stream.in_flight import Ownership
 from worker.stream.poller import Poller
 from worker.stream.start_checks import check_start

@@ -25,8 +25,9 @@ from worker.settings.references import ReferenceSettings
 from worker.stream.accounts import log_rejected
 from worker.stream.answers import Answer, letter_for, verdicted
 from worker.stream.breaker import Breaker, sender_of, sender_of_headers
+from worker.stream.entries import InFlight
 from worker.stream.fetching import Fetcher, FetchThreads
-from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.in_flight import Ownership
 from worker.stream.judging import Decoded, Extract, Extracted, Judge, Judging
 from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 

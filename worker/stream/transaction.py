@@ -10,9 +10,10 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.errors import RetryError, StopError
 from worker.events.cloudevents import OutgoingRecord
+from worker.failpoints import Failpoint
 from worker.settings.kafka import KafkaSettings
-from worker.stream.failpoints import Failpoint
-from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.entries import Prefix
+from worker.stream.in_flight import Ownership
 from worker.stream.positions import with_topic_id
 from worker.watchdog import Watchdog
 

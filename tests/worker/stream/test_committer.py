@@ -14,7 +14,8 @@ from worker.settings.delivery import DeliverySettings
 from worker.stream.answers import Answer
 from worker.stream.breaker import Breaker
 from worker.stream.committer import CommitThread
-from worker.stream.in_flight import Ownership, Prefix
+from worker.stream.entries import Prefix
+from worker.stream.in_flight import Ownership
 from worker.stream.transaction import Committed, Publisher
 
 P0 = TopicPartition("images", 0)

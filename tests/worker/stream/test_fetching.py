@@ -15,8 +15,9 @@ from worker.references.targets import Rules, Target, target_of
 from worker.settings.references import ReferenceSettings
 from worker.stream import fetching
 from worker.stream.answers import Answer
+from worker.stream.entries import InFlight
 from worker.stream.fetching import FetchThreads
-from worker.stream.in_flight import InFlight, Ownership
+from worker.stream.in_flight import Ownership
 
 P0 = TopicPartition("images", 0)
 LARGEST = 1024 * 1024

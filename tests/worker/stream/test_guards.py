@@ -13,9 +13,9 @@ import pytest
 from tests.waiting import wait_for
 from worker.broker.topics import Topics, dead_letters_max_message_bytes, images_max_message_bytes
 from worker.errors import StopError
+from worker.failpoints import from_environment
 from worker.settings.kafka import KafkaSettings
 from worker.settings.settings import Settings
-from worker.stream.failpoints import from_environment
 from worker.stream.start_checks import ClusterFacts, TopicFacts, check_client, check_cluster
 from worker.watchdog import WATCHDOG_EXIT_CODE, Watchdog
 

@@ -5,7 +5,8 @@ import threading
 from kafka.structs import TopicPartition
 
 from tests.waiting import wait_for
-from worker.stream.in_flight import POSTPONED_S, InFlight, Ownership, Prefix
+from worker.stream.entries import InFlight, Prefix
+from worker.stream.in_flight import POSTPONED_S, Ownership
 
 P0, P1 = TopicPartition("images", 0), TopicPartition("images", 1)
 
