@@ -4,6 +4,7 @@ A service that cannot start fails the tests that need it, with the reason; it ne
 A test may kill the broker or Redis of the run: `topics` and `redis_url` restart what does not run.
 """
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ from deploy.services.redis import RunningRedis, start_redis
 from tests import topic_names
 from tests.topic_names import TopicNames
 from tests.worker.broker.secured import SecuredKafka, secured_kafka
+from worker.compiled_loops import keep_by_sources
 
 if TYPE_CHECKING:  # it imports compiled loops, which most tests do without
     from tests.worker.extractor.tiny_bundle import TinyBundle
+
+# Before a test imports loops: those that are kept from other sources are not tested.
+keep_by_sources(os.environ)
 
 # Examples are judged by what they give, not by the time they take on a crowded machine.
 hypothesis.settings.register_profile("untimed", deadline=None)

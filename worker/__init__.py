@@ -15,7 +15,8 @@ what a person types. Each folder's docstring names its files in the order in whi
 Beside them: `program` runs the commands, `settings` (read by `settings_sources`, held to
 `settings_rules`) and `errors` are everybody's, `telemetry` sets up the log, `metrics` counts,
 `core_dumps` forbids them, `watchdog` ends a process that hangs, `failpoints` are where the scenario
-tests make it fail, `loading` is around what takes long to load.
+tests make it fail, `loading` is around what takes long to load, `compiled_loops` keeps what was
+compiled of these very sources.
 
 A *generator* that is registered is a *model*. An *answer* is a verdict or a dead letter; *outcome*
 is the verdict's word for what was found. A fingerprint *space* is named by its bundle's digest.

@@ -10,6 +10,7 @@ child, 130 interrupted.
 """
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 import typer
 
 from fingerprint_db.names import printable
+from worker.compiled_loops import keep_by_sources
 from worker.errors import LatentprintError, RejectError, RetryError, StopError
 from worker.late_commands import LateGroup, late_group
 
@@ -82,6 +84,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point of the `latentprint` script."""
+    keep_by_sources(os.environ)  # here, before any command imports numba
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A model's name may be in a script that the terminal cannot show; better an escape

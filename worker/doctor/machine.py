@@ -6,11 +6,11 @@ import resource
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from worker.compiled_loops import VARIABLE, places
 from worker.doctor.findings import Finding
 
 ENOUGH_FILES = 1024
@@ -70,10 +70,8 @@ def _open_files() -> Finding:
 
 
 def _place_for_compiled_loops(environment: Mapping[str, str]) -> Finding:
-    """Where numba would keep what it compiles: the first of three places that can be written."""
-    named = environment.get("NUMBA_CACHE_DIR")
-    beside = Path(str(resources.files("worker.extractor.blocks"))) / "__pycache__"
-    home = Path(environment.get("HOME") or Path.home()) / ".cache" / "numba"
+    """Where what is compiled would be kept: the first of the places that can be written."""
+    named = environment.get(VARIABLE)
     check = "compiled loops"
     if named and not _writable(Path(named)):
         return Finding(
@@ -83,10 +81,9 @@ def _place_for_compiled_loops(environment: Mapping[str, str]) -> Finding:
             " again for the better part of a minute, or fail: set it to a folder that this user"
             " can write, and no other user",
         )
-    place = next(
-        (p for p in (*([Path(named)] if named else []), beside, home) if _writable(p)), None
-    )
+    place = next(filter(_writable, places(environment)), None)
     if place is None:
+        beside, home = places({**environment, VARIABLE: ""})
         return Finding(
             check,
             "wrong",
