@@ -64,6 +64,7 @@ SIDE, QUALITY = 512, 85
 """Of the pictures: a codec with two conditions, so that a model is two rows."""
 
 ROUNDS: Final = 7
+NAME: Final = "made-up-{:06d}"
 PORTION: Final = 250  # models drawn and written at once: 7 MB
 CHANGE_DEADLINE_S: Final = 600.0
 IDLE_S, LOOK_S = 3.0, 0.002
@@ -147,6 +148,7 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         held_mib = _memory_mib()
         followed = follow(redis.url, pipeline, follower, items[:1], changes)
         follower.close()
+        replaced = replace_oldest(redis.url, bundle, follower)
     extract, match = (float(np.median([one[i] for one in rounds])) for i in (0, 1))
     return {
         "models": count,
@@ -160,6 +162,7 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         "entry_bytes": entry_bytes,
         "redis_mib": round(redis_bytes / 2**20),
         **followed,
+        "replacement_s": replaced,
     }
 
 
@@ -172,7 +175,7 @@ def made_up(bundle: Bundle, count: int, first: int = 0) -> Iterator[ModelFingerp
             bundle.background, min(PORTION, first + count - start), like, seed=start + 1
         )
         for number, model in enumerate(some, start):
-            name = f"made-up-{number:06d}"
+            name = NAME.format(number)
             yield replace(model, model_id=name, name=name, family=name, space=bundle.digest)
 
 
@@ -267,6 +270,18 @@ def follow(
         "change_cpu_ms": round(1000 * used / len(delays), 1),
         "changes_per_s": round(len(delays) / lasted, 2),
     }
+
+
+def replace_oldest(url: str, bundle: Bundle, follower: RegistryFollower) -> dict[str, float]:
+    """The oldest model goes and another comes, which a follower that is not started sees at once:
+    until it has taken both over."""
+    registry = RedisRegistry(url)
+    (fresh,) = made_up(bundle, 1, first=950_000)
+    registry.retire(bundle.digest, NAME.format(0), by="bench", reason="goes")
+    registry.register(fresh, by="bench", reason="comes")
+    taking = _Timer()
+    assert follower.step(block=False), follower.trouble
+    return taking.read()
 
 
 def _make_changes(url: str, changes: int) -> None:

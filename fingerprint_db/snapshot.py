@@ -1,9 +1,12 @@
 """Snapshot: the active models of one space at one revision, and the root that names them."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
@@ -26,7 +29,7 @@ def root_of(entry_digests: Iterable[str]) -> str:
 EMPTY_ROOT = root_of(())
 
 _LINE = 65  # bytes of a digest in hexadecimal, and the end of its line
-_FEW = 100  # digests that come; more are sorted together
+_FEW = 100  # digests that come or go one by one; more are sorted together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +47,15 @@ class RootLines:
         """`root_of` the entries."""
         return hashlib.sha256(self.text).hexdigest()
 
-    def changed(self, gone: Iterable[str], come: Sequence[str]) -> Self:
+    def changed(self, gone: Sequence[str], come: Sequence[str]) -> Self:
         """Without some that are there, and with others; ValueError where one is not there."""
         text = self.text
+        if len(gone) > _FEW:
+            lines, out = text.decode().splitlines(), set(gone)
+            kept = [digest for digest in lines if digest not in out]
+            if len(kept) != len(lines) - len(gone):
+                raise ValueError("no entry has one of the digests")
+            return self.of([*kept, *come])
         for digest in gone:
             at = _place(text, digest)
             if text[at : at + _LINE] != f"{digest}\n".encode():
@@ -101,27 +110,69 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """What lies between models `before` and `after`: of those `before`, `gone` gave way to `come`.
+    """What lies between models `before` and `after`, of which the same object stands for the same
+    model: those that are `gone`, which stood at `left`, and those that `come`, at `places`.
 
-    The first of `gone` was at `start`; before and behind them the same models stand in the same
-    order.
+    All lie between the first `start` models and the last `behind`, which stay; so do others between
+    them, in the same order.
     """
 
     before: tuple[ModelFingerprint, ...]
     after: tuple[ModelFingerprint, ...]
     start: int
+    behind: int
     gone: tuple[ModelFingerprint, ...]
     come: tuple[ModelFingerprint, ...]
+    left: NDArray[np.int64]
+    places: NDArray[np.int64]
 
     @classmethod
     def between(
         cls, before: tuple[ModelFingerprint, ...], after: tuple[ModelFingerprint, ...]
     ) -> Self:
-        """The least run of models to replace; the same object stands for the same model."""
+        """The fewest models to replace, unless some changed places: then all between the first and
+        the last of these."""
         start = _shared(before, after)
-        end = _shared(before[start:][::-1], after[start:][::-1])
-        gone, come = before[start : len(before) - end], after[start : len(after) - end]
-        return cls(before, after, start, gone, come)
+        behind = _shared(before[start:][::-1], after[start:][::-1])
+        was, now = before[start : len(before) - behind], after[start : len(after) - behind]
+        stay = set(map(id, was)) & set(map(id, now))
+        if [id(m) for m in was if id(m) in stay] != [id(m) for m in now if id(m) in stay]:
+            stay = set()
+        gone = tuple(model for model in was if id(model) not in stay)
+        come = tuple(model for model in now if id(model) not in stay)
+        left, places = start + _positions(was, gone), start + _positions(now, come)
+        return cls(before, after, start, behind, gone, come, left, places)
+
+    def among(
+        self,
+        before: tuple[ModelFingerprint, ...],
+        belongs: Callable[[ModelFingerprint], bool],
+    ) -> "Difference":
+        """The same among those alone that belong to some; `before` are those that did before."""
+        gone, come = tuple(filter(belongs, self.gone)), tuple(filter(belongs, self.come))
+        if len(before) == len(self.before) and len(come) == len(self.come):
+            return self
+        end = len(self.before) - self.behind
+        many = sum(map(belongs, self.before[self.start : end]))
+        at_end = len(before) - many  # most changes are at the end: no need to look at all before
+        start = sum(map(belongs, self.before[: self.start])) if self.behind else at_end
+        was = before[start : start + many]
+        now = tuple(filter(belongs, self.after[self.start : len(self.after) - self.behind]))
+        after = before[:start] + now + before[start + many :]
+        if len(after) == len(self.after):
+            after = self.after  # all belong: one list is enough
+        left, places = start + _positions(was, gone), start + _positions(now, come)
+        return Difference(before, after, start, at_end - start, gone, come, left, places)
+
+
+def _positions(
+    among: tuple[ModelFingerprint, ...], some: tuple[ModelFingerprint, ...]
+) -> NDArray[np.int64]:
+    """Where these stand, in order."""
+    if len(some) == len(among):
+        return np.arange(len(some))
+    wanted = set(map(id, some))
+    return np.array([i for i, model in enumerate(among) if id(model) in wanted], np.int64)
 
 
 def _shared(one: tuple[ModelFingerprint, ...], other: tuple[ModelFingerprint, ...]) -> int:

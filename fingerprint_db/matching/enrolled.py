@@ -93,13 +93,13 @@ class Enrolled:
 
         A model is the same where it has the same statistics, whatever its status became.
         """
-        start, gone, come = self._own(change)
+        shelf = self.shelf
+        change = change.among(
+            self.models, lambda model: not shelf.names.isdisjoint(model.packed.conditions)
+        )
+        models, gone, come = change.after, change.gone, change.come
         assert not any(m.status == "retired" for m in come), "no model that is judged with"
-        end, shelf = start + len(gone), self.shelf
-        models = change.after  # the same in every codec, where all are enrolled under each
-        if len(models) != len(self.models) - len(gone) + len(come):
-            models = self.models[:start] + come + self.models[end:]
-        former = self.owners[start:end]
+        former = self.owners[change.left]
         numbers = dict(zip(map(_same, gone), former.tolist(), strict=True))
         fresh = [model for model in come if _same(model) not in numbers]
         dead = int((self.kinds[: self.rows] == search.GONE).sum())
@@ -118,7 +118,8 @@ class Enrolled:
         added = shelf.add(model.packed for model in fresh)
         numbers |= zip(map(_same, fresh), added, strict=True)
         came = np.array([numbers[_same(model)] for model in come], np.int64)
-        owners = np.concatenate([self.owners[:start], came, self.owners[end:]])
+        stayed = np.delete(self.owners, change.left)
+        owners = np.insert(stayed, change.places - np.arange(len(came)), came)
         places = np.full(len(shelf.owners), -1)
         places[owners] = np.arange(len(owners))
         rows = shelf.rows if fresh else self.rows
@@ -361,23 +362,6 @@ class Enrolled:
             return self.shelf.rows_of(self.owners[-len(models) :])
         places = [self.models.index(model) for model in models if model in self.models]
         return self.shelf.rows_of(self.owners[np.array(places, np.int64)])
-
-    def _own(
-        self, change: Difference
-    ) -> tuple[int, tuple[ModelFingerprint, ...], tuple[ModelFingerprint, ...]]:
-        """Where a change begins among the models of this codec, and those that go and come."""
-        names = self.shelf.names
-        gone, come = (
-            tuple(m for m in some if not names.isdisjoint(m.packed.conditions))
-            for some in (change.gone, change.come)
-        )
-        if len(change.before) == len(self.models):
-            return change.start, gone, come
-        if change.start + len(change.gone) == len(change.before):
-            return len(self.models) - len(gone), gone, come
-        before = change.before[: change.start]
-        start = sum(not names.isdisjoint(m.packed.conditions) for m in before)
-        return start, gone, come
 
     def _apart(self, scatter: NDArray[np.float64], rows: int) -> Floats:
         """(D,) the variance that tells models apart; `scatter` is the sum over so many rows."""

@@ -264,6 +264,13 @@ def test_a_change_digests_what_is_new_and_reads_one_change_of_the_history(
     assert bench.follower.step()
     assert bench.names() == ["two"]
     assert digested == ["one", "two"]
+    bench.register("three")
+    assert bench.follower.step()
+    bench.memory.retire(SPACE, "two", by="ada", reason="false alarm")
+    bench.register("four")
+    assert bench.follower.step()
+    assert bench.names() == ["three", "four"]
+    assert digested == ["one", "two", "three", "four"], "between them nothing is read again"
 
 
 def test_a_long_read_is_cut_so_that_who_is_asked_to_stop_does_so_soon() -> None:
