@@ -247,10 +247,15 @@ class RegistryFollower:
     def _recomputed_root(self, fresh: Snapshot) -> str:
         """The root of what `fresh` holds; of models that were there before nothing is read."""
         change = Difference.between(self._read, fresh.models)
-        gone = [self._digests.pop(model.model_id) for model in change.gone]
-        come = [entry_digest(m.model_id, m.status, content_digest(m)) for m in change.come]
-        self._digests |= zip((model.model_id for model in change.come), come, strict=True)
-        self._read, self._lines = fresh.models, self._lines.changed(gone, come)
+        try:
+            gone = [self._digests.pop(model.model_id) for model in change.gone]
+            come = [entry_digest(m.model_id, m.status, content_digest(m)) for m in change.come]
+            self._digests |= zip((model.model_id for model in change.come), come, strict=True)
+            self._read, self._lines = fresh.models, self._lines.changed(gone, come)
+        except Exception:
+            # Half of a change may be noted: the next load notes everything anew.
+            self._read, self._digests, self._lines = (), {}, RootLines.of(())
+            raise
         return self._lines.root()
 
     def _report(self, trouble: str) -> None:

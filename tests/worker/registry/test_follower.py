@@ -273,6 +273,46 @@ def test_a_change_digests_what_is_new_and_reads_one_change_of_the_history(
     assert digested == ["one", "two", "three", "four"], "between them nothing is read again"
 
 
+def test_what_fails_once_while_a_change_is_digested_is_trouble_for_that_load_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    bench.register("one")
+    assert bench.follower.step()
+    failing = [True]
+
+    def digest(model: ModelFingerprint) -> str:
+        if failing.pop() if failing else False:
+            raise MemoryError
+        return content_digest(model)
+
+    monkeypatch.setattr("worker.registry.follower.content_digest", digest)
+    bench.memory.retire(SPACE, "one", by="ada", reason="false alarm")
+    bench.register("two")
+    assert not bench.follower.step()
+    assert bench.names() == ["one"]
+    assert bench.follower.step()
+    assert bench.names() == ["two"]
+
+
+def test_a_model_that_is_told_twice_is_trouble_only_while_it_is() -> None:
+    bench = Bench()
+    bench.register("one")
+    assert bench.follower.step()
+    bench.register("two")
+
+    def twice(snapshot: Snapshot) -> Snapshot:
+        models = (*snapshot.models, snapshot.models[-1].with_status("live"))
+        return Snapshot(snapshot.space, snapshot.revision, snapshot.root, models)
+
+    bench.registry.show = twice
+    assert not bench.follower.step()
+    bench.registry.show = lambda snapshot: snapshot
+    assert not bench.follower.step(), "what was noted does not hold"
+    assert bench.follower.step()
+    assert bench.names() == ["one", "two"]
+
+
 def test_a_long_read_is_cut_so_that_who_is_asked_to_stop_does_so_soon() -> None:
     asked: list[float] = []
 
