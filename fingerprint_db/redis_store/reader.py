@@ -115,6 +115,7 @@ class SpaceReader:
         keys = SpaceKeys(space)
         last = self._held.get(space)
         held = {} if last is None else last.by_content()
+        rows = tuple(rows)
         statuses = {row.content: row for row in rows}
         models = {
             content: _with_status(held[content], row.status)
@@ -124,6 +125,8 @@ class SpaceReader:
         missing = [row for content, row in statuses.items() if content not in held]
         for content, data in self.entries(keys, missing):
             models[content] = _decoded(keys, statuses[content], data)
+        for row in rows:  # one that is held may not be this row's either
+            _own(keys, row, models[row.content])
         return models
 
     def entries(self, keys: SpaceKeys, rows: Iterable[Row]) -> Iterable[tuple[str, bytes]]:
@@ -144,11 +147,22 @@ class SpaceReader:
 
 def _decoded(keys: SpaceKeys, row: Row, data: bytes) -> ModelFingerprint:
     try:
-        return decode_entry(data, row.status)
+        return _own(keys, row, decode_entry(data, row.status))
     except ValueError as error:
         raise RegistryCorrupt(
             keys.entry(row.content), seen=str(error), expected="an encoded entry"
         ) from error
+
+
+def _own(keys: SpaceKeys, row: Row, model: ModelFingerprint) -> ModelFingerprint:
+    """The model, which must be the row's own."""
+    if model.model_id != row.model_id:
+        raise RegistryCorrupt(
+            f"{keys.index} field {row.model_id!r}",
+            seen=f"the entry of {model.model_id!r}",
+            expected="its own entry",
+        )
+    return model
 
 
 def _with_status(model: ModelFingerprint, status: Status) -> ModelFingerprint:

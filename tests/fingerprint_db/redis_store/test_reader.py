@@ -1,5 +1,6 @@
 """A snapshot of what has changed is that of everything, or everything is read."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from redis.commands.core import HashCommands
 
+from fingerprint_db.change import canonical_json
 from fingerprint_db.entry_encoding import content_digest
 from fingerprint_db.errors import RegistryCorrupt
+from fingerprint_db.lifecycle import encode_row, row_from_document, rows_root
 from fingerprint_db.memory_registry import MemoryRegistry
 from fingerprint_db.redis_store.keys import READER_COMMANDS, SpaceKeys
 from fingerprint_db.redis_store.registry import RedisRegistry
@@ -117,6 +120,42 @@ def test_damage_of_what_changed_is_found(damage: str, database: Database) -> Non
     assert [m.model_id for m in held.models] == ["a", "b"]
     registry.close()
     database.client.flushdb()
+
+
+def _pointing(client: Any, **contents: str) -> None:
+    """Rows of these models with the content of others, under the root that they give."""
+    for name, content in contents.items():
+        known = client.hget(KEYS.index, name) or client.hget(KEYS.index, "a")
+        row = row_from_document({**json.loads(known), "model_id": name, "content": content})
+        client.hset(KEYS.index, name, encode_row(row))
+    rows = [row_from_document(json.loads(data)) for data in client.hgetall(KEYS.index).values()]
+    last = json.loads(client.lindex(KEYS.history, -1)) | {"root": rows_root(rows)}
+    client.lset(KEYS.history, -1, canonical_json(last))
+    client.delete(KEYS.changes)
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("forged", [{"z": "a"}, {"a": "b", "b": "a"}])
+def test_a_row_that_points_at_anothers_entry_is_found_and_after_repair_all_is_as_before(
+    forged: dict[str, str], held: bool, database: Database
+) -> None:
+    registry = RedisRegistry(database.url)
+    for name in "ab":
+        registry.register(model(name), **WHO)
+    expected = whole(database)
+    if held:
+        registry.snapshot(SPACE)
+    contents = {name: content_digest(model(name)) for name in "ab"}
+    before = {key: database.client.dump(key) for key in database.client.scan_iter()}
+    _pointing(database.client, **{name: contents[other] for name, other in forged.items()})
+    for _ in range(2):
+        with pytest.raises(RegistryCorrupt, match="its own entry"):
+            registry.snapshot(SPACE)
+    database.client.flushdb()
+    for key, data in before.items():
+        database.client.restore(key, 0, data)
+    assert told(registry.snapshot(SPACE)) == expected
+    registry.close()
 
 
 def test_a_registry_that_was_emptied_and_filled_again_is_read_anew(
