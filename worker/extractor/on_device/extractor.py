@@ -38,6 +38,9 @@ AGREEMENT = 5e-3
 """Deviations, by which a fingerprint may differ from that of the compiled loops; 1e-4 were met, of
 a coefficient that rounding moved across a threshold."""
 _MOST_THREADS = 4
+_FEWEST_PLACES = 32
+"""Of pictures in a group, which cost next to nothing while they are empty: batches of up to so
+many are one kind of work to the launcher."""
 _DRAWN = ((57, 91), (300, 411))
 """Pixels of what the self-test draws: odd sizes, one whose rows are thinned."""
 
@@ -132,6 +135,8 @@ class DeviceExtractor:
                 "batch_halved", images=len(images), error=str(full)
             )
         # Not inside the handler, whose traceback still holds the tensors of the whole batch.
+        with blaming_the_device(self._device, len(images)):
+            self.launcher.forget()
         torch.cuda.empty_cache()
         half = len(images) // 2
         return [*self.extract(images[:half]), *self.extract(images[half:])]
@@ -221,7 +226,7 @@ class DeviceExtractor:
         if not pictures:
             return None
         maps = self._maps[group]
-        count = power_of_two(len(pictures))
+        count = max(_FEWEST_PLACES, power_of_two(len(pictures)))
         places, codecs, regions = zip(*pictures, strict=True)
         with self.launcher.stream():
             sums = torch.zeros(
