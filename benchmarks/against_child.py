@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from threadpoolctl import ThreadpoolController
+
 BATCH: Final = 16
 
 
@@ -47,6 +49,7 @@ class Timed:
 def _extractor(bundle: Any) -> Any:
     module = importlib.import_module("worker.extractor.extract")
     if hasattr(module, "BlockExtractor"):
+        ThreadpoolController().limit(limits=1, user_api="blas")  # as the worker has it
         return module.BlockExtractor(bundle)
     importlib.import_module("torch").set_num_threads(1)
     return module.TorchExtractor(bundle, "cpu")

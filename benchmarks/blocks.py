@@ -39,7 +39,7 @@ from worker.extractor.earlier_jpeg import find_earlier
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import nuisance
-from worker.extractor.products import Products
+from worker.extractor.products import Products, stay_on_this_thread
 
 
 def picture(side: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -57,6 +57,7 @@ def picture(side: int, seed: int = 0) -> NDArray[np.uint8]:
 def parts(side: int, bundle: Bundle) -> dict[str, Callable[[], object]]:
     """What is timed, by name; the first is the measure of the others."""
     extractor = BlockExtractor(bundle)
+    stay_on_this_thread()  # as the worker
     drawn = Image.fromarray(picture(side))
     jpeg, png = (decode(encoded(drawn, kind), extractor.limits) for kind in ("JPEG", "PNG"))
     (region, *_) = png.regions

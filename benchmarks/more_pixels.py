@@ -31,6 +31,7 @@ from worker.decoder.decode import decode
 from worker.extractor.arrival import file_codec
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor
+from worker.extractor.products import stay_on_this_thread
 
 COST: dict[str, int] = {"0.25": 1 << 18, "0.5": 1 << 19, "1": 1 << 20, "2": 1 << 21, "4": 1 << 22}
 COST_SIDE = 2304  # above four megapixels, so that all of these are read in tiles
@@ -40,6 +41,7 @@ def cost(bundle: Bundle, rounds: int) -> dict[str, Any]:
     """Least processor time in ms of each part and number of megapixels, by the file's kind."""
     drawn = Image.fromarray(picture(COST_SIDE))
     extractor = BlockExtractor(bundle)
+    stay_on_this_thread()  # as the worker
     found = {}
     for kind in ("JPEG", "PNG"):
         file = encoded(drawn, kind)

@@ -22,6 +22,7 @@ from worker.decoder.pool import DecoderPool
 from worker.errors import RejectError
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
+from worker.extractor.products import stay_on_this_thread
 from worker.judge.attribute import Matcher
 from worker.outside.submit import submit
 from worker.outside.watch import watch
@@ -54,6 +55,7 @@ def stages(files: Sequence[bytes]) -> tuple[dict[str, float], Together]:
     """
     bundle = load_bundle()
     extractor = BlockExtractor(bundle)
+    stay_on_this_thread()  # as the worker
     images: list[DecodedImage] = []
     with DecoderPool(extractor.limits, 1) as pool:
         pool.decode(files[0])

@@ -49,6 +49,7 @@ from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
 from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
+from worker.extractor.products import stay_on_this_thread
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
@@ -128,6 +129,7 @@ def measure(count: int, changes: int) -> dict[str, Any]:
             entry_bytes = fill(client, bundle, count)
             redis_bytes = int(str(client.info("memory")["used_memory"]))
         extractor = _Timed(BlockExtractor(bundle))
+        stay_on_this_thread()  # as the worker
         pictures, decode_cpu_ms = _pictures(extractor.limits)
         items = [(_EVENT, image) for image in pictures]
         extractor.extract([image for _, image in items])  # compiled and warm from here on

@@ -5,7 +5,7 @@ a contract: an error that a package raises on purpose carries `exit_code`, an in
 that says what to do; it is printed without a traceback. Whatever carries none is a bug.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 a service cannot be reached, 4 refused by a
-gate, 70 an unexpected error (a bug), 75 a call that hung or no decoder
+gate, 70 an unexpected error (a bug), 75 a call that hung, no decoder
 child, 130 interrupted.
 """
 

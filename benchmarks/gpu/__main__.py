@@ -32,6 +32,7 @@ from worker.decoder.decode import DecodeLimits
 from worker.decoder.decode import decode as decode_here
 from worker.extractor.bundle import load_bundle
 from worker.extractor.on_device.extractor import DeviceExtractor
+from worker.extractor.products import stay_on_this_thread
 from worker.settings.cores import decoders_for, usable_cores
 
 
@@ -68,6 +69,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All parts, in the order of the page."""
+    stay_on_this_thread()  # as the worker
     bundle = load_bundle()
     drawn = Image.fromarray(picture(options.side))
     limits = DecodeLimits(bundle.reading)

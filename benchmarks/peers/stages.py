@@ -16,6 +16,7 @@ from worker.events.cloudevents import Origin, RawRecord
 from worker.events.image_event import parse_image_event
 from worker.extractor.bundle import load_bundle
 from worker.extractor.extract import BlockExtractor
+from worker.extractor.products import stay_on_this_thread
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import load_policy
@@ -50,6 +51,7 @@ class Stages:
         bundle = load_bundle()
         extractor = BlockExtractor(bundle)
         extractor.self_test()
+        stay_on_this_thread()  # as the worker
         self._limits = extractor.limits
         self._pipeline = Pipeline(extractor, bundle, load_policy(), lambda: datetime.now(UTC))
         self._view = RegistryView(RedisRegistry(redis).snapshot(bundle.digest), 0.0)

@@ -34,6 +34,7 @@ from worker.events.records import Verdict
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint, Reading
 from worker.extractor.nuisance import Nuisance
+from worker.extractor.products import stay_on_this_thread
 from worker.judge.judged import Judged
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy
@@ -47,6 +48,7 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)  # entries must not differ by the day
 
 def open_judge(bundle: Path | None = None) -> "WorkerJudge":
     """The judge of a bundle, the package's own by default, and of the package's policy."""
+    stay_on_this_thread()  # as the worker, and several processes share the cores
     return WorkerJudge(load_bundle(bundle), load_policy())
 
 

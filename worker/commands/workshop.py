@@ -18,10 +18,12 @@ from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
 from worker.decoder.posture import check_posture
 from worker.enrol.whole import WHOLE, Open, whole_picture
+from worker.errors import RetryError, StopError
 from worker.extractor.bundle import Bundle
 from worker.extractor.bundle_trust import trusted_bundle
 from worker.extractor.extract import ServingExtractor
 from worker.extractor.on_device.choice import open_extractor
+from worker.extractor.products import stay_on_this_thread
 from worker.judge.photographs import Tenant, photograph_counts
 from worker.judge.pipeline import Pipeline
 from worker.judge.policy import Policy, load_policy, undecidable
@@ -33,6 +35,7 @@ from worker.seen.spans import Spans
 from worker.settings.group import MEBIBYTE
 from worker.settings.images import DecisionSettings, DecodeSettings
 from worker.settings.settings import Settings
+from worker.watchdog import WATCHDOG_EXIT_CODE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +71,9 @@ def open_workshop(
 
     The decoders start while the bundle is proved. `own` gives the tenant's photographs of a space:
     they count where the policy is checked. `decoders` are fewer than the settings have, for who has
-    fewer files. Raises StopError (exit code 2) for a bundle, a policy, a device or a sandbox that
-    will not do, and for a bundle that nobody vouches for.
+    fewer files. From here on numpy's products stay on the thread that asks. Raises StopError (exit
+    code 2) for a bundle, a policy, a device or a sandbox that will not do, and for a bundle that
+    nobody vouches for; with 75 for a device that fails.
     """
     counted = figures or Figures()
     with ExitStack() as ending:
@@ -85,14 +89,30 @@ def open_workshop(
             )
             ending.callback(pool.close)
             started = ending.enter_context(ThreadPoolExecutor(1, "start")).submit(pool.start)
-            extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
-            extractor.self_test()
+            extractor = _proven_extractor(bundle, settings)
         policy = decision_policy(settings.decision)
         if check_policy:
             _check_policy(policy, bundle, own(bundle.digest))
         started.result()
         check_posture(pool.posture(), settings.decode.sandbox)
         yield Workshop(bundle, extractor, policy, pool)
+
+
+def _proven_extractor(bundle: Bundle, settings: Settings) -> ServingExtractor:
+    """StopError with an exit code that a supervisor answers with a restart where a card fails."""
+    try:
+        extractor = open_extractor(bundle, settings.extract.device, settings.kafka.slot)
+        extractor.self_test()
+    except RetryError as error:
+        raise StopError(
+            f"{error}; nothing was judged yet, and a new process gets a new context on the device."
+            " If this comes again, look at the GPU (nvidia-smi, dmesg), or set"
+            " LATENTPRINT_EXTRACT__DEVICE=cpu meanwhile",
+            exit_code=WATCHDOG_EXIT_CODE,
+        ) from error
+    stay_on_this_thread()
+    structlog.get_logger("worker").info("extractor", where=extractor.where)
+    return extractor
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Batched extraction: decoded images to image fingerprints, the products on a card if any.
+"""Batched extraction: decoded images to image fingerprints, on the CPU.
 
 Block statistics of each image are compiled loops on the CPU, in a few threads; one matrix product a
-group of codecs follows, and a smaller one for each codec (products.py).
+group of codecs follows, and a smaller one for each codec (products.py). On a card, `on_device` does
+the same.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from worker.extractor.document import GROUPS, codecs_of
 from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.nuisance import nuisance
 from worker.extractor.products import Products
+from worker.settings.cores import usable_cores
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
@@ -170,7 +171,7 @@ class BlockExtractor:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._products = Products(bundle)
-        threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        threads = min(_MOST_THREADS, usable_cores())
         self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 
     @property
@@ -185,7 +186,7 @@ class BlockExtractor:
 
     @property
     def where(self) -> str:
-        """What computes the products, its version, and the device."""
+        """What computes the products, its version, and that it is the CPU."""
         return self._products.where
 
     @property
@@ -196,7 +197,7 @@ class BlockExtractor:
     def self_test(self) -> None:
         """Compute the golden fingerprints and compare; StopError where this machine differs.
 
-        All that is compiled is compiled here. Raises RetryError where the device failed.
+        All that is compiled is compiled here.
         """
         pictures, _ = golden_arrays(self._bundle)
         for picture in pictures:
@@ -211,11 +212,7 @@ class BlockExtractor:
         check_golden(self._bundle, vectors)
 
     def extract(self, images: Sequence[DecodedImage]) -> list[ImageFingerprint | RejectError]:
-        """Fingerprints of a batch; an image whose numbers are not finite fails alone.
-
-        A batch that the device has no memory for is halved. Raises RetryError where the device
-        failed, or has no memory for one image.
-        """
+        """Fingerprints of a batch; an image whose numbers are not finite fails alone."""
         if self._threads is None or len(images) < 2:
             read = [self._read(image) for image in images]
         else:

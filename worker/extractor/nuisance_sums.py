@@ -17,7 +17,8 @@ _APART = 16  # places more than a line has, so that columns do not share lines o
 _WINDOW = 9  # levels
 _TWO, _THREE = np.uint64(2), np.uint64(3)
 _ONE = np.uint64(1)
-_LARGE = 1e100  # a product of widths; 64 more, each at most 8,160, stay below the largest float64
+_LARGE = 1e100  # a product of widths; a word's, each at most 8,160 and no two side by side, so 32
+# at most, stay below the largest float64 with it
 _SCATTER = np.uint32(2654435761)  # 2**32 by the golden ratio (Knuth, The Art, volume 3, 6.4)
 
 

@@ -36,7 +36,6 @@ class Products:
     """Standardised statistics to fingerprints by a bundle's maps, by the thread that asks."""
 
     def __init__(self, bundle: Bundle) -> None:
-        stay_on_this_thread()
         self._bases = {group: by_columns(*one) for group, one in bundle.kept.bases.items()}
         self._maps = {
             codec: (by_columns(*one), bundle.maps[codec].offset)

@@ -118,7 +118,7 @@ def test_threads_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("worker.extractor.extract.block_statistics", seen)
     for cores in (1, 3):
-        monkeypatch.setattr("worker.extractor.extract.os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("worker.extractor.extract.usable_cores", lambda cores=cores: cores)
         found.append(fingerprints(BlockExtractor(bundle), decoded()))
     assert any(name.startswith("extract") for name in names)
     assert threading.current_thread().name in names

@@ -9,7 +9,7 @@ from tests.worker.extractor.tiny_bundle import TinyBundle
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.bundle_arrays import from_int8, to_int8
 from worker.extractor.fingerprint_map import Floats
-from worker.extractor.products import Products, by_columns, times
+from worker.extractor.products import Products, by_columns, stay_on_this_thread, times
 
 MIXED: list[Codec] = ["jpeg75", "jpeg95", "jpeg75", "webp80", "jpeg75"]
 
@@ -39,10 +39,19 @@ def test_each_row_goes_through_its_own_codecs_map(codecs: list[Codec], bundle: B
     assert own.where.endswith("on cpu")
 
 
-def test_a_product_is_computed_by_the_thread_that_asks(bundle: Bundle) -> None:
-    ThreadpoolController().limit(limits=2, user_api="blas")
-    Products(bundle)
-    assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {1}
+def blas_threads() -> set[int]:
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_numpys_products_stay_on_the_thread_that_asks_only_where_that_is_asked_for(
+    bundle: Bundle,
+) -> None:
+    """Who only reads a bundle, to train beside it, has all threads."""
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        Products(bundle)
+        assert blas_threads() == {2}
+        stay_on_this_thread()
+        assert blas_threads() == {1}
 
 
 @pytest.mark.parametrize(("count", "numbers", "columns"), [(1, 4593, 9), (2, 31, 4), (3, 64, 1)])

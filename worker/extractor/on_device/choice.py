@@ -20,7 +20,8 @@ def open_extractor(bundle: Bundle, device: str, slot: int = 0) -> ServingExtract
     """That of `device`: "cpu", "cuda", "cuda:K", or "auto", a card if torch finds one.
 
     Where no card is named, the slots take the cards in turn; several may share one. Raises
-    StopError (exit code 2) where torch does not find what is asked for.
+    StopError (exit code 2) where torch does not find what is asked for, RetryError where the card
+    that it finds fails.
     """
     if device == "cpu" or (device == "auto" and not has_driver()):
         return BlockExtractor(bundle)
@@ -37,9 +38,12 @@ def open_extractor(bundle: Bundle, device: str, slot: int = 0) -> ServingExtract
             " the driver",
             exit_code=2,
         )
+    from worker.extractor.on_device.device_faults import blaming_the_device
     from worker.extractor.on_device.extractor import DeviceExtractor
 
-    return DeviceExtractor(bundle, torch.device("cuda", number))
+    card = torch.device("cuda", number)
+    with blaming_the_device(card, "the bundle's maps"):
+        return DeviceExtractor(bundle, card)
 
 
 def has_driver() -> bool:

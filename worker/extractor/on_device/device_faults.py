@@ -1,8 +1,9 @@
 """Tells a device that failed from an image that cannot be computed.
 
-A GPU that dies raises at whatever it was given, so that the image at hand looks guilty. Nothing
-that a sender controls reaches a kernel but the values of crops whose shape is fixed, therefore an
-error of the device is never the image's fault.
+A GPU that dies raises at whatever it was given, so that the image at hand looks guilty. Of what a
+sender controls, only values of pixels and the sizes of regions reach a kernel: on canvases that the
+program lays out and bounds, and no kernel's addresses follow from values. Therefore an error of the
+device is never the image's fault.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ import torch
 from worker.errors import RetryError
 
 _SIGNS = (
+    "CUDA unknown error",  # these three where a context is first asked for
+    "No CUDA GPUs",
+    "cudaGetDeviceCount",
     "CUDA error",  # also cuBLAS and cuSOLVER: "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when…"
     "CUDA driver",
     "NVIDIA driver",
@@ -39,12 +43,15 @@ class NoRoomError(RetryError):
 
 
 @contextmanager
-def blaming_the_device(device: torch.device, images: int) -> Iterator[None]:
-    """Errors of the device come out as RetryError, those of its memory as NoRoomError."""
+def blaming_the_device(device: torch.device, what: str) -> Iterator[None]:
+    """Errors of the device come out as RetryError, those of its memory as NoRoomError.
+
+    `what` needs its memory, such as "32 images".
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise NoRoomError(f"{device} has no memory for {images} images: {error}") from error
+        raise NoRoomError(f"{device} has no memory for {what}: {error}") from error
     except RuntimeError as error:
         if not is_device_fault(error):
             raise

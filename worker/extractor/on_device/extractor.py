@@ -8,7 +8,6 @@ What is branches and few numbers stays on the processor, where it overlaps with 
 a lossless file a JPEG before, and what kind of picture it is (`nuisance`).
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from worker.extractor.on_device.device_faults import NoRoomError, blaming_the_de
 from worker.extractor.on_device.maps import GroupMaps
 from worker.extractor.on_device.replay import Launcher
 from worker.extractor.on_device.statistics import pooled, region_sums, sums_size
-from worker.extractor.products import stay_on_this_thread
+from worker.settings.cores import usable_cores
 
 AGREEMENT = 5e-3
 """Deviations, by which a fingerprint may differ from that of the compiled loops; 1e-4 were met, of
@@ -86,12 +85,11 @@ class DeviceExtractor:
     def __init__(self, bundle: Bundle, device: torch.device) -> None:
         self._bundle = bundle
         self._device = device
-        stay_on_this_thread()
         # TF32 keeps 10 bits of each factor: no fingerprint would be what was calibrated.
         torch.set_float32_matmul_precision("highest")
         self.launcher = Launcher(device)
         self._maps = {group: GroupMaps(bundle.maps, group, device) for group in GROUPS}
-        threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        threads = min(_MOST_THREADS, usable_cores())
         self._threads = ThreadPoolExecutor(threads, "extract")
 
     @property
@@ -126,7 +124,7 @@ class DeviceExtractor:
         if not images:
             return []
         try:
-            with blaming_the_device(self._device, len(images)):
+            with blaming_the_device(self._device, f"{len(images)} images"):
                 return self.launch(images).results()
         except NoRoomError as full:
             if len(images) == 1:
@@ -135,7 +133,7 @@ class DeviceExtractor:
                 "batch_halved", images=len(images), error=str(full)
             )
         # Not inside the handler, whose traceback still holds the tensors of the whole batch.
-        with blaming_the_device(self._device, len(images)):
+        with blaming_the_device(self._device, f"{len(images)} images"):
             self.launcher.forget()
         torch.cuda.empty_cache()
         half = len(images) // 2
@@ -186,7 +184,7 @@ class DeviceExtractor:
         pictures, _ = golden_arrays(self._bundle)
         for picture in pictures:
             _seen_and_told(as_decoded(picture))
-        with blaming_the_device(self._device, len(pictures)):
+        with blaming_the_device(self._device, f"{len(pictures)} images"):
             for _ in range(self.launcher.runs_to_replay):
                 check_golden(
                     self._bundle,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.worker.extractor.tiny_bundle import TinyBundle
-from worker.errors import StopError
+from worker.errors import RetryError, StopError
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.on_device import choice, extractor
@@ -24,12 +24,15 @@ class Cards:
 
     def __init__(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.chosen: torch.device | None = None
+        self.error: Exception | None = None
         monkeypatch.setattr(choice, "has_driver", lambda: True)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
         monkeypatch.setattr(extractor, "DeviceExtractor", self.made)
 
     def made(self, bundle: Bundle, device: torch.device) -> BlockExtractor:
+        if self.error is not None:
+            raise self.error
         self.chosen = device
         return BlockExtractor(bundle)
 
@@ -70,6 +73,24 @@ def test_a_card_that_is_not_there_is_refused(
     with pytest.raises(StopError, match=f"'{device}' but torch finds {count} CUDA dev") as caught:
         open_extractor(bundle, device, 5)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("CUDA unknown error - this may be due to"), "cuda:0 failed, no image"),
+        (torch.AcceleratorError("CUDA error: out of service"), "cuda:0 failed, no image"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "no memory for the bundle's maps"),
+    ],
+    ids=str,
+)
+def test_a_card_that_fails_at_the_start_is_no_bug(
+    error: Exception, said: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = Cards(1, monkeypatch)
+    cards.error = error
+    with pytest.raises(RetryError, match=said):
+        open_extractor(bundle, "auto")
 
 
 def test_no_card_of_torchs_is_missed() -> None:
