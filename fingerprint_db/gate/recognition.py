@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fingerprint_db.background import Background, CodecSpace, DecisionConstants, Floats, Labels
-from fingerprint_db.conditions import Codec, conditions_of, shown_by
+from fingerprint_db.conditions import Codec, shown_by
 from fingerprint_db.gate.sample_statistics import distances_to
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
@@ -78,16 +78,12 @@ def interval_of(events: int, trials: int) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registry:
-    """All registered models of one codec and, last, the one to be enrolled.
-
-    `apart` (D,) is the variance that tells models apart.
-    """
+    """All registered models of one codec and, last, the one to be enrolled."""
 
     space: CodecSpace
     constants: DecisionConstants
     enrolled: Enrolled
     levels: Levels
-    apart: Floats
     rates: Rates
 
     @classmethod
@@ -109,12 +105,7 @@ class Registry:
         everyone = Registered.of(background, models, shown)
         enrolled = everyone.enrolled[everyone.readings.index(codec)]
         levels = Levels.of(cohort_of_files(background, shown), everyone.highest)
-        names = {condition.name for condition in conditions_of(codec)}
-        entries = [e for one in models for e in one.statistics if e.condition in names]
-        scatter = np.mean([e.variance for e in entries], axis=0, dtype=np.float64)
-        weight = constants.own_scatter
-        apart = ((1 - weight) * space.made_variance + weight * scatter).astype(np.float32)
-        return cls(space, constants, enrolled, levels, apart, rates)
+        return cls(space, constants, enrolled, levels, rates)
 
     def judge(
         self, entry: ConditionStatistics, vectors: Floats, size_classes: Labels, kinds: Floats
@@ -170,7 +161,7 @@ class Registry:
         The others' mean is further away by N/(N - 1) and rests on N - 1 samples.
         """
         count = len(vectors)
-        squares = np.square(vectors - entry.mean, dtype=np.float64) @ (1.0 / self.apart)
+        squares = np.square(vectors - entry.mean, dtype=np.float64) @ (1.0 / self.enrolled.apart)
         squares *= (count / (count - 1)) ** 2 / (1.0 + 1.0 / (count - 1))
         return log_likelihoods(squares, vectors.shape[1], np.array([count - 1]))
 
