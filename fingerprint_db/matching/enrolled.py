@@ -133,10 +133,11 @@ class Enrolled:
             self, models=models, shelf=shelf, owners=owners, places=places, rows=rows, kinds=kinds,
             scatter=scatter,
         )  # fmt: skip
-        far = np.abs(found.apart / shelf.apart - 1).max() > _FAR
-        return (
-            replace(found, shelf=shelf.moved(found.apart, np.flatnonzero(kinds))) if far else found
-        )
+        if np.abs(found.apart / shelf.apart - 1).max() <= _FAR:
+            return found
+        if shelf.closed:  # another state has moved it, and adds where this one would
+            return self.of(self.space, self.constants, models, self.codec, self.impostors)
+        return replace(found, shelf=shelf.moved(found.apart, np.flatnonzero(kinds)))
 
     @property
     def live(self) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """By difference, whatever comes, goes, or changes its status, all is as if computed anew."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,4 +151,29 @@ def test_a_state_that_others_have_gone_on_from_is_followed_as_well() -> None:
         assert set(expected) & set(plain.models) <= set(found.models)
         np.testing.assert_array_equal(
             found.match(QUERIES).likelihoods, plain.match(QUERIES).likelihoods
+        )
+
+
+def test_two_states_that_move_on_from_one_do_not_write_over_each_other() -> None:
+    """Of both the variance that tells models apart has gone far, and both then take more."""
+    wide = [
+        replace(own, variance=own.variance * 40)
+        for own in (entry(PLAIN, mean_of(i, 0.5), "lossless", seed=i) for i in (50, 51))
+    ]
+    odd = tuple(model(f"odd-{i}", own) for i, own in enumerate(wide))
+    models = (*(some_model(number) for number in (0, 1, 3, 4, 6)), *odd)
+    held = Enrolled.of(PLAIN, CONSTANTS, models[:6], "lossless")
+    held = held.following(Difference.between(models[:6], models))  # with room for more
+    left = [tuple(one for one in models if one is not out) for out in odd]
+    states = [held.following(Difference.between(models, less)) for less in left]
+    assert held.shelf not in [state.shelf for state in states], "the example must go far"
+    grown = [(*less, some_model(number)) for less, number in zip(left, (7, 9), strict=True)]
+    states = [
+        state.following(Difference.between(less, more))
+        for state, less, more in zip(states, left, grown, strict=True)
+    ]
+    for state, more in zip(states, grown, strict=True):
+        plain = Enrolled.of(PLAIN, CONSTANTS, more, "lossless")
+        np.testing.assert_allclose(
+            state.match(QUERIES).likelihoods, plain.match(QUERIES).likelihoods, rtol=1e-5
         )
