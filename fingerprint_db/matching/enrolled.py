@@ -20,7 +20,7 @@ from fingerprint_db.background import CodecSpace, DecisionConstants, Floats
 from fingerprint_db.conditions import Codec, conditions_of
 from fingerprint_db.matching.rows import scoring, search
 from fingerprint_db.matching.rows.byte_products import LANES
-from fingerprint_db.matching.rows.pairs import Scored
+from fingerprint_db.matching.rows.pairs import Scored, portions
 from fingerprint_db.matching.rows.scoring import Impostors
 from fingerprint_db.matching.rows.shelf import Shelf, asked
 from fingerprint_db.matching.told import Closest, ModelScores
@@ -209,6 +209,16 @@ class Enrolled:
         none = np.full(len(vectors), -np.inf, np.float32)
         likely, high = self._searched(vectors, search.LIVE, none, shown)
         highest, _ = self._highest(vectors, high, none)
+        found: list[Closest] = []
+        for first, end in portions([len(rows) for rows in likely]):
+            some = slice(first, end)
+            found += self._told(vectors[some], likely[some], highest[some], shown)
+        return found
+
+    def _told(
+        self, vectors: Floats, likely: list[NDArray[np.int64]], highest: Floats, shown: int
+    ) -> list[Closest]:
+        """What is to be told of some images, of which the rows that may be are known."""
         images = np.repeat(np.arange(len(vectors)), [len(rows) for rows in likely])
         rows = np.concatenate([*likely, np.zeros(0, np.int64)])
         scored = self._scored(vectors, images, rows)
@@ -230,6 +240,9 @@ class Enrolled:
     def match(self, vectors: Floats) -> ModelScores:
         """All models against B images (B, D), all in full: what `closest` tells some of."""
         rows, images = self.shelf.rows_of(self.owners), len(vectors)
+        apart = list(portions([len(rows)] * images))
+        if len(apart) > 1:
+            return ModelScores.together([self.match(vectors[i:end]) for i, end in apart])
         pairs = np.repeat(np.arange(images), len(rows)), np.tile(rows, images)
         limits = self.shelf.numbers(search.LIMIT, rows)
         return ModelScores.of(

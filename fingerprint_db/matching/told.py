@@ -3,7 +3,8 @@
 Letters: B images, K models, R rows (a model under one condition), T models of one image.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -61,6 +62,11 @@ class ModelScores:
             rows[best],
             np.where(counts, scores, np.float32(-np.inf)).max(1, initial=-np.inf),
         )
+
+    @classmethod
+    def together(cls, parts: Sequence[Self]) -> Self:
+        """Of some images, and of others behind them."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 Letters: P pairs of an image and a row, B images, D fingerprint size.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +15,8 @@ from fingerprint_db.background import Floats
 from fingerprint_db.matching.rows import scoring, search
 from fingerprint_db.matching.rows.shelf import Shelf
 from fingerprint_db.matching.rows.stored import half_at, single_at
+
+_AT_ONCE = 1 << 20  # pairs: 100 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,3 +94,15 @@ def sums_of_pairs(
             far += (x - m) * (x - m) * weigh_apart[d]
         found[pair, 0], found[pair, 1], found[pair, 2] = product, near, far
     return found
+
+
+def portions(many: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where each portion of images begins and ends that have so `many` pairs (B,): of _AT_ONCE at
+    most, or one image."""
+    first = pairs = 0
+    for image, own in enumerate(many):
+        if image > first and pairs + own > _AT_ONCE:
+            yield first, image
+            first, pairs = image, 0
+        pairs += own
+    yield first, len(many)

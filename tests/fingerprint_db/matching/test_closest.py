@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from fingerprint_db.background import Floats
 from fingerprint_db.matching.enrolled import Enrolled
-from fingerprint_db.matching.rows import search
+from fingerprint_db.matching.rows import pairs, search
+from fingerprint_db.matching.rows.pairs import Scored
 from fingerprint_db.matching.rows.shelf import asked
 from fingerprint_db.matching.told import Closest
 from fingerprint_db.model_fingerprint import ConditionStatistics, ModelFingerprint, Status
@@ -173,6 +175,31 @@ def test_where_too_many_may_matter_all_are_scored() -> None:
         ties = np.flatnonzero(every.likelihoods[b] > best - CONSTANTS.margin)
         assert set(own.models.tolist()) == set(ties.tolist())
         assert len(ties) > 64
+
+
+def test_however_many_pairs_there_are_only_so_many_are_scored_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = registry(one, search.MOST + 500, 4, 0.0)
+    known = Enrolled.of(KNOWN, CONSTANTS, models, "jpeg75")
+    vectors = queries(models[:9], 3)[:5]
+    told, every = [as_found(own) for own in known.closest(vectors, 3)], known.match(vectors)
+    plainly, scored = Scored.of.__func__, list[int]()  # type: ignore[attr-defined]
+
+    def counted(cls: type[Scored], shelf: Any, vectors: Any, images: Any, *rest: Any) -> Scored:
+        scored.append(len(images))
+        found: Scored = plainly(cls, shelf, vectors, images, *rest)
+        return found
+
+    monkeypatch.setattr(Scored, "of", classmethod(counted))
+    most = 2 * known.rows + 5
+    monkeypatch.setattr(pairs, "_AT_ONCE", most)
+    assert [as_found(own) for own in known.closest(vectors, 3)] == told
+    anew = known.match(vectors)
+    for name in ("scores", "distances", "typical", "likelihoods", "rows", "highest"):
+        np.testing.assert_array_equal(getattr(anew, name), getattr(every, name))
+    assert 2 * known.rows in scored, "the example must have more than are scored at once"
+    assert max(scored) <= most
 
 
 def test_bounds_hold_what_is_scored_in_full() -> None:
