@@ -193,7 +193,9 @@ class Enrolled:
             above = np.full(len(vectors), -np.inf, np.float32)
         kind = search.LIVE if live else search.SHADOW
         found, leading = np.full(len(vectors), -np.inf, np.float32), np.full(len(vectors), -1)
-        counted = np.flatnonzero(self.kinds == kind) if among is None else self._rows_of(among)
+        counted = np.flatnonzero(self.kinds == kind)
+        if among is not None and len(among) <= _FEW:
+            counted = self._rows_of(among)
         if len(counted) <= _FEW:
             self._raise_few(found, leading, vectors, counted, above)
             return found, leading
@@ -374,7 +376,8 @@ class Enrolled:
         """Those of some of the models; most often the last of them."""
         if (*models,) == self.models[-len(models) :]:
             return self.shelf.rows_of(self.owners[-len(models) :])
-        places = [self.models.index(model) for model in models if model in self.models]
+        wanted = set(map(id, models))
+        places = [place for place, model in enumerate(self.models) if id(model) in wanted]
         return self.shelf.rows_of(self.owners[np.array(places, np.int64)])
 
     def _apart(self, scatter: NDArray[np.float64], rows: int) -> Floats:

@@ -163,6 +163,31 @@ def test_the_highest_score_and_whose_it_is_are_those_of_all_in_full(means: Means
     assert level.any(), "the example must set impostors against the models"
 
 
+@pytest.mark.parametrize("count", [1, 7, 150])
+def test_some_of_the_models_are_found_without_comparing_each_with_all(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = registry(spread, 300, 6, 0.0)
+    enrolled = Enrolled.of(KNOWN, CONSTANTS, models, "jpeg75")
+    vectors, some = queries(models[20:21], 9), models[20 : 20 + count]
+    others = [own for own in models if own not in some]
+    above = Enrolled.of(KNOWN, CONSTANTS, others, "jpeg75").highest(vectors)
+    compared: list[int] = []
+
+    def equal(one: object, other: object) -> bool:
+        compared.append(1)
+        return one is other
+
+    monkeypatch.setattr(ModelFingerprint, "__eq__", equal)
+    found, places = enrolled.leading(vectors, above=above, among=some)
+    assert len(compared) <= 2
+    expected = enrolled.highest(vectors)
+    higher = expected > above
+    assert higher.any()
+    np.testing.assert_array_equal(found, np.where(higher, expected, -np.inf))
+    assert {models[place] in some for place in places[higher]} == {True}
+
+
 def test_where_too_many_may_matter_all_are_scored() -> None:
     models = registry(one, search.MOST + 500, 4, 0.0)
     enrolled = Enrolled.of(KNOWN, CONSTANTS, models, "jpeg75")
