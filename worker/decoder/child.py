@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
 
@@ -32,6 +33,7 @@ from worker.decoder.confinement import (
 )
 from worker.decoder.crops import CropReading
 from worker.decoder.decode import DecodeLimits, decode
+from worker.decoder.pipes import MOST_PARTS, left_over
 from worker.decoder.regions import RegionReading
 from worker.decoder.wire import (
     REQUEST_PREFIX_BYTES,
@@ -59,7 +61,7 @@ where there was none), the process id of the new one (0: none), and the errno of
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 # Beyond the image itself and what is read of it: Pillow's 16 MiB blocks, and Python's own.
 _WORKING_BYTES: Final = 48 * 1024 * 1024
-_COPIES: Final = 6  # of what is read: as Pillow has it, by pixel, by channel, in the reply
+_COPIES: Final = 6  # of what is read: as Pillow has it, by pixel, by channel; and between them
 
 
 def main(argument: str) -> int:
@@ -134,7 +136,7 @@ def _be_the_child(
             cpu_s=images * limits.cpu_s,
         )
         posture["dies_with_parent"] &= tied
-        _write(frame({"ready": posture}))
+        _write([frame({"ready": posture})])
         code = serve(limits)
     finally:
         os._exit(code)
@@ -193,10 +195,10 @@ def _read(size: int) -> bytes | None:
     return bytes(buffer)
 
 
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(_STDOUT, view) :]
+def _write(parts: Sequence[bytes | memoryview]) -> None:
+    views = [memoryview(part) for part in parts]
+    while views:
+        views = left_over(views, os.writev(_STDOUT, views[:MOST_PARTS]))
 
 
 if __name__ == "__main__":

@@ -30,14 +30,14 @@ _PROT_EXEC: Final = 4
 
 # What a decode needs: its socket, memory, and to end. No open, no socket, no exec, no clone, no
 # kill, no timer, no signal handler. In order: read write close fstat lseek mmap mprotect munmap brk
-# rt_sigreturn readv sched_yield mremap madvise getpid exit gettimeofday getrusage futex
+# rt_sigreturn readv writev sched_yield mremap madvise getpid exit gettimeofday getrusage futex
 # restart_syscall clock_gettime exit_group getrandom.
 _X86_64_CALLS: Final = (
-    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 15, 19, 24, 25, 28, 39),
+    *(0, 1, 3, 5, 8, 9, 10, 11, 12, 15, 19, 20, 24, 25, 28, 39),
     *(60, 96, 98, 202, 219, 228, 231, 318),
 )
 _AARCH64_CALLS: Final = (
-    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 139, 65, 124, 216, 233, 172),
+    *(63, 64, 57, 80, 62, 222, 226, 215, 214, 139, 65, 66, 124, 216, 233, 172),
     *(93, 169, 165, 98, 128, 113, 94, 278),
 )
 # What no decoder tries and an intruder tries first: the process ends at once, so that it is seen.

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 TICK_S: Final = 0.2
+MOST_PARTS: Final = 1024
+"""Of one writev, by the kernel (IOV_MAX)."""
+
 _SCHEDULED_TIME: Final = 2  # the kernel's CPUCLOCK_SCHED
 
 
@@ -97,19 +100,25 @@ def read_exactly(fd: int, size: int, deadline: Deadline) -> bytearray:
 
 def write_all(fd: int, parts: Sequence[bytes], deadline: Deadline) -> None:
     """Write all `parts` to the non-blocking `fd`; ChildEndedError and its kind."""
-    views = [memoryview(part) for part in parts if part]
+    views = [memoryview(part) for part in parts]
     while views:
         try:
-            count = os.writev(fd, views)
+            count = os.writev(fd, views[:MOST_PARTS])
         except BlockingIOError:
             _wait(fd, select.POLLOUT, deadline)
             continue
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ChildEndedError from error
-        while views and count >= len(views[0]):
-            count -= len(views.pop(0))
-        if count:
-            views[0] = views[0][count:]
+        views = left_over(views, count)
+
+
+def left_over(views: list[memoryview], count: int) -> list[memoryview]:
+    """What of parts, each of bytes, is still to be written after the first `count` bytes."""
+    for number, view in enumerate(views):
+        if count < len(view):
+            return [view[count:], *views[number + 1 :]]
+        count -= len(view)
+    return []
 
 
 def is_closed(fd: int) -> bool:

@@ -50,14 +50,14 @@ def request_prefix(data: bytes) -> bytes:
     return len(data).to_bytes(REQUEST_PREFIX_BYTES, "big")
 
 
-def frame(header: dict[str, Any], *body: bytes | memoryview) -> bytes:
-    """Return one reply: the size of the JSON header, the header, the parts of the body."""
+def frame(header: dict[str, Any]) -> bytes:
+    """Return what goes before a body: the size of the JSON header, and the header."""
     text = json.dumps(header).encode("ascii")
-    return b"".join((len(text).to_bytes(REPLY_PREFIX_BYTES, "big"), text, *body))
+    return len(text).to_bytes(REPLY_PREFIX_BYTES, "big") + text
 
 
-def image_reply(image: DecodedImage) -> bytes:
-    """Return the reply that carries a decoded image."""
+def image_reply(image: DecodedImage) -> list[bytes | memoryview]:
+    """Return the parts of the reply that carries a decoded image; no pixel is copied."""
     facts = image.facts
     header = {
         "format": facts.format,
@@ -75,17 +75,17 @@ def image_reply(image: DecodedImage) -> bytes:
     places = image.origins.astype("<i4")
     if not image.regions:
         header["crops"] = len(image.crops)
-        return frame(header, image.crops.data, places.data)
+        return [frame(header), _bytes_of(image.crops), _bytes_of(places)]
     sizes = np.asarray([region.shape[1:] for region in image.regions], dtype="<i4")  # (R, 2)
     header["regions"] = len(image.regions)
     header["region_pixels"] = int(sizes.prod(axis=1).sum())
-    pixels = (region.data for region in image.regions)
-    return frame(header, *pixels, np.hstack([places, sizes]).data)
+    pixels = map(_bytes_of, image.regions)
+    return [frame(header), *pixels, _bytes_of(np.hstack([places, sizes]))]
 
 
-def reject_reply(error: RejectError) -> bytes:
+def reject_reply(error: RejectError) -> list[bytes | memoryview]:
     """Return the reply that says why the file will never decode."""
-    return frame({"reject": error.code, "message": error.message[:_MAX_MESSAGE]})
+    return [frame({"reject": error.code, "message": error.message[:_MAX_MESSAGE]})]
 
 
 def header_size(prefix: bytes | bytearray) -> int:
@@ -235,6 +235,10 @@ def _table(said: dict[str, Any], name: str) -> tuple[int, ...]:
     if not all(type(value) is int and 0 <= value <= MOST_QUANTISATION for value in values):
         raise WireError(f"a {name} table with a number outside 0 to {MOST_QUANTISATION}")
     return tuple(values)
+
+
+def _bytes_of(values: NDArray[Any]) -> memoryview:
+    return values.reshape(-1).view(np.uint8).data
 
 
 def _whole(header: dict[str, Any], name: str, least: int, most: int) -> int:

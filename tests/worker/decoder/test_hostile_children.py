@@ -35,7 +35,7 @@ def test_a_child_that_was_taken_over_answers_for_no_other_sender(
 def test_an_answer_that_was_prepared_for_the_next_image_is_never_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepared = "os.write(1, child.image_reply(honest(data, limits)))"
+    prepared = "os.writev(1, child.image_reply(honest(data, limits)))"
     patched(monkeypatch, answering(f"{prepared}; return honest(data, limits)"))
     first, other = (encoded(picture(64, 64, seed=seed), "PNG") for seed in (7, 8))
     with DecoderPool(LIMITS, 1, images_per_child=1) as pool:

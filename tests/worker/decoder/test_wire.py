@@ -1,6 +1,7 @@
 """The parent believes nothing that a decoder child could not truly say."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ DATA = encoded(picture(70, 90), "JPEG", quality=88)
 IMAGE = decode(DATA, LIMITS)
 
 
-def reply_parts(reply: bytes) -> tuple[dict[str, Any], bytes]:
+def reply_parts(parts: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], bytes]:
+    reply = b"".join(parts)
     size = wire.header_size(reply[:4])
     return wire.parse_header(reply[4 : 4 + size]), reply[4 + size :]
 
