@@ -27,6 +27,7 @@ from typing import Any, Final
 from PIL import Image, ImageOps
 
 from benchmarks.peers.watching import processor_s
+from worker.settings.cores import usable_cores
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PHOTOS: Final = ROOT / "training" / "demo" / "photos"
@@ -92,7 +93,7 @@ def main() -> None:
         "command": f"python -m benchmarks.against --commit {options.commit}"
         f" --rounds {options.rounds} --images {options.images}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "commit": _git("rev-parse", "--short", "HEAD"),
         "against": options.commit,

@@ -40,6 +40,7 @@ from worker.extractor.extract import BlockExtractor
 from worker.extractor.fingerprint_map import block_statistics
 from worker.extractor.nuisance import nuisance
 from worker.extractor.products import Products, stay_on_this_thread
+from worker.settings.cores import usable_cores
 
 
 def picture(side: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -115,7 +116,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.blocks --rounds {options.rounds} --side {options.side}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {usable_cores()} cores, torch {torch.__version__}",
         "load_before": load,
         "rounds": options.rounds,
         "side": options.side,

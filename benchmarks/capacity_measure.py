@@ -33,6 +33,7 @@ from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
 from worker.outside.submit import submit
 from worker.outside.watch import watch
+from worker.settings.cores import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "training" / "demo" / "photos"
@@ -55,7 +56,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.capacity_measure --images {options.images}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "jpeg_quality": QUALITY,
         **measure(options.images),

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.decoder import jpeg
+from worker.settings.cores import usable_cores
 
 SIDE = 512
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
@@ -121,7 +122,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.codecs --rounds {options.rounds}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "decode": decoded(jpeg(SIDE), options.rounds),
         "handing_over_ms": {

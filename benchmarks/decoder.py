@@ -24,6 +24,7 @@ from PIL import Image
 
 from worker.decoder.decode import DecodeLimits
 from worker.decoder.pool import DecoderPool
+from worker.settings.cores import usable_cores
 
 PROCESSES = 2
 SIDES = (512, 128)
@@ -79,7 +80,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.decoder --images {options.images}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "processes": PROCESSES,
         "by_side_and_images_per_child": {

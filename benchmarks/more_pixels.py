@@ -32,6 +32,7 @@ from worker.extractor.arrival import file_codec
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor
 from worker.extractor.products import stay_on_this_thread
+from worker.settings.cores import usable_cores
 
 COST: dict[str, int] = {"0.25": 1 << 18, "0.5": 1 << 19, "1": 1 << 20, "2": 1 << 21, "4": 1 << 22}
 COST_SIDE = 2304  # above four megapixels, so that all of these are read in tiles
@@ -83,7 +84,7 @@ def main() -> None:
     document = {
         "command": f"OMP_NUM_THREADS=1 python -m benchmarks.more_pixels --rounds {options.rounds}",
         "date": now.isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {usable_cores()} cores, torch {torch.__version__}",
         "commit": commit(),
         "bundle": bundle.digest[:12],
         "load_before": round(os.getloadavg()[0], 1),

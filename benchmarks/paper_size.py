@@ -11,7 +11,6 @@ nobody has run this size. Measure one iteration on your GPU and scale the table 
 
 import argparse
 import json
-import os
 import platform
 import sys
 from dataclasses import replace
@@ -31,6 +30,7 @@ from training.paper.studies.measured import commit
 from training.zoo.sets import SEEDS, SEEDS_OF, ZooModel, zoo_set
 from training.zoo.sizes import SIDES
 from training.zoo.step import Training
+from worker.settings.cores import usable_cores
 
 BATCH = 2
 _SIDE = SIDES["paper"]
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> None:
         "lines": lines,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {usable_cores()} cores, torch {torch.__version__}",
     }
     if options.output:
         options.output.write_text(json.dumps(result, indent=1) + "\n")

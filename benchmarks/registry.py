@@ -56,6 +56,7 @@ from worker.judge.policy import load_policy
 from worker.judge.prepared import Preparer
 from worker.registry.follower import RegistryFollower
 from worker.registry.view import RegistryView
+from worker.settings.cores import usable_cores
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
@@ -98,7 +99,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.registry {' '.join(sys.argv[1:])}".rstrip(),
         "date": now.isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "commit": _commit(),
         "batch": BATCH,

@@ -32,6 +32,7 @@ from deploy.services.kafka import start_kafka
 from deploy.services.redis import start_redis
 from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
+from worker.settings.cores import usable_cores
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PHOTO: Final = ROOT / "training" / "demo" / "photos" / "fog.jpg"
@@ -55,7 +56,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.start --rounds {options.rounds}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "rounds": options.rounds,
         "side": SIDE,

@@ -36,6 +36,7 @@ from deploy.services.redis import start_redis
 from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
 from worker.outside.submit import submit
+from worker.settings.cores import usable_cores
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
@@ -104,7 +105,7 @@ def run() -> dict[str, Any]:
         return {
             "command": "python -m benchmarks.watched run",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "machine": f"{platform.machine()}, {usable_cores()} cores",
             "load_after": round(os.getloadavg()[0], 1),
             "images_per_s": PER_S,
             "burst": len(burst),

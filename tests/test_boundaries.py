@@ -119,6 +119,17 @@ def test_no_test_sleeps() -> None:
     assert [place for path in files for place in sleeps(path)] == []
 
 
+def test_how_many_cores_there_are_is_asked_in_one_place_alone() -> None:
+    """The machine's cores are not those that a process may use: its container may have fewer."""
+    asks = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*product_files(), *python_files(ROOT / "benchmarks")]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and called_name(node).endswith("cpu_count")
+    }
+    assert asks == {"worker/settings/cores.py"}
+
+
 def test_every_test_asserts_something() -> None:
     files = python_files(ROOT / "tests")
     assert [place for path in files for place in unasserting_tests(path)] == []

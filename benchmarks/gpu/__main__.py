@@ -54,7 +54,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.gpu {' '.join(sys.argv[1:])}".rstrip(),
         "date": now.isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {usable_cores()} cores, torch {torch.__version__}",
         "commit": commit(),
         "load_before": round(os.getloadavg()[0], 1),
         **measure(options),

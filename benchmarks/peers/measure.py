@@ -34,6 +34,7 @@ from deploy.services.redis import start_redis
 from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
 from worker.outside.submit import submit
+from worker.settings.cores import usable_cores
 
 PHOTOS: Final = ROOT / "training" / "demo" / "photos"
 SIDE, QUALITY = 512, 85
@@ -57,7 +58,7 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.peers.measure {' '.join(sys.argv[1:])}".rstrip(),
         "date": now.isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
         "load_before": round(os.getloadavg()[0], 1),
         "commit": _printed("git", "rev-parse", "--short", "HEAD"),
         "images": options.images,

@@ -34,6 +34,7 @@ from deploy.services.redis import start_redis
 from training.paper.studies.measured import commit
 from worker.broker.topic_creation import create_topics
 from worker.broker.topics import Topics
+from worker.settings.cores import usable_cores
 from worker.settings.seen import LoggingSettings
 from worker.telemetry import configure_logging
 
@@ -56,8 +57,8 @@ def main() -> None:
     document = {
         "command": f"python -m benchmarks.speed {' '.join(sys.argv[1:])}".rstrip(),
         "date": now.isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "cores": os.cpu_count(),
+        "machine": f"{platform.machine()}, {usable_cores()} cores",
+        "cores": usable_cores(),
         "load_before": round(os.getloadavg()[0], 1),
         "commit": commit(),
         "images": options.images,

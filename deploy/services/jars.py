@@ -128,7 +128,7 @@ def digest_of(path: Path) -> str | None:
 
 
 def _missing(jars: Sequence[Jar], folder: Path) -> list[Jar]:
-    with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
         digests = threads.map(digest_of, [folder / jar.file_name for jar in jars])
         return [jar for jar, digest in zip(jars, digests, strict=True) if digest != jar.sha256]
 

@@ -6,7 +6,6 @@ compared with the goals. Whatever comes out is written.
 """
 
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from training.evaluation.kept import Kept
 from training.evaluation.plan import Plan
 from training.evaluation.registries import Registry, all_of, register
 from training.evaluation.subjects import Subject
+from worker.settings.cores import usable_cores
 
 RESULT = "open-set.json"
 _POOLS: dict[str, Callable[[int], bool]] = {
@@ -58,7 +58,7 @@ def made_by(command: str, commit: str) -> dict[str, str]:
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python"
+        "machine": f"{usable_cores()} cores, {platform.machine()}, Python"
         f" {platform.python_version()}",
     }
 

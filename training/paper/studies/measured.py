@@ -24,6 +24,7 @@ import torch
 from training.data.lock import locked, locked_when_free
 from training.paper.devices import Place, wait_for_all
 from worker.errors import StopError
+from worker.settings.cores import usable_cores
 
 Config = Mapping[str, Any]
 Result = dict[str, Any]
@@ -167,7 +168,7 @@ def machine() -> str:
     device = (
         torch.cuda.get_device_name()
         if torch.cuda.is_available()
-        else f"{os.cpu_count()} cores of {_processor()}"
+        else f"{usable_cores()} cores of {_processor()}"
     )
     return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"
 
