@@ -12,7 +12,9 @@ from worker.extractor.blocks.planes import Planes
 from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, Grids, dct_sums
 
 SIZE = 3 * 4 * 64
-_MODES = np.ones((8, 8), dtype=np.bool_)
+MODES: NDArray[np.bool_] = np.ones((8, 8), dtype=np.bool_)
+BELOW = (1, 3)
+"""Which of the `THRESHOLDS` shares are told of: 1 and 4 grey levels."""
 
 
 def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64]:
@@ -20,8 +22,8 @@ def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64
 
     `known` are Y's on grids of which the first is this one, where they are.
     """
-    counts, luma = known or dct_sums(planes.y, 8, _MODES)
-    chroma = [dct_sums(plane, 8, _MODES)[1].ravel() for plane in (planes.cb, planes.cr)]
+    counts, luma = known or dct_sums(planes.y, 8, MODES)
+    chroma = [dct_sums(plane, 8, MODES)[1].ravel() for plane in (planes.cb, planes.cr)]
     return np.concatenate([counts[0, :1], luma[0, 0].ravel(), *chroma])
 
 
@@ -32,8 +34,7 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
         [
             np.log(means[..., 0] + FLOOR),
             np.log(means[..., 1] + FLOOR**2),
-            means[..., 3],
-            means[..., 5],
+            *(means[..., 2 + k] for k in BELOW),
         ],
         axis=1,
     )  # (3, 4, 64)

@@ -18,6 +18,8 @@ from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, dct_sums, fold
 _U, _V = np.mgrid[:8, :8]
 MODES: NDArray[np.bool_] = (_U + _V <= 5) & (_U + _V > 0)
 """(8, 8): the twenty lowest but the constant; chroma has little above."""
+BELOW = (0, 2)
+"""Which of the `THRESHOLDS` shares are told of: 0.5 and 2 grey levels."""
 _COUNT = int(MODES.sum())
 SIZE = 2 * 9 * 4 * _COUNT
 _STEP = 2  # of pixels at half size
@@ -40,8 +42,7 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
         [
             np.log(means[..., 0] + FLOOR),
             np.log(means[..., 1] + FLOOR**2) / 2,
-            means[..., 2],
-            means[..., 4],
+            *(means[..., 2 + k] for k in BELOW),
         ],
         axis=2,
     )  # (2, 9, 4, 20)

@@ -28,8 +28,10 @@ twice the one between; one diagonal of a square less the other; second differenc
 differences down (-1 2 -1, 2 -4 2, -1 2 -1)."""
 FARTHEST = 4
 """Pixels; no step is larger."""
-_BAND = 8  # rows
-_BANDS = (True, False, False, True, False, False, False, False)  # read, of each eight
+BAND = 8
+"""Rows of a band of a region that is thinned out."""
+BANDS = (True, False, False, True, False, False, False, False)
+"""Of each eight bands of such a region, which are read."""
 _WORDS = 64  # of a band at a time, about: so the bits of all symbols stay in the first cache
 _LEAST, _LARGEST = np.int16(-127), np.int16(127)  # of a residual; no threshold lies beyond
 _ALL = np.uint64(2**64 - 1)
@@ -46,11 +48,11 @@ def bands(height: int, width: int) -> NDArray[np.intp]:
     whole 256x256 has; counting is what costs.
     """
     thinned = height * width > DENSE_PIXELS
-    rows = _BAND if thinned else _BAND * max(1, _WORDS // _BAND // words_across(width))
+    rows = BAND if thinned else BAND * max(1, _WORDS // BAND // words_across(width))
     tops = [
         top
         for number, top in enumerate(range(0, height, rows))
-        if not thinned or _BANDS[number % len(_BANDS)]
+        if not thinned or BANDS[number % len(BANDS)]
     ]
     return np.array([(top, min(rows, height - top)) for top in tops], dtype=np.intp)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 
 from worker.extractor.blocks.co_occurrences import LIMITS_CHROMA, LIMITS_Y, STEPS
-from worker.extractor.blocks.residual_symbols import CODES, FARTHEST
+from worker.extractor.blocks.residual_symbols import CODES, FARTHEST, LEVELS
 from worker.extractor.on_device.planes import MARGIN
 from worker.extractor.on_device.symbols import count_triples, scales, to_symbols
 
@@ -74,8 +74,8 @@ def _triples(symbols: torch.Tensor, down: int, across: int, out: torch.Tensor) -
         symbols[..., k * down : k * down + rows, k * across : k * across + columns]
         for k in range(3)
     )
-    torch.add(second, first, alpha=5, out=out)
-    torch.add(third, out, alpha=5, out=out)
+    torch.add(second, first, alpha=LEVELS, out=out)
+    torch.add(third, out, alpha=LEVELS, out=out)
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 
 from worker.extractor.blocks.colour import LIMITS, RESIDUALS, STEPS
-from worker.extractor.blocks.residual_symbols import CODES, CORNERS, FIRST, SECOND
+from worker.extractor.blocks.residual_symbols import CODES, CORNERS, FIRST, LEVELS, SECOND
 from worker.extractor.on_device.planes import MARGIN
 from worker.extractor.on_device.symbols import count_triples, scales, to_symbols
 
@@ -25,8 +25,8 @@ def colours(bands: torch.Tensor) -> torch.Tensor:
             _fill(bands, kind, down * step, across * step, residuals[:, k, number])
     to_symbols(residuals, _scale(bands.device))
     red, green, blue = residuals.unbind(dim=3)
-    codes = torch.add(green, red, alpha=5)  # (N, steps, 6, T, R, W)
-    torch.add(blue, codes, alpha=5, out=codes)
+    codes = torch.add(green, red, alpha=LEVELS)  # (N, steps, 6, T, R, W)
+    torch.add(blue, codes, alpha=LEVELS, out=codes)
     counts = count_triples(codes.view(-1, parts * rows * columns))
     return counts.view(count, len(STEPS), _KINDS, CODES)
 

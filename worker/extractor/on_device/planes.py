@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 
 from worker.extractor.blocks.planes import WEIGHTS
+from worker.extractor.blocks.residual_symbols import FARTHEST
 
-MARGIN = 16
-"""Pixels: three residuals of second differences, four pixels apart, reach so far."""
+MARGIN = 4 * FARTHEST
+"""Pixels: three residuals of second differences, so far apart, reach no further."""
 _MIDDLE = 128.0
 
 

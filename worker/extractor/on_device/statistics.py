@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from worker.extractor.blocks import chroma_phase, phase_dct
+from worker.extractor.blocks import block_dct, chroma_phase, phase_dct
+from worker.extractor.blocks import co_occurrences as neighbours
+from worker.extractor.blocks import colour as channels
 from worker.extractor.blocks import spectrum as windows
 from worker.extractor.blocks.residual_symbols import CODES, mirroring
 from worker.extractor.blocks.shifted_dct import FLOOR, THRESHOLDS
@@ -24,9 +25,6 @@ from worker.extractor.on_device.planes import MARGIN, Planes, to_planes, to_rgb
 from worker.extractor.on_device.spectrum import powers, window_counts
 from worker.extractor.on_device.symbols import in_bands
 
-_ALL_MODES: NDArray[np.bool_] = np.ones((8, 8), np.bool_)
-_BLOCK_BELOW = (1, 3)  # of the thresholds: 1 and 4 grey levels
-_CHROMA_BELOW = (0, 2)  # 0.5 and 2
 _BESIDE = MARGIN - 8  # of the margin, what blocks of 8x8 do not reach
 
 
@@ -83,7 +81,7 @@ def _without_margin(planes: torch.Tensor) -> torch.Tensor:
 
 def _block_dct(regions: _Regions) -> torch.Tensor:
     planes = _without_margin(regions.planes.exact)
-    sums = dct_sums(planes, regions.sizes, 8, _ALL_MODES, _BLOCK_BELOW)
+    sums = dct_sums(planes, regions.sizes, 8, block_dct.MODES, block_dct.BELOW)
     counts = block_counts(regions.sizes, 8).flatten(1)
     return torch.cat([counts, sums.reshape(len(counts), -1)], dim=1)
 
@@ -111,7 +109,7 @@ def _finish_phase_dct(sums: torch.Tensor) -> torch.Tensor:
 
 def _chroma_phase(regions: _Regions) -> torch.Tensor:
     chroma, sizes = halved(regions.planes.exact[:, 1:]), regions.sizes // 2
-    sums = dct_sums(chroma, sizes, 2, chroma_phase.MODES, _CHROMA_BELOW)
+    sums = dct_sums(chroma, sizes, 2, chroma_phase.MODES, chroma_phase.BELOW)
     sums = fold(sums.flatten(0, 1)).reshape(len(sizes), -1)  # channel, phase, mode, sum
     return torch.cat([fold(block_counts(sizes, 2)).flatten(1), sums], dim=1)
 
@@ -166,13 +164,11 @@ class _Block(NamedTuple):
     finish: Callable[[torch.Tensor], torch.Tensor]
 
 
-_BLOCKS = {
-    "block_dct": _Block(1 + 3 * 64 * 4, _block_dct, _finish_block_dct),
-    "phase_dct": _Block(9 + 9 * int(phase_dct.MODES.sum()) * 7, _phase_dct, _finish_phase_dct),
-    "chroma_phase": _Block(
-        9 + 2 * 9 * int(chroma_phase.MODES.sum()) * 4, _chroma_phase, _finish_chroma_phase
-    ),
-    "co_occurrences": _Block(27 * mirroring().shape[1], _co_occurrences, _finish_co_occurrences),
-    "colour": _Block(12 * CODES, _colour, _finish_colour),
-    "spectrum": _Block(windows.SIZE + 1, _spectrum, _finish_spectrum),
+_BLOCKS = {  # as many sums as the block has statistics, and counts of what they are means of
+    "block_dct": _Block(1 + block_dct.SIZE, _block_dct, _finish_block_dct),
+    "phase_dct": _Block(9 + phase_dct.SIZE, _phase_dct, _finish_phase_dct),
+    "chroma_phase": _Block(9 + chroma_phase.SIZE, _chroma_phase, _finish_chroma_phase),
+    "co_occurrences": _Block(neighbours.SIZE, _co_occurrences, _finish_co_occurrences),
+    "colour": _Block(channels.SIZE, _colour, _finish_colour),
+    "spectrum": _Block(1 + windows.SIZE, _spectrum, _finish_spectrum),
 }

@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from worker.extractor.blocks.residual_symbols import CODES, LEVELS
+from worker.extractor.blocks.residual_symbols import BAND, BANDS, CODES, LEVELS
 from worker.extractor.on_device.planes import MARGIN
 
-_MIDDLE = 2.0
 _MOST = LEVELS - 1
-_ROWS, _EVERY, _BANDS = 8, 64, (0, 24)  # a band's rows, and where it stands in each 64 rows
+_MIDDLE = _MOST / 2
+_EVERY = BAND * len(BANDS)  # rows, after which bands are read in the same way
+_TOPS = tuple(BAND * number for number, is_read in enumerate(BANDS) if is_read)
 _BEYOND = LEVELS**3  # the row of the table for places where no three symbols are
 _PIECE = 1024  # places that are counted at once, so that a region keeps many threads at work
 _PACKED = 32  # numbers of a row of the table: as many as threads of a card work in step
@@ -35,7 +36,7 @@ def in_bands(planes: torch.Tensor, *, thinned: bool) -> torch.Tensor:
     """
     if not thinned:
         return planes.unsqueeze(2)
-    parts = [planes[:, :, top:].unfold(2, _ROWS + MARGIN, _EVERY) for top in _BANDS]
+    parts = [planes[:, :, top:].unfold(2, BAND + MARGIN, _EVERY) for top in _TOPS]
     return torch.cat(parts, dim=2).transpose(3, 4).contiguous()
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from worker.extractor.blocks import co_occurrences, colour
+from worker.extractor.blocks.residual_symbols import bands
 from worker.extractor.on_device.symbols import count_triples, in_bands, scales, to_symbols
 
 LIMITS = sorted(
@@ -60,3 +61,10 @@ def test_bands_are_the_first_and_the_fourth_of_each_eight() -> None:
     assert found[0, 0, :, 0, 0].tolist() == [0, 64, 24, 88]
     assert torch.equal(found[0, 2, 1, :, 5], rows[64 : 64 + 24])
     assert torch.equal(in_bands(planes, thinned=False)[0, 0, 0], planes[0, 0])
+
+
+def test_bands_are_those_that_the_compiled_loops_read() -> None:
+    numbers = torch.arange(512 + 16).to(torch.float16)
+    found = in_bands(numbers[None, None, :, None].expand(1, 3, -1, 17), thinned=True)
+    read = sorted((int(band[0, 0]), len(band) - 16) for band in found[0, 0])
+    assert read == [(top, rows) for top, rows in bands(512, 512).tolist()]
