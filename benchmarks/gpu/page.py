@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.gpu import model
 from benchmarks.gpu.histograms import WAYS
+from worker.extractor.on_device.canvas import BATCH_BYTES, BYTES_A_PIXEL
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -68,9 +69,10 @@ def page(results: Mapping[str, Any]) -> str:
         "",
         "- `extract.device`: `cuda:K` names a card; where none is named, the slots take the cards"
         " in turn. Several slots, each a process, may share one.",
-        "- A slot is reckoned to take up to 8 GB of the card's memory: twice what a batch's symbols"
-        " take, once for graphs and once for shapes that have none. A batch that finds no room is"
-        " halved.",
+        f"- A slot is reckoned to take up to {2 * BATCH_BYTES / 1e9:.0f} GB of the card's memory,"
+        " beside what CUDA itself takes: twice what the largest batch holds at once,"
+        f" {BYTES_A_PIXEL} bytes a pixel, once for graphs and once for shapes that have none. A"
+        " batch that finds no room is halved.",
         "- `extract.batch_max_images`: 32 to 128. A batch is padded to a power of two, by a third"
         " at most.",
         "- `decode.processes`: by itself all cores but one, shared by the slots.",

@@ -21,8 +21,14 @@ _SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
 both ways; longer sides are rare."""
 _LONG = 512  # pixels; longer sides than those are rounded up to a multiple of it
 _MOST_PIXELS = 32 * 512 * 512
-"""Of a batch: its symbols take up to 420 bytes a pixel of the card's memory, 3.5 GB in all, and
-before them its coefficients 120."""
+"""Of a batch, which bounds `BATCH_BYTES`."""
+BYTES_A_PIXEL = 584
+"""Of the card's memory that the work on a batch holds at once, at most: where the symbols of Y, Cb
+and Cr are counted, of 54 triples a pixel. Of each there is a code in 2 bytes and in 4, and
+embedding_bag notes in 4 more which piece it is of. `benchmarks.gpu.held` counts it, and a test
+compares."""
+BATCH_BYTES = BYTES_A_PIXEL * _MOST_PIXELS
+"""Of the card's memory, for the largest batch."""
 _SPARE = 4  # a batch is filled up to a power of two where no more than a quarter of it stays empty
 
 
