@@ -2,8 +2,9 @@
 
 A GPU that dies raises at whatever it was given, so that the image at hand looks guilty. Of what a
 sender controls, only values of pixels and the sizes of regions reach a kernel: on canvases that the
-program lays out and bounds, and no kernel's addresses follow from values. Therefore an error of the
-device is never the image's fault.
+program lays out and bounds. One kernel's addresses follow from values, where triples of symbols are
+counted: symbols are clamped, and the table has a row for each triple and one for none. Therefore an
+error of the device is never the image's fault.
 """
 
 from collections.abc import Iterator

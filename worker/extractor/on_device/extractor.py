@@ -233,6 +233,8 @@ class DeviceExtractor:
             for batch in batches(regions, pinned=self._device.type == "cuda"):
                 work = partial(_sums, maps.blocks, batch.shape.thinned, count)
                 key = (group, batch.shape, len(batch.facts), count)
+                # What `run` gives holds until anything else is run: so it is read at once, here by
+                # an operation behind it on the stream, below by copies.
                 (own,) = self.launcher.run(key, work, (batch.pixels, batch.facts))
                 sums = sums + own
             rows = torch.zeros((count, len(codecs[0])), dtype=torch.int64)

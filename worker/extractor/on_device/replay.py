@@ -17,8 +17,10 @@ Work = Callable[..., tuple[torch.Tensor, ...]]
 _CAPTURED_AT = 3
 """The time at which work of one kind is captured: a shape that came twice may have been odd."""
 _AGREEMENT = 1e-4
-"""What a graph's numbers may differ by from its operations': libraries may choose other orders of
-addition while they are captured; a graph that misses an input is far off."""
+"""What a graph's numbers may differ by from its operations', of themselves and of one: libraries
+may choose other orders of addition while they are captured. Statistics of the compiled loops, which
+add in quite another one, lie within 2e-5 (test_statistics); and no fingerprint moves by more than a
+fiftieth of what the self-test allows. A graph in which work is missing is far off."""
 _FEW = 4.0
 """By as much sums may differ, which are float64: rounding moves a few pixels or coefficients across
 a threshold, and the count of a rare one by more than its share."""

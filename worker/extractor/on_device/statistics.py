@@ -52,11 +52,15 @@ def region_sums(
 def pooled(sums: Mapping[str, torch.Tensor], owners: torch.Tensor, pictures: int) -> torch.Tensor:
     """Sums of regions as those of their pictures (P, S of all blocks), float64.
 
-    By a product, whose order of addition is always the same; `owners` (N,) below 0 are nobody's.
+    By a product, whose order of addition is always the same; `owners` (N,) below 0 are nobody's. A
+    sum that is not finite makes all of its own picture NaN, which is then refused; times 0 it would
+    make all pictures NaN.
     """
     members = torch.arange(pictures, device=owners.device)[:, None] == owners  # (P, N)
     every = torch.cat([own.to(torch.float64) for own in sums.values()], dim=1)  # (N, S)
-    return torch.matmul(members.to(torch.float64), every)
+    doubt = every.sum(dim=1) * 0  # (N,): 0, or NaN where a number is not finite
+    found = torch.matmul(members.to(torch.float64), every.nan_to_num_(0, 0, 0))  # (P, S)
+    return found + doubt.expand(members.shape).masked_fill(~members, 0).sum(dim=1, keepdim=True)
 
 
 def finished(sums: torch.Tensor, blocks: Sequence[str]) -> torch.Tensor:

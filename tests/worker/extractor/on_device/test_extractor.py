@@ -3,7 +3,7 @@
 On torch's CPU device, or on the card where there is one.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,11 +23,12 @@ from worker.errors import RejectError, RetryError, StopError
 from worker.extractor.arrival import Regions
 from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
-from worker.extractor.fingerprint_map import Floats
+from worker.extractor.fingerprint_map import Floats, block_statistics
 from worker.extractor.on_device import extractor as module
 from worker.extractor.on_device.canvas import Batch, batches
 from worker.extractor.on_device.extractor import DeviceExtractor
 from worker.extractor.on_device.replay import Launcher, Work
+from worker.extractor.on_device.statistics import pooled
 
 FILES = [
     real_png(1),
@@ -251,6 +252,35 @@ def test_numbers_that_no_record_can_hold_fail_their_image_alone(
     assert isinstance(found[1], RejectError)
     assert (found[1].code, found[1].stage) == ("model_nan", "extract")
     for at in (0, 2, 3, 4):
+        neighbour = found[at]
+        assert isinstance(neighbour, ImageFingerprint)
+        assert_alike(neighbour, expected[at])
+
+
+def test_an_image_whose_sums_are_not_numbers_is_refused_alone_as_on_the_cpu(
+    extractor: DeviceExtractor, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = decoded()
+    expected = fingerprints(extractor, images)
+
+    def spoiled(
+        sums: Mapping[str, torch.Tensor], owners: torch.Tensor, pictures: int
+    ) -> torch.Tensor:
+        for own in sums.values():  # of the third lossless file; two are lossy
+            own[owners == 2, 0] = np.nan
+        return pooled(sums, owners, pictures)
+
+    monkeypatch.setattr(module, "pooled", spoiled)
+    found = extractor.extract(images)
+    monkeypatch.setattr(
+        "worker.extractor.extract.block_statistics",
+        lambda regions, blocks: np.full_like(block_statistics(regions, blocks), np.nan),
+    )
+    (refused,) = BlockExtractor(bundle).extract([images[3]])
+    assert isinstance(refused, RejectError)
+    assert isinstance(found[3], RejectError)
+    assert (found[3].code, str(found[3])) == (refused.code, str(refused))
+    for at in (0, 1, 2, 4):
         neighbour = found[at]
         assert isinstance(neighbour, ImageFingerprint)
         assert_alike(neighbour, expected[at])

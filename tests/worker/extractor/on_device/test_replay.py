@@ -96,6 +96,15 @@ def test_work_that_comes_again_is_replayed_with_its_new_inputs(card: Card) -> No
     assert graph.replays == 1 + 2, "one to compare, and the fourth and fifth time"
 
 
+def test_what_a_replay_gives_holds_until_the_next(card: Card) -> None:
+    with card.launcher.stream():
+        found = [
+            card.launcher.run("a", card.doubled, (torch.tensor([float(value)]),))[0]
+            for value in range(6)
+        ]
+    assert [float(one[0]) for one in found] == [0, 2, 4, 10, 10, 10]
+
+
 def test_shapes_have_graphs_of_their_own(card: Card) -> None:
     for value in range(4):
         assert card.run("a", value) == 2 * value

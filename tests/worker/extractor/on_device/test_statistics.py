@@ -92,6 +92,18 @@ def test_the_order_of_regions_changes_nothing() -> None:
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_sum_that_is_not_finite_spoils_its_own_picture_alone(value: float) -> None:
+    owners = torch.tensor([0, 1, 1, 2, -1])
+    sums = {"one": torch.arange(10.0).view(5, 2), "other": torch.ones(5, 3)}
+    expected = pooled(sums, owners, 4).numpy()
+    assert expected.tolist()[1:] == [[6, 8, 2, 2, 2], [6, 7, 1, 1, 1], [0] * 5]
+    sums["other"][2, 1] = value
+    found = pooled(sums, owners, 4).numpy()
+    assert np.isnan(found[1]).all()
+    np.testing.assert_array_equal(found[[0, 2, 3]], expected[[0, 2, 3]])
+
+
 def test_no_operation_waits_for_the_device() -> None:
     """Reading one number back would: the processor could not run ahead of the card."""
     (batch,) = batches([[photo_region(128, 128)]], pinned=False)
