@@ -2,7 +2,7 @@
 
 Block statistics of each image are compiled loops on the CPU, in a few threads; one matrix product a
 group of codecs follows, and a smaller one for each codec (products.py). On a card, `on_device` does
-the same.
+the same, and takes from here what a fingerprint is and when an image is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -197,7 +197,7 @@ class BlockExtractor:
     def self_test(self) -> None:
         """Compute the golden fingerprints and compare; StopError where this machine differs.
 
-        All that is compiled is compiled here.
+        All of the extraction that is compiled is compiled here, or read where it was kept.
         """
         pictures, _ = golden_arrays(self._bundle)
         for picture in pictures:

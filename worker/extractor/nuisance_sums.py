@@ -13,12 +13,13 @@ _EDGE = np.float32(32)  # grey levels over eight pixels, from which on it is an 
 _HALF = np.float32(0.5)
 _SHARE = np.float32(1 / 16)
 _EVERY, _FIRST = 8, 3  # of the lines that edges are looked for in
-_APART = 16  # places more than a line has, so that columns do not share lines of the cache
+_APART = 16  # places more than a line has: where sides are powers of two, lines that begin such a
+# power apart would push one another out of the cache
 _WINDOW = 9  # levels
 _TWO, _THREE = np.uint64(2), np.uint64(3)
 _ONE = np.uint64(1)
-_LARGE = 1e100  # a product of widths; a word's, each at most 8,160 and no two side by side, so 32
-# at most, stay below the largest float64 with it
+_LARGE = 1e100  # a product of widths; a word's, each at most 8 and no two within four places, so 16
+# at most, stay far below the largest float64 with it
 _SCATTER = np.uint32(2654435761)  # 2**32 by the golden ratio (Knuth, The Art, volume 3, 6.4)
 
 

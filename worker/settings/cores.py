@@ -1,4 +1,7 @@
-"""What cores and memory this process may use, and so how many decoders a slot starts."""
+"""What cores and memory this process may use, and so how many decoders a slot starts.
+
+A container's limits are read as cgroup v2 tells them; under v1 the machine's own count.
+"""
 
 import os
 from pathlib import Path
@@ -19,16 +22,16 @@ def usable_cores(quota: Path = _QUOTA) -> int:
     try:
         share, period = quota.read_text().split()
         allowed = int(share) // int(period)
-    except (OSError, ValueError):  # not in a container, or without a limit ("max")
+    except (OSError, ValueError):  # no container, no limit ("max"), or cgroup v1
         return cores or 1
     return max(1, min(cores or 1, allowed))
 
 
 def usable_memory_mib(limit: Path = _LIMIT) -> int | None:
-    """What its container may use at most; None where there is no limit, or none that is told."""
+    """What its container may use at most; None where there is no limit, or cgroup v2 tells none."""
     try:
         return int(limit.read_text()) >> 20
-    except (OSError, ValueError):  # not in a container, or without a limit ("max")
+    except (OSError, ValueError):  # no container, no limit ("max"), or cgroup v1
         return None
 
 

@@ -17,8 +17,8 @@ class DecodeSettings(Group):
         default=0,
         ge=0,
         le=256,
-        description="decoder children; 0: all cores but one, as far as a container's memory goes,"
-        " shared by the slots of --slots; 2 to 16 for a slot alone",
+        description="decoder children; 0: all cores but one, as far as a container's memory"
+        " (cgroup v2) goes, shared by the slots of --slots; 2 to 16 for a slot alone",
     )
     max_image_bytes: int = Field(
         default=10 * MEBIBYTE,
