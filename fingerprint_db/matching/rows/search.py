@@ -36,7 +36,9 @@ MOST = 4096
 _LARGE, _SMALL = byte_products.products_of_large, byte_products.products_of_small
 _ROUNDING = np.float32(1e-6)
 """Of a sum of few numbers of 32 bits, as a share of their sizes: some ten times what it can be."""
-_ONE, _TWO, _ZERO = np.float32(1), np.float32(2), np.float32(0)
+_COARSE = np.float32(4e-6)
+"""The same where all rows of a block are looked at first: of a few sums more."""
+_ONE, _TWO, _ZERO, _ENDLESS = np.float32(1), np.float32(2), np.float32(0), np.float32(np.inf)
 
 
 class Rows(NamedTuple):
@@ -132,14 +134,17 @@ def promising(found: Found, image: int, level: np.float32) -> Promising:
 @njit(cache=True, nogil=True, error_model="numpy")
 def search(rows: Rows, asked: Asked, wanted: Wanted, found: Found) -> None:
     """Look at every row, and leave in `found` those that may matter."""
-    table, numbers = rows.table, asked.numbers
+    table, flat, numbers = rows.table, rows.table.reshape(-1), asked.numbers
     images, blocks = len(numbers), len(rows.kinds) // LANES
     steps = len(rows.codes) // max(len(rows.kinds), 1) // STEP
     sums = np.empty((asked.large * LARGE + asked.small * SMALL) * LANES, np.int32)
-    marks = np.empty(images, np.int64)
+    marks, seen = np.empty(images, np.bool_), np.empty((3, LANES), np.float32)
+    edges = np.empty((4, LANES), np.float32)
     shifted = asked.large * LARGE
     for block in range(blocks):
         first, row = block * LANES, block * LANES * STEP * steps
+        for which in range(NUMBERS):
+            byte_products.fetch(flat, (block + 1) * NUMBERS * LANES + which * LANES)
         for group in range(asked.large):
             at = group * LARGE * STEP * steps
             _LARGE(rows.codes, row, asked.groups, at, steps, sums, group * LARGE * LANES)
@@ -148,10 +153,32 @@ def search(rows: Rows, asked: Asked, wanted: Wanted, found: Found) -> None:
             at = query * STEP * steps
             _SMALL(rows.codes, row, asked.groups, at, steps, sums, query * LANES)
         kinds = rows.kinds[first : first + LANES]
-        _mark(table[block], kinds, sums, asked.shifts, numbers, wanted, found, marks)
+        _mark(table[block], kinds, sums, asked.shifts, numbers, wanted, found, edges, marks)
         for image in range(images):
             if marks[image] and found.counts[image, 0] >= 0:
-                _look(rows, sums, block, image, asked, wanted, found)
+                _look(rows, sums, block, image, asked, wanted, found, seen)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _prepare(table: Floats, kinds: NDArray[np.uint8], wanted: Wanted, edges: Floats) -> None:
+    """Put into `edges` (4, LANES) what `_mark` compares the rows of a block with, of any image.
+
+    Both tests of `_bounds` are solved for the product: u <= t where the product of y and what it
+    can be wrong by reach (the image's square + edges[0]) / 2 - t edges[1], and score >= s where
+    that of x reaches s edges[2] + edges[3]. Of a row that cannot matter they are infinite.
+    """
+    share = _ONE - _COARSE
+    for lane in range(LANES):
+        beyond = wanted.degrees / (table[SHRUNK, lane] * wanted.low)
+        deviation, centre = _ONE / table[INVERSE, lane], table[CENTRE, lane]
+        gone, counted = kinds[lane] == GONE, kinds[lane] == wanted.counted
+        edges[0, lane] = _ENDLESS if gone else (table[APART, lane] + beyond) * share
+        most = (_ONE + _COARSE) * beyond / (_TWO * table[SPREAD, lane])
+        edges[1, lane] = _ZERO if gone else most
+        edges[2, lane] = deviation if counted else _ONE
+        never = -_ENDLESS if wanted.typical and kinds[lane] == SHADOW else _ENDLESS
+        least = (centre - _COARSE * (abs(centre) + _ONE)) * deviation
+        edges[3, lane] = least if counted else never
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -163,32 +190,41 @@ def _mark(
     numbers: Floats,
     wanted: Wanted,
     found: Found,
-    marks: NDArray[np.int64],
+    edges: Floats,
+    marks: NDArray[np.bool_],
 ) -> None:
-    """Say of each image how many rows of a block may matter to it; all lanes at once, so that
+    """Say of each image whether a row of a block may matter to it; all lanes at once, so that
     nothing is left out of what is computed."""
+    _prepare(table, kinds, wanted, edges)
     for image in range(len(numbers)):
-        every, highest = found.least[image, -1], found.highest[image]
-        live = max(every, _least_of_live(found, image, wanted))
+        highest = found.highest[image]
+        live = max(found.least[image, -1], _least_of_live(found, image, wanted))
         own, x, y = numbers[image], shifts[2 * image], shifts[2 * image + 1]
         pair = sums[2 * image * LANES : (2 * image + 2) * LANES]
-        hits = near_hits = 0
+        half = np.float32(0.5) * own[7] * (_ONE - _COARSE)
+        long_x, long_y = own[4] + _COARSE * own[2], own[5] + _COARSE * own[3]
+        # Of 32 bits all, or fewer lanes would be looked at together.
+        hits = near_hits = np.int32(0)
         for lane in range(LANES):
-            # Of 32 bits, or fewer lanes would be looked at together.
-            of_x, of_y = np.int32(pair[lane] - x), np.int32(pair[LANES + lane] - y)
-            u, score, _ = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
-            kind = kinds[lane]
-            hits += (kind != GONE) & ((u <= every) | ((kind == LIVE) & (u <= live)))
-            near_hits += (kind == wanted.counted) & (score >= highest)
-            near_hits += wanted.typical & (kind == SHADOW)
-        # How far a row is costs as much again, and is seldom asked.
-        for lane in range(LANES if near_hits and not hits else 0):
-            of_x, of_y = np.int32(pair[lane] - x), np.int32(pair[LANES + lane] - y)
-            _, score, near = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
-            kind, limit = kinds[lane], table[LIMIT, lane]
-            high = (kind == wanted.counted) & (score >= highest) & (near <= wanted.reach * limit)
-            hits += high | (wanted.typical & (kind == SHADOW) & (near <= limit))
-        marks[image] = hits
+            scale, error, length = table[SCALE, lane], table[ERROR, lane], table[LENGTH, lane]
+            of_y = np.float32(np.int32(pair[LANES + lane] - y)) * (scale * own[1])
+            most_y = of_y + own[3] * error + long_y * length
+            hits |= np.int32(
+                most_y + live * edges[1, lane] >= half + np.float32(0.5) * edges[0, lane]
+            )
+            of_x = np.float32(np.int32(pair[lane] - x)) * (scale * own[0])
+            most_x = of_x + own[2] * error + long_x * length
+            near_hits |= np.int32(most_x >= highest * edges[2, lane] + edges[3, lane])
+        if near_hits and not hits:
+            # How far a row is costs as much again, and is seldom asked.
+            for lane in range(LANES):
+                of_x, of_y = np.int32(pair[lane] - x), np.int32(pair[LANES + lane] - y)
+                _, score, near = _bounds(table, lane, of_x, of_y, own, wanted, _ONE)
+                kind, limit = kinds[lane], table[LIMIT, lane]
+                high = (kind == wanted.counted) & (score >= highest)
+                high &= near <= wanted.reach * limit
+                hits |= np.int32(high | (wanted.typical & (kind == SHADOW) & (near <= limit)))
+        marks[image] = hits != 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -245,22 +281,34 @@ def _look(
     asked: Asked,
     wanted: Wanted,
     found: Found,
+    seen: Floats,
 ) -> None:
-    """At the rows of a block one by one: note those that may matter, and tighten the thresholds."""
+    """At the rows of a block one by one: note those that may matter, and tighten the thresholds.
+    `seen` (3, LANES) is room for what is known of them."""
     own, table = asked.numbers[image], rows.table[block]
+    for lane in range(LANES):  # all at once
+        place = 2 * image * LANES + lane
+        x = np.int32(sums[place] - asked.shifts[2 * image])
+        y = np.int32(sums[place + LANES] - asked.shifts[2 * image + 1])
+        seen[0, lane], seen[1, lane], seen[2, lane] = _bounds(table, lane, x, y, own, wanted, _ONE)
     for lane in range(LANES):
         r = block * LANES + lane
         kind = rows.kinds[r]
         if kind == GONE:
             continue
+        u, score, near = seen[0, lane], seen[1, lane], seen[2, lane]
+        every = found.least[image, -1]
+        live = max(every, _least_of_live(found, image, wanted))
+        within = wanted.reach * table[LIMIT, lane]
+        high = kind == wanted.counted and score >= found.highest[image] and near <= within
+        typical = wanted.typical and kind == SHADOW and near <= table[LIMIT, lane]
+        if not (u <= live or high or typical):
+            continue
         place = 2 * image * LANES + lane
         x = np.int32(sums[place] - asked.shifts[2 * image])
         y = np.int32(sums[place + LANES] - asked.shifts[2 * image + 1])
-        u, score, near = _bounds(table, lane, x, y, own, wanted, _ONE)
         most_u, least_score, far = _bounds(table, lane, x, y, own, wanted, -_ONE)
-        every = found.least[image, -1]
-        live = max(every, _least_of_live(found, image, wanted))
-        if wanted.typical and kind == SHADOW and near <= table[LIMIT, lane]:
+        if typical:
             _note(found, image, 0, r, -_ONE, wanted)  # whatever its likelihood
         elif u <= (live if kind == LIVE else every):
             _note(found, image, 0, r, u, wanted)
@@ -268,8 +316,7 @@ def _look(
             _keep(found.least[image], most_u)
             if kind == LIVE:
                 _keep(found.least_live[image], most_u)
-        within = wanted.reach * table[LIMIT, lane]
-        if kind == wanted.counted and score >= found.highest[image] and near <= within:
+        if high:
             _note(found, image, 1, r, score, wanted)
             if far <= within:
                 found.highest[image] = max(found.highest[image], least_score)
