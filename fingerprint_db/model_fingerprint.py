@@ -19,6 +19,7 @@ Status = Literal["shadow", "live", "retired"]
 
 _MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SPACE = re.compile(r"[0-9a-f]{64}")
+_KEPT = (np.dtype(np.float16), np.dtype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,16 +71,32 @@ class Statistics(Sequence[ConditionStatistics]):
     variances: NDArray[np.floating]
 
     def __post_init__(self) -> None:
-        for name, count in zip(self.conditions, self.counts, strict=True):
-            if count < 2:
-                raise ValueError(f"condition {name!r} rests on {count} samples, needs 2")
-        if not (np.isfinite(self.means).all() and np.isfinite(self.variances).all()):
-            raise ValueError(f"statistics of {', '.join(self.conditions)} hold NaN or infinity")
-        if self.means.shape[1] < 1 or self.variances.shape != self.means.shape:
+        known = ", ".join(self.conditions)
+        if self.means.ndim != 2 or self.means.shape[1] < 1:
+            raise ValueError(f"means of shape {self.means.shape}; expected (C, D)")
+        if self.variances.shape != self.means.shape:
             raise ValueError(
                 f"means of shape {self.means.shape} come with variances of {self.variances.shape};"
                 " expected (C, D) of both"
             )
+        lengths = [len(self.conditions), len(self.counts), len(self.limits), len(self.means)]
+        if len(set(lengths)) != 1:
+            raise ValueError(
+                f"{lengths[0]} conditions ({known}) come with {lengths[1]} counts, {lengths[2]}"
+                f" limits and {lengths[3]} means; expected as many of each"
+            )
+        for array in (self.means, self.variances):
+            if array.dtype not in _KEPT or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"statistics of {known} lie as {array.dtype} with steps of {array.strides}"
+                    " bytes; expected float16 or float32 in one piece, from which rows are read"
+                    " (numpy.ascontiguousarray)"
+                )
+        for name, count in zip(self.conditions, self.counts, strict=True):
+            if count < 2:
+                raise ValueError(f"condition {name!r} rests on {count} samples, needs 2")
+        if not (np.isfinite(self.means).all() and np.isfinite(self.variances).all()):
+            raise ValueError(f"statistics of {known} hold NaN or infinity")
 
     @classmethod
     def of(cls, entries: Iterable[ConditionStatistics]) -> Self:
