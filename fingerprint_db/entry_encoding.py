@@ -14,7 +14,8 @@ import hashlib
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from fingerprint_db.model_fingerprint import ModelFingerprint, Statistics, Statu
 
 _FIRST_LINE = b"latentprint-entry 2\n"
 _FORMER_LINE = b"latentprint-entry 1\n"
+_T = TypeVar("_T", str, int)
 
 
 def encode_entry(model: ModelFingerprint) -> bytes:
@@ -94,9 +96,13 @@ def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFinge
     means, variances = (
         _halves(part).reshape(count, dimension) for part in (body[:size], body[size : 2 * size])
     )
+    counts = [entry["count"] for entry in conditions]
+    if any(type(count) is not int for count in counts):
+        raise ValueError(f"the conditions rest on {counts} samples; expected whole numbers")
+    # What most models of a registry have in common is kept once.
     statistics = Statistics(
-        tuple(sys.intern(entry["condition"]) for entry in conditions),
-        tuple(entry["count"] for entry in conditions),
+        _once(tuple(sys.intern(entry["condition"]) for entry in conditions)),
+        _once(tuple(counts)),
         tuple(np.frombuffer(body[2 * size :], dtype="<f8").tolist()),
         means,
         variances,
@@ -105,14 +111,20 @@ def _decode(document: dict[str, Any], body: bytes, status: Status) -> ModelFinge
         model_id=document["model_id"],
         name=document["name"],
         family=document["family"],
-        space=document["space"],
+        space=sys.intern(document["space"]),
         status=status,
         statistics=statistics,
         sample_count=document["sample_count"],
         registered_at=datetime.fromisoformat(document["registered_at"]),
-        registered_by=document["registered_by"],
+        registered_by=sys.intern(document["registered_by"]),
         reason=document["reason"],
     )
+
+
+@lru_cache(maxsize=256)
+def _once(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    """The same, and the same object for equal ones."""
+    return values
 
 
 def _halves(data: bytes) -> NDArray[np.float16]:

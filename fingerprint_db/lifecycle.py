@@ -24,6 +24,7 @@ from fingerprint_db.errors import (
 from fingerprint_db.model_fingerprint import ModelFingerprint, Status
 from fingerprint_db.snapshot import entry_digest, root_of
 
+_WORDS: dict[str, Status] = {word: word for word in get_args(Status)}
 _FORMER: tuple[Status | None, ...] = (None, "shadow", "live")
 
 Move = Literal["promote", "retire", "restore", "endorse"]
@@ -52,7 +53,8 @@ def row_from_document(document: Any) -> Row:
         raise ValueError(f"not a row of the index: {error}") from error
     if row.status not in get_args(Status) or row.former not in (None, *get_args(Status)):
         raise ValueError(f"unknown status {row.status!r} or {row.former!r}")
-    return row
+    # A registry has many rows and few words for their status: each is kept once.
+    return replace(row, status=_WORDS[row.status], former=row.former and _WORDS[row.former])
 
 
 def encode_row(row: Row) -> bytes:

@@ -1,9 +1,11 @@
 """Snapshot: the active models of one space at one revision, and the root that names them."""
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,44 +31,68 @@ def root_of(entry_digests: Iterable[str]) -> str:
 EMPTY_ROOT = root_of(())
 
 _LINE = 65  # bytes of a digest in hexadecimal, and the end of its line
+_PARTS = 256  # by two digits
 _FEW = 100  # digests that come or go one by one; more are sorted together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RootLines:
-    """What a root is the SHA-256 of, so that one entry may come or go without sorting all anew."""
+    """What a root is the SHA-256 of, so that one entry may come or go without sorting all anew.
 
-    text: bytes
+    `parts` (_PARTS,) are the lines by the first two digits, and `states` (_PARTS + 1,) what was
+    hashed before each and after all: a change hashes what stands behind it, on average half.
+    """
+
+    parts: tuple[bytes, ...]
+    states: tuple[Any, ...]
 
     @classmethod
     def of(cls, entry_digests: Iterable[str]) -> Self:
         """The lines of these, in any order."""
-        return cls("".join(f"{digest}\n" for digest in sorted(entry_digests)).encode())
+        ordered = sorted(entry_digests)
+        starts = [bisect_left(ordered, f"{number:02x}") for number in range(_PARTS)]
+        parts = [
+            "".join(f"{digest}\n" for digest in ordered[start:end]).encode()
+            for start, end in pairwise([*starts, len(ordered)])
+        ]
+        return cls(tuple(parts), _hashed((hashlib.sha256(),), parts))
 
     def root(self) -> str:
         """`root_of` the entries."""
-        return hashlib.sha256(self.text).hexdigest()
+        found: str = self.states[-1].hexdigest()
+        return found
 
     def changed(self, gone: Sequence[str], come: Sequence[str]) -> Self:
         """Without some that are there, and with others; ValueError where one is not there."""
-        text = self.text
-        if len(gone) > _FEW:
-            lines, out = text.decode().splitlines(), set(gone)
+        if max(len(gone), len(come)) > _FEW:
+            lines, out = b"".join(self.parts).decode().splitlines(), set(gone)
             kept = [digest for digest in lines if digest not in out]
             if len(kept) != len(lines) - len(gone):
                 raise ValueError("no entry has one of the digests")
             return self.of([*kept, *come])
+        parts, first = list(self.parts), _PARTS
         for digest in gone:
-            at = _place(text, digest)
+            number = int(digest[:2], 16)
+            text, at = parts[number], _place(parts[number], digest)
             if text[at : at + _LINE] != f"{digest}\n".encode():
                 raise ValueError(f"no entry has digest {digest}")
-            text = text[:at] + text[at + _LINE :]
-        if len(come) > _FEW:
-            return self.of([*text.decode().splitlines(), *come])
+            parts[number], first = text[:at] + text[at + _LINE :], min(first, number)
         for digest in come:
-            at = _place(text, digest)
-            text = b"".join((text[:at], f"{digest}\n".encode(), text[at:]))
-        return type(self)(text)
+            number = int(digest[:2], 16)
+            text, at = parts[number], _place(parts[number], digest)
+            parts[number] = b"".join((text[:at], f"{digest}\n".encode(), text[at:]))
+            first = min(first, number)
+        return type(self)(tuple(parts), _hashed(self.states[: first + 1], parts[first:]))
+
+
+def _hashed(states: tuple[Any, ...], parts: Sequence[bytes]) -> tuple[Any, ...]:
+    """What was hashed before, and after each further part."""
+    found = list(states)
+    for part in parts:
+        state = found[-1].copy()
+        state.update(part)
+        found.append(state)
+    return tuple(found)
 
 
 def _place(text: bytes, digest: str) -> int:

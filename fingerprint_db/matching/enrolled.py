@@ -51,8 +51,8 @@ class Enrolled:
     impostors: Impostors
     models: tuple[ModelFingerprint, ...]
     shelf: Shelf
-    owners: NDArray[np.int64]
-    places: NDArray[np.int64]
+    owners: NDArray[np.int32]
+    places: NDArray[np.int32]
     rows: int
     kinds: NDArray[np.uint8]
     scatter: NDArray[np.float64]
@@ -71,7 +71,7 @@ class Enrolled:
         `impostors` are those of the space, computed unless given.
         """
         names = frozenset(condition.name for condition in conditions_of(codec))
-        none = np.zeros(0, np.int64)
+        none = np.zeros(0, np.int32)
         nothing = cls(
             space,
             codec,
@@ -102,7 +102,7 @@ class Enrolled:
         former = self.owners[change.left]
         numbers = dict(zip(map(_same, gone), former.tolist(), strict=True))
         fresh = [model for model in come if _same(model) not in numbers]
-        dead = int((self.kinds[: self.rows] == search.GONE).sum())
+        dead = self.rows - int(np.count_nonzero(self.kinds[: self.rows]))
         moved_on = fresh and (shelf.closed or shelf.rows != self.rows)
         outgrown = self.rows > max(_MOST_GONE, _GROWN * shelf.began)
         if moved_on or outgrown or dead > max(_MOST_GONE, self.rows - dead):
@@ -117,11 +117,16 @@ class Enrolled:
             shelf = Shelf(self.space, shelf.names, apart, [model.packed for model in fresh])
         added = shelf.add(model.packed for model in fresh)
         numbers |= zip(map(_same, fresh), added, strict=True)
-        came = np.array([numbers[_same(model)] for model in come], np.int64)
-        stayed = np.delete(self.owners, change.left)
-        owners = np.insert(stayed, change.places - np.arange(len(came)), came)
-        places = np.full(len(shelf.owners), -1)
-        places[owners] = np.arange(len(owners))
+        came = np.array([numbers[_same(model)] for model in come], np.int32)
+        # What stands before the change is copied, and nothing of it looked up.
+        start, end = change.start, len(self.owners) - change.behind
+        between = np.delete(self.owners[start:end], change.left - start)
+        between = np.insert(between, change.places - start - np.arange(len(came)), came)
+        owners = np.concatenate([self.owners[:start], between, self.owners[end:]])
+        places = np.full(len(shelf.owners), -1, np.int32)
+        places[: len(self.places)] = self.places
+        places[former] = -1
+        places[owners[start:]] = np.arange(start, len(owners))
         rows = shelf.rows if fresh else self.rows
         kinds = np.zeros(-(-rows // LANES) * LANES, np.uint8)
         kinds[: self.rows] = self.kinds[: self.rows]

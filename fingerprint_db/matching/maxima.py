@@ -47,8 +47,7 @@ class Maxima:
         """After a change, `registered` being what was made of it, on the same photographs."""
         gone, come = (self._counting(models) for models in (change.gone, change.come))
         there = {(m.model_id, id(m.statistics)) for m in come}
-        left = {m.model_id for m in gone} - {name for name, _ in there}
-        left |= {m.model_id for m in gone if (m.model_id, id(m.statistics)) not in there}
+        left = {m.model_id for m in gone if (m.model_id, id(m.statistics)) not in there}
         before = {(m.model_id, id(m.statistics)) for m in gone}
         fresh = [m for m in come if (m.model_id, id(m.statistics)) not in before]
         found = self

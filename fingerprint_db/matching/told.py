@@ -36,7 +36,7 @@ class ModelScores:
         cls,
         scored: Scored,
         rows: NDArray[np.int64],
-        many: NDArray[np.int64],
+        many: NDArray[np.integer],
         limits: Floats,
         reach: Floats,
         live: NDArray[np.bool_],
@@ -77,7 +77,7 @@ class Closest:
     model, infinite where there is no other.
     """
 
-    models: NDArray[np.int64]
+    models: NDArray[np.integer]
     rows: NDArray[np.int64]
     scores: Floats
     distances: Floats
@@ -91,7 +91,7 @@ class Closest:
         cls,
         scored: Scored,
         rows: NDArray[np.int64],
-        places: NDArray[np.int64],
+        places: NDArray[np.integer],
         limits: Floats,
         live: NDArray[np.bool_],
         shown: int,

@@ -5,15 +5,20 @@ its model, so that the rows of the models that changed are enough: with what is 
 the root that the last change carries, or all is read anew. What is held was checked when it came.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fingerprint_db.lifecycle import Row, in_order
 from fingerprint_db.model_fingerprint import ModelFingerprint
 from fingerprint_db.redis_store.values import SpaceIndex
 from fingerprint_db.snapshot import RootLines, Snapshot, entry_digest
+
+_FEW = 1000  # rows that changed, above the others
 
 Fetch = Callable[[Row], ModelFingerprint]
 """The model of a row, read from Redis."""
@@ -29,7 +34,7 @@ class HeldSpace:
 
     index: SpaceIndex
     models: tuple[ModelFingerprint, ...]
-    registered: tuple[int, ...]
+    registered: NDArray[np.int64]
     lines: RootLines
 
     @classmethod
@@ -39,7 +44,7 @@ class HeldSpace:
         return cls(
             index,
             tuple(models[row.content] for row in rows),
-            tuple(row.registered_revision for row in rows),
+            np.array([row.registered_revision for row in rows], np.int64),
             RootLines.of(map(_line, rows)),
         )
 
@@ -59,7 +64,7 @@ class HeldSpace:
 
         None where that does not give the root that is stated there.
         """
-        rows, gone, come = dict(self.index.rows), [], []
+        rows, gone, come = _over(self.index.rows), [], []
         models, registered = self.models, self.registered
         for row in changed:
             before, known = rows.get(row.model_id), None
@@ -67,16 +72,15 @@ class HeldSpace:
                 place = self._place(models, registered, before)
                 known = models[place] if before.content == row.content else None
                 models = models[:place] + models[place + 1 :]
-                registered = registered[:place] + registered[place + 1 :]
+                registered = np.delete(registered, place)
                 gone.append(_line(before))
             if row.status != "retired":
                 model = fetch(row) if known is None else known
                 if model.status != row.status:
                     model = model.with_status(row.status)
-                place = bisect_left(registered, row.registered_revision)
-                one, its = (model,), (row.registered_revision,)
-                models = models[:place] + one + models[place:]
-                registered = registered[:place] + its + registered[place:]
+                place = int(np.searchsorted(registered, row.registered_revision))
+                models = (*models[:place], model, *models[place:])
+                registered = np.insert(registered, place, row.registered_revision)
                 come.append(_line(row))
             rows[row.model_id] = row
         lines = self.lines.changed(gone, come)
@@ -85,12 +89,22 @@ class HeldSpace:
         return HeldSpace(SpaceIndex(revision, last, root, rows), models, registered, lines)
 
     @staticmethod
-    def _place(models: tuple[ModelFingerprint, ...], registered: tuple[int, ...], row: Row) -> int:
+    def _place(
+        models: tuple[ModelFingerprint, ...], registered: NDArray[np.int64], row: Row
+    ) -> int:
         """Where a row's model stands."""
-        place = bisect_left(registered, row.registered_revision)
+        place = int(np.searchsorted(registered, row.registered_revision))
         while models[place].model_id != row.model_id:  # of one revision, by an import of old
             place += 1
         return place
+
+
+def _over(rows: Mapping[str, Row]) -> MutableMapping[str, Row]:
+    """The same to be written to, which leaves these as they are: those that change lie above the
+    many that do not, which are copied once in a while."""
+    if isinstance(rows, ChainMap) and len(rows.maps[0]) < _FEW:
+        return ChainMap(dict(rows.maps[0]), *rows.maps[1:])
+    return ChainMap({}, dict(rows))
 
 
 def _line(row: Row) -> str:

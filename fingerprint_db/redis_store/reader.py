@@ -27,7 +27,7 @@ from fingerprint_db.redis_store.values import (
 from fingerprint_db.snapshot import Snapshot
 
 _FEW_CHANGES = 1000  # since what is held; of more all is read anew
-_ENTRIES_PER_READ = 32  # 14 conditions of 64 dimensions take 230 KB, so a reply takes 7 MB
+_ENTRIES_PER_READ = 32  # one takes 64 KiB at most, so a reply takes 2 MiB
 
 
 class SpaceReader:

@@ -144,3 +144,12 @@ def test_numbers_that_half_the_bits_would_round_are_kept_whole() -> None:
     kept = Statistics.of([fine])
     assert kept.means.dtype == np.float32
     assert kept[0].mean.tobytes() == fine.mean.tobytes()
+
+
+def test_counts_that_are_no_whole_numbers_are_refused() -> None:
+    """200.0 equals 200 and is written otherwise: taken for one another they would spoil a root."""
+    given = encode_entry(model("a"))
+    assert decode_entry(given, "live").packed.counts == (8, 8)
+    for count in (b"8.0", b"true"):
+        with pytest.raises(ValueError, match="whole numbers"):
+            decode_entry(given.replace(b'"count":8', b'"count":' + count), "live")

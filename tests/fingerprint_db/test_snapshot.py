@@ -81,3 +81,14 @@ def test_many_lines_of_a_root_go_together() -> None:
     assert left.root() == root_of([*digests[:50], *digests[250:]])
     with pytest.raises(ValueError, match="no entry"):
         left.changed(gone, [])
+
+
+def test_a_root_follows_one_entry_after_another() -> None:
+    rng = np.random.default_rng(4)
+    held = [rng.bytes(32).hex() for _ in range(300)]
+    lines = RootLines.of(held)
+    for _ in range(200):
+        gone, come = held.pop(int(rng.integers(len(held)))), rng.bytes(32).hex()
+        held.append(come)
+        lines = lines.changed([gone], [come])
+        assert lines.root() == root_of(held)

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -89,7 +89,6 @@ class RegistryFollower:
         self._trouble: str | None = None
         # Of the models that were read last, whether or not they were taken over.
         self._read: tuple[ModelFingerprint, ...] = ()
-        self._digests: dict[str, str] = {}
         self._lines = RootLines.of(())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-follower", daemon=True)
@@ -245,16 +244,15 @@ class RegistryFollower:
         return then is not None and then.root.startswith(seen.root)
 
     def _recomputed_root(self, fresh: Snapshot) -> str:
-        """The root of what `fresh` holds; of models that were there before nothing is read."""
+        """The root of what `fresh` holds; of models that stay nothing is read."""
         change = Difference.between(self._read, fresh.models)
         try:
-            gone = [self._digests.pop(model.model_id) for model in change.gone]
-            come = [entry_digest(m.model_id, m.status, content_digest(m)) for m in change.come]
-            self._digests |= zip((model.model_id for model in change.come), come, strict=True)
-            self._read, self._lines = fresh.models, self._lines.changed(gone, come)
+            gone, come = map(_digests, (change.gone, change.come))
+            self._lines = self._lines.changed(gone, come)
+            self._read = fresh.models
         except Exception:
-            # Half of a change may be noted: the next load notes everything anew.
-            self._read, self._digests, self._lines = (), {}, RootLines.of(())
+            # What was noted may be another: the next load notes everything anew.
+            self._read, self._lines = (), RootLines.of(())
             raise
         return self._lines.root()
 
@@ -263,3 +261,7 @@ class RegistryFollower:
         if trouble != self._trouble:
             self._log.error("registry_trouble", reason=trouble)
         self._trouble = trouble
+
+
+def _digests(models: Iterable[ModelFingerprint]) -> list[str]:
+    return [entry_digest(m.model_id, m.status, content_digest(m)) for m in models]

@@ -9,7 +9,7 @@ covariance of generators' images, with a margin to the next.
 Letters: B images, R rows (a model under one condition), G background generators, D fingerprint
 size. In a `CodecSpace` both covariances are diagonal and their mean is the identity (Fukunaga,
 "Introduction to Statistical Pattern Recognition", 1990, section 2.3), so that Fisher's direction
-for a model is its mean, and matching is one matrix product.
+for a model is its mean, and a score is one product of vectors.
 """
 
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ class Impostors:
 
 
 def log_likelihoods(
-    distances: NDArray[np.float64], dimension: int, counts: NDArray[np.int64]
+    distances: NDArray[np.float64], dimension: int, counts: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """(P,) nats, up to a constant: a multivariate t of DEGREES degrees of freedom.
 
@@ -116,7 +116,7 @@ def log_likelihoods(
 def leave_one_out_distances(space: CodecSpace, vectors: Floats) -> Floats:
     """For each of N samples (N, D) of one generator its squared distance to the mean of the others.
 
-    The others' mean is further away by N/(N - 1); as `Distances` to a mean of N - 1 samples, (N,).
+    The others' mean is further away by N/(N - 1). (N,), as `Scored` has it of a mean of N - 1.
     """
     count = len(vectors)
     deviations = (vectors - vectors.mean(0)) * (count / (count - 1))

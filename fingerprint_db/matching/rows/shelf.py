@@ -60,13 +60,13 @@ class Shelf:
         self.began = 0
         self.most = 0
         self.owners: list[Statistics] = []
-        self.owner_of: NDArray[np.int64] = np.empty(0, np.int64)
-        self.place_of: NDArray[np.int64] = np.empty(0, np.int64)
+        self.owner_of: NDArray[np.int32] = np.empty(0, np.int32)
+        self.place_of: NDArray[np.int16] = np.empty(0, np.int16)
         self.addresses: NDArray[np.int64] = np.empty(0, np.int64)
         self.wide: NDArray[np.bool_] = np.empty(0, np.bool_)
-        self.counts: NDArray[np.int64] = np.empty(0, np.int64)
-        self.firsts: NDArray[np.int64] = np.empty(0, np.int64)
-        self.lengths: NDArray[np.int64] = np.empty(0, np.int64)
+        self.counts: NDArray[np.int32] = np.empty(0, np.int32)
+        self.firsts: NDArray[np.int32] = np.empty(0, np.int32)
+        self.lengths: NDArray[np.int32] = np.empty(0, np.int32)
         self.codes: NDArray[np.uint8] = np.empty((0, -(-size // STEP), LANES, STEP), np.uint8)
         self.table: Floats = np.empty((0, search.NUMBERS, LANES), np.float32)
 
@@ -107,7 +107,7 @@ class Shelf:
         self.closed = True
         return fresh
 
-    def rows_of(self, owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_of(self, owners: NDArray[np.integer]) -> NDArray[np.int64]:
         """All rows of these owners, one owner after another."""
         many = self.lengths[owners]
         ends = np.cumsum(many)
@@ -165,14 +165,13 @@ class Shelf:
         owners, places = np.array(waiting, np.int64).T
         statistics = [self.owners[owner] for owner in owners.tolist()]
         means_of = [one.means for one in statistics]
-        assert all(one.flags.c_contiguous for one in means_of), "read from where they begin"
         addresses = [
             one.__array_interface__["data"][0] + place * one.strides[0]
             for one, place in zip(means_of, places.tolist(), strict=True)
         ]
         counts = [one.counts[place] for one, place in zip(statistics, places.tolist(), strict=True)]
-        self.owner_of = _with(self.owner_of, rows, owners)
-        self.place_of = _with(self.place_of, rows, places)
+        self.owner_of = _with(self.owner_of, rows, owners.astype(np.int32))
+        self.place_of = _with(self.place_of, rows, places.astype(np.int16))
         self.addresses = _with(self.addresses, rows, addresses)
         self.wide = _with(self.wide, rows, [one.itemsize == 4 for one in means_of])
         self.counts = _with(self.counts, rows, counts)
