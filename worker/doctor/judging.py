@@ -22,7 +22,7 @@ from worker.extractor.document import default_bundle_path
 from worker.settings.images import DecisionSettings, DecodeSettings
 from worker.settings.settings import Settings
 
-STEPS = ("policy", "sandbox", "bundle", "self-test")
+STEPS = ("policy", "sandbox", "bundle", "search", "self-test")
 """In this order; one that is not told was not reached."""
 
 
@@ -82,6 +82,7 @@ def main() -> None:
     bundle = _told("bundle", lambda: _bundle(settings))
     if bundle is not None and policy is not None:
         _told("policy", lambda: _decidable(policy, bundle))
+    _told("search", _search)
     if bundle is not None:
         _told("self-test", lambda: _self_test(bundle, settings))
 
@@ -161,6 +162,22 @@ def _decidable(policy: Any, bundle: Any) -> tuple[None, Finding | None]:
         f"at alpha_name={policy.alpha_name:g} images of {', '.join(small)} are undetermined, for"
         " want of photographs; raise it, or calibrate on your own (those in Redis are not counted"
         " here)",
+    )
+
+
+def _search() -> tuple[None, Finding]:
+    """Which way registered models are searched here."""
+    from fingerprint_db.matching.rows.byte_products import has_instruction
+
+    if has_instruction():
+        text = "registered models are searched by AVX-512 VNNI"
+        return None, Finding("search", "good", text)
+    return None, Finding(
+        "search",
+        "note",
+        "registered models are searched by plain loops, for want of AVX-512 VNNI (or NUMBA_CPU_NAME"
+        " and NUMBA_CPU_FEATURES hide it): the same verdicts, slower where models are many; see"
+        " docs/operations/registry-size.md",
     )
 
 
