@@ -8,7 +8,8 @@ are written to a real Redis directly, in portions, and only the last of their ch
 root: what is measured begins with the worker's load. A registry of 100,000 (`--models 100000`)
 takes 2.7 GB in Redis; each size has a process of its own, `--memory-gib` of address space beside
 Redis, and one thread. Processor time stands beside the clock, since it tells the same where other
-programs run.
+programs run. What is measured `--without-vnni` is compiled for a processor that has no such
+instruction, in the same run: of these sizes matching alone.
 """
 
 import argparse
@@ -21,8 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -33,21 +33,17 @@ import redis as redis_client
 import structlog
 from PIL import Image, ImageOps
 
+from benchmarks.made_up_registry import NAME, fill, made_up
+from benchmarks.search_floor import floor
 from deploy.services.redis import start_redis
-from fingerprint_db.change import Change, encode_change
-from fingerprint_db.entry_encoding import decode_entry, digest_of, encode_entry
-from fingerprint_db.lifecycle import Row, encode_row
-from fingerprint_db.model_fingerprint import ModelFingerprint
-from fingerprint_db.redis_store.keys import SPACES, SpaceKeys
+from fingerprint_db.conditions import Codec, conditions_of
+from fingerprint_db.matching.rows.byte_products import has_instruction
 from fingerprint_db.redis_store.registry import RedisRegistry
-from fingerprint_db.snapshot import EMPTY_ROOT, entry_digest, root_of
-from fingerprint_db.transfer import decode_export
-from training.evaluation.fillers import draw_fillers
 from worker.decoder.decode import DecodedImage, DecodeLimits, decode
 from worker.errors import RejectError
 from worker.events.cloudevents import Origin
 from worker.events.image_event import ImageEvent
-from worker.extractor.bundle import ZOO_EXPORT, Bundle, load_bundle
+from worker.extractor.bundle import Bundle, load_bundle
 from worker.extractor.extract import BlockExtractor, ImageFingerprint
 from worker.extractor.products import stay_on_this_thread
 from worker.judge.judged import Judged
@@ -63,16 +59,16 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 PHOTOS: Final = ROOT / "training" / "demo" / "photos"
 BATCH: Final = 16
 SIDE, QUALITY = 512, 85
+CODEC: Final[Codec] = "jpeg85"
 """Of the pictures: a codec with two conditions, so that a model is two rows."""
 
 ROUNDS: Final = 7
-NAME: Final = "made-up-{:06d}"
-PORTION: Final = 250  # models drawn and written at once: 7 MB
+WITHOUT_VNNI: Final = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+"""A processor with AVX2 and nothing further, as of 2013."""
 CHANGE_DEADLINE_S: Final = 600.0
 IDLE_S, LOOK_S = 3.0, 0.002
 Items = Sequence[tuple[ImageEvent, DecodedImage]]
 
-_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _EVENT: Final = ImageEvent(Origin("bench", 0, 0), None, "0", "bench", None, None, None, b"")
 
 
@@ -81,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--models", type=int, nargs="+", default=[10, 1000, 10_000])
     parser.add_argument("--changes", type=int, default=30)
+    parser.add_argument("--without-vnni", type=int, nargs="*", default=[10_000])
     parser.add_argument("--memory-gib", type=float, default=8.0)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--one", action="store_true", help="one size, in this process")
@@ -104,6 +101,7 @@ def main() -> None:
         "commit": _commit(),
         "batch": BATCH,
         "registries": [_apart(count, options) for count in options.models],
+        "without_vnni": [_apart(count, options, vnni=False) for count in options.without_vnni],
     }
     text = json.dumps(document, indent=1)
     print(text)
@@ -111,19 +109,26 @@ def main() -> None:
     path.write_text(text + "\n")
 
 
-def _apart(count: int, options: argparse.Namespace) -> dict[str, Any]:
+def _apart(count: int, options: argparse.Namespace, *, vnni: bool = True) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.registry", "--one", "--models", str(count)]
-    command += ["--changes", str(options.changes), "--memory-gib", str(options.memory_gib)]
+    changes = options.changes if vnni else 0
+    command += ["--changes", str(changes), "--memory-gib", str(options.memory_gib)]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    processor = {} if vnni else WITHOUT_VNNI
     done = subprocess.run(
-        command, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=True
+        command,
+        env={**os.environ, **threads, **processor},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def measure(count: int, changes: int) -> dict[str, Any]:
-    """Fill a Redis with so many models, load them as a worker does, match, and follow changes."""
+    """Fill a Redis with so many models, load them as a worker does, match, and follow changes;
+    without `changes` matching is all."""
     bundle = load_bundle()
     with tempfile.TemporaryDirectory() as folder, start_redis(Path(folder)) as redis:
         with redis_client.Redis.from_url(redis.url) as client:
@@ -146,12 +151,16 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         preparing = _Timer()
         pipeline.judge(items, follower.view())
         prepared = preparing.read()
-        follower.start()
+        if changes:
+            follower.start()
         rounds = [_round(pipeline, extractor, items, follower.view()) for _ in range(ROUNDS)]
         held_mib = _memory_mib()
-        followed = follow(redis.url, pipeline, follower, items[:1], changes)
-        follower.close()
-        replaced = replace_oldest(redis.url, bundle, follower)
+        followed: dict[str, Any] = {}
+        if changes:
+            followed = follow(redis.url, pipeline, follower, items[:1], changes)
+            follower.close()
+            followed["replacement_s"] = replace_oldest(redis.url, bundle, follower)
+    rows = count * len(conditions_of(CODEC))
     extract, match = (float(np.median([one[i] for one in rounds])) for i in (0, 1))
     return {
         "models": count,
@@ -164,57 +173,10 @@ def measure(count: int, changes: int) -> dict[str, Any]:
         "memory_mib": {"before": before_mib, "held": held_mib, "most": _most_mib()},
         "entry_bytes": entry_bytes,
         "redis_mib": round(redis_bytes / 2**20),
+        "vnni": has_instruction(),
+        "floor": floor(rows, extractor.dimension, BATCH),
         **followed,
-        "replacement_s": replaced,
     }
-
-
-def made_up(bundle: Bundle, count: int, first: int = 0) -> Iterator[ModelFingerprint]:
-    """So many live models, drawn in portions; `first` is the number of the first of them."""
-    zoo = decode_export((bundle.path / ZOO_EXPORT).read_bytes()).contents
-    like = [decode_entry(zoo.entries[row.content], row.status) for row in zoo.rows.values()]
-    for start in range(first, first + count, PORTION):
-        some = draw_fillers(
-            bundle.background, min(PORTION, first + count - start), like, seed=start + 1
-        )
-        for number, model in enumerate(some, start):
-            name = NAME.format(number)
-            yield replace(model, model_id=name, name=name, family=name, space=bundle.digest)
-
-
-def fill(client: Any, bundle: Bundle, count: int) -> int:
-    """Write so many made-up models as one import would leave them; bytes of the largest entry."""
-    keys = SpaceKeys(bundle.digest)
-    digests, largest, last = [], 0, b""
-    pipe = client.pipeline(transaction=False)
-    for revision, model in enumerate(made_up(bundle, count), 1):
-        data = encode_entry(model)
-        content, largest = digest_of(data), max(largest, len(data))
-        digests.append(entry_digest(model.model_id, model.status, content))
-        root = root_of(digests) if revision == count else EMPTY_ROOT
-        row = Row(model.model_id, model.name, model.status, None, revision, content)
-        last = encode_change(
-            Change(
-                revision,
-                "import",
-                model.model_id,
-                _AT,
-                "bench",
-                "made up",
-                model.status,
-                root,
-                previous=EMPTY_ROOT,
-            )
-        )
-        pipe.set(keys.entry(content), data)
-        pipe.hset(keys.index, model.model_id, encode_row(row))
-        pipe.rpush(keys.history, last)
-        if revision % PORTION == 0:
-            pipe.execute()
-    pipe.xadd(keys.changes, {"change": last}, id=f"{count}-0")
-    pipe.sadd(SPACES, bundle.digest)
-    pipe.execute()
-    return largest
 
 
 def follow(

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +66,8 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
         "",
         "Every model is searched by bounds on its bytes, and what may be told is scored in full;"
         " verdicts are those of scoring everything (`fingerprint_db/matching/`).",
-        "Without AVX-512 VNNI the same search is plain loops, and slower.",
+        *_floors(every[-1]),
+        *_without(run for run in runs if run.get("without_vnni")),
         "",
         "## What it holds, and how long it loads",
         "",
@@ -118,6 +119,31 @@ def _against(one: Mapping[str, Any]) -> Iterator[str]:
         f"{change / 10:.1f} %",
         change <= CHANGE_MS,
     )
+
+
+def _floors(one: Mapping[str, Any]) -> Iterator[str]:
+    """What the search of the largest registry takes at least, where that was measured."""
+    if least := one.get("floor"):
+        yield (
+            f"Of {one['models']:,} models a batch reads {least['bytes'] / 2**20:.0f} MiB, which"
+            f" takes {least['reading_cpu_ms']:.1f} ms, and multiplies them with two queries an"
+            f" image, which takes {least['products_cpu_ms']:.1f} ms where nothing else is done: the"
+            " least that this search can take."
+        )
+
+
+def _without(runs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What matching takes on other machines, as far as it was measured."""
+    found = {one["models"]: one for run in runs for one in run["without_vnni"]}
+    if not found:
+        yield "Without AVX-512 VNNI the same search is plain loops, and slower."
+    for one in found.values():
+        yield (
+            f"Without AVX-512 VNNI the same search is plain loops: of {one['models']:,} models"
+            f" matching and verdicts take {one['match_cpu_ms']:.1f} ms a batch there,"
+            f" {100 * one['match_of_batch']:.0f} % of it (measured here, compiled for a processor"
+            " with AVX2 alone). `latentprint doctor` says which way a machine searches."
+        )
 
 
 def _models(one: Mapping[str, Any]) -> int:

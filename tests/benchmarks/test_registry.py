@@ -2,7 +2,8 @@
 
 import redis as redis_client
 
-from benchmarks.registry import fill, made_up
+from benchmarks.made_up_registry import fill, made_up
+from benchmarks.search_floor import floor
 from fingerprint_db.redis_store.registry import RedisRegistry
 from worker.extractor.bundle import load_bundle
 
@@ -24,3 +25,9 @@ def test_further_models_have_names_and_places_of_their_own() -> None:
     first, other = (next(made_up(bundle, 1, first=number)) for number in (0, 1000))
     assert first.model_id != other.model_id
     assert (first.statistics[0].mean != other.statistics[0].mean).any()
+
+
+def test_the_floor_of_a_search_is_of_all_its_bytes() -> None:
+    found = floor(1000, 64, 2)
+    assert found["bytes"] == 1008 * 64, "in whole blocks"
+    assert min(found["reading_cpu_ms"], found["products_cpu_ms"]) >= 0
