@@ -1,11 +1,13 @@
 """The topics of one test, made through kafka-python's admin client and not through our own code."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from deploy.services.kafka import MAX_MESSAGE_BYTES
+from tests.waiting import wait_for
 
 IMAGE_PARTITIONS = 4
 _ANSWER_MS = 30_000
@@ -92,6 +94,18 @@ def create(admin: KafkaAdminClient) -> TopicNames:
         wait_for_metadata=True,
     )
     return names
+
+
+def impose(admin: KafkaAdminClient, topic: str, configs: Mapping[str, str]) -> None:
+    """Alter a topic, and wait until the broker shows it, which hears of it a moment later."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+
+    def shown() -> bool:
+        [described] = admin.describe_configs([resource], config_filter="all").values()
+        return all(described[topic][name]["value"] == value for name, value in configs.items())
+
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
+    wait_for(shown, f"{topic} to show {configs}")
 
 
 def delete(admin: KafkaAdminClient, names: TopicNames) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 from kafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from kafka.errors import CorruptRecordError, UnsupportedCodecError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.structs import TopicPartition
 
 from deploy.services.kafka import RunningKafka
-from tests.topic_names import TopicNames
+from tests.topic_names import TopicNames, impose
 from tests.waiting import wait_for
 from worker.broker.batches import BoundedBatch, Unread, bound_batches
 from worker.broker.clients import new_consumer
@@ -133,10 +133,9 @@ def test_a_bomb_on_a_real_broker_is_answered_and_the_partition_goes_on(
     kafka: RunningKafka, topics: TopicNames, codec: str
 ) -> None:
     """On a topic that takes batches as they are compressed, as every topic does by default."""
-    imposed = {"compression.type": "producer"}
     admin = KafkaAdminClient(bootstrap_servers=kafka.brokers)
     try:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.images, imposed)])
+        impose(admin, topics.images, {"compression.type": "producer"})
     finally:
         admin.close()
     producer = KafkaProducer(

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kafka import OffsetAndMetadata, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 
 from fingerprint_db.redis_store.keys import READER_COMMANDS, SpaceKeys
 from fingerprint_db.signing.keys import SigningKey
+from tests.topic_names import impose
 from tests.worker.doctor.bench import SPACE, Bench
 from worker.broker.rights import role
 from worker.doctor.findings import Standing
@@ -44,7 +44,7 @@ def _topic_with(bench: Bench, **configs: str) -> dict[str, str]:
     topics = bench.own_topics()
     with bench.admin() as admin:
         changed = {name.replace("_", "."): value for name, value in configs.items()}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topics.images, changed)])
+        impose(admin, topics.images, changed)
     return _prefix(topics.prefix)
 
 
