@@ -360,8 +360,7 @@ class Enrolled:
         """The same of all images and few rows: pairs that 32 bits rule out are not scored."""
         means = self.shelf.means(rows)
         inverse, centre = (self.shelf.numbers(n, rows) for n in (search.INVERSE, search.CENTRE))
-        lengths = np.sqrt(np.einsum("bd,bd->b", vectors, vectors))[:, None]
-        lengths = lengths * np.linalg.norm(means, axis=1)
+        lengths = np.sqrt(np.vecdot(vectors, vectors))[:, None] * np.linalg.norm(means, axis=1)
         # A sum of D products is wrong by D roundings at most; twice that.
         wrong = lengths * inverse * np.float32(1.2e-7 * vectors.shape[1]) + np.float32(1e-5)
         wrong += np.abs(centre) * np.float32(1e-5)

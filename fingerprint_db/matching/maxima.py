@@ -20,7 +20,19 @@ from fingerprint_db.snapshot import Difference
 Vectors = Callable[[NDArray[np.int64]], Floats]
 """Fingerprints (B, R D) of the photographs of these numbers."""
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """The photographs of the first numbers where they lie, `places` (N',) among `vectors` (V, R D):
+    to score all at once takes less than to collect some."""
+
+    vectors: Floats
+    places: NDArray[np.int64]
+
+
 _CHUNK = 2048  # photographs as float32 at once: with 512 numbers 4 MB
+
+_FEW = 4  # models that come, of which all photographs are scored where they lie
 
 _NOBODY = ""
 
@@ -43,7 +55,13 @@ class Maxima:
         nothing = cls(live, np.full(count, -np.inf, np.float32), (_NOBODY,) * count)
         return nothing._higher(registered, vectors, np.arange(count))
 
-    def following(self, registered: Registered, change: Difference, vectors: Vectors) -> Self:
+    def following(
+        self,
+        registered: Registered,
+        change: Difference,
+        vectors: Vectors,
+        beside: Beside | None = None,
+    ) -> Self:
         """After a change, `registered` being what was made of it, on the same photographs."""
         gone, come = (self._counting(models) for models in (change.gone, change.come))
         there = {(m.model_id, id(m.statistics)) for m in come}
@@ -60,12 +78,33 @@ class Maxima:
             found = replace(self, scores=scores, holders=tuple(holders))
             found = found._higher(registered, vectors, np.array(anew))
         if fresh:
-            every = np.arange(len(self.scores))
-            found = found._higher(registered, vectors, every, fresh)
+            first = 0
+            if beside is not None and len(fresh) <= _FEW:
+                found, first = found._higher_beside(registered, beside, fresh), len(beside.places)
+            rest = np.arange(first, len(self.scores))
+            found = found._higher(registered, vectors, rest, fresh)
         return found
 
     def _counting(self, models: Sequence[ModelFingerprint]) -> list[ModelFingerprint]:
         return [model for model in models if (model.status == "live") == self.live]
+
+    def _higher_beside(
+        self, registered: Registered, beside: Beside, among: Sequence[ModelFingerprint]
+    ) -> Self:
+        """As `_higher` of the photographs that lie among others, which no score is high enough
+        for."""
+        count = len(beside.places)
+        above = np.full(len(beside.vectors), np.inf, np.float32)
+        above[beside.places] = self.scores[:count]
+        found, names = registered.leading(beside.vectors, live=self.live, above=above, among=among)
+        if not names:
+            return self
+        scores, holders = self.scores.copy(), list(self.holders)
+        scores[:count] = found[beside.places]
+        numbers = dict(zip(beside.places.tolist(), range(count), strict=True))
+        for place, name in names.items():
+            holders[numbers[place]] = name
+        return replace(self, scores=scores, holders=tuple(holders))
 
     def _higher(
         self,

@@ -14,7 +14,7 @@ from fingerprint_db.calibration import Calibration
 from fingerprint_db.conditions import Codec, is_shown
 from fingerprint_db.matching.familiarity import Familiarity
 from fingerprint_db.matching.levels import Levels, Statistic, enough_for
-from fingerprint_db.matching.maxima import Maxima
+from fingerprint_db.matching.maxima import Beside, Maxima
 from fingerprint_db.matching.registered import Registered, cohort_of_files, readings_in
 from fingerprint_db.matching.rows.scoring import Impostors
 from fingerprint_db.matching.tenant import TenantPhotographs
@@ -127,7 +127,8 @@ class Photographs:
             kept = None
         else:
             held, change = former
-            maxima = held.maxima.following(registered, change, vectors)
+            beside = Beside(cohort.vectors, views)
+            maxima = held.maxima.following(registered, change, vectors, beside)
             kept = (held.levels, held.maxima.scores)
         enough = self._tenant.enough_to_name if self._tenant else 0
         return Held(maxima, Levels.of_scores(cohort, maxima.scores, own, enough, kept))

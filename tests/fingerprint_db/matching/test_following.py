@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fingerprint_db.background import Floats
 from fingerprint_db.matching.enrolled import Enrolled
 from fingerprint_db.matching.levels import Levels
-from fingerprint_db.matching.maxima import Maxima
+from fingerprint_db.matching.maxima import Beside, Maxima
 from fingerprint_db.matching.registered import Registered, cohort_of_files
 from fingerprint_db.matching.rows import scoring
 from fingerprint_db.model_fingerprint import ModelFingerprint
@@ -89,10 +89,14 @@ def test_models_say_what_they_say_when_all_are_computed_anew() -> None:
     assert len(sizes) > 6, "the example must grow and shrink"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("live", [True, False])
 def test_the_highest_scores_of_photographs_are_those_of_all_models_computed_anew(
-    live: bool,
+    live: bool, share: float
 ) -> None:
+    """Whether photographs are collected or scored where they lie, some of them or all."""
+    views = np.flatnonzero(~COHORT.normalises)
+    lying = Beside(COHORT.vectors, views[: int(share * len(views))]) if share else None
     registered = Registered.of(BACKGROUND, (), "lossless")
     maxima = Maxima.of(registered, live, vectors, len(SHOWN))
     levels, moved = Levels.of_scores(COHORT, maxima.scores), 0
@@ -100,7 +104,7 @@ def test_the_highest_scores_of_photographs_are_those_of_all_models_computed_anew
     for models in walk(40):
         change, given = Difference.between(given, models), models
         registered = registered.following(change)
-        former, maxima = maxima, maxima.following(registered, change, vectors)
+        former, maxima = maxima, maxima.following(registered, change, vectors, lying)
         plain = Registered.of(BACKGROUND, models, "lossless")
         expected = plain.highest(SHOWN) if live else plain.highest_shadow(SHOWN)
         np.testing.assert_allclose(maxima.scores, expected, rtol=1e-5, atol=1e-5)
