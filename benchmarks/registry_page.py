@@ -91,7 +91,7 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|",
         *(
             f"| {one['models']:,} | {one['change_to_use_s']['median']:.2f} s |"
-            f" {one['change_to_use_s']['p99']:.2f} s | {one['change_cpu_ms']:.0f} ms |"
+            f" {one['change_to_use_s']['p99']:.2f} s | {_change_ms(one):.0f} ms |"
             f" {max(0.0, one['judge_stops_ms']['most']):.0f} ms |"
             for one in every
         ),
@@ -109,7 +109,7 @@ def _against(one: Mapping[str, Any]) -> Iterator[str]:
     yield f"| for {count} models | goal | measured | |"
     yield "|---|---|---|---|"
     share, held = 100 * one["match_of_batch"], one["memory_mib"]["held"]
-    use, change = one["change_to_use_s"]["p99"], one["change_cpu_ms"]
+    use, change = one["change_to_use_s"]["p99"], _change_ms(one)
     yield _line("of a CPU batch", f"{100 * SHARE:.0f} %", f"{share:.0f} %", share / 100 <= SHARE)
     yield _line("memory of the slot", f"{MEMORY_MIB:,} MiB", f"{held:,} MiB", held <= MEMORY_MIB)
     yield _line("99 % of changes in use", f"{USE_S:.0f} s", f"{use:.2f} s", use <= USE_S)
@@ -119,6 +119,12 @@ def _against(one: Mapping[str, Any]) -> Iterator[str]:
         f"{change / 10:.1f} %",
         change <= CHANGE_MS,
     )
+
+
+def _change_ms(one: Mapping[str, Any]) -> float:
+    """Of the process, or of the follower's thread alone where that is more: the process's is a
+    difference, which other programs can make too small."""
+    return max(float(one["change_cpu_ms"]), float(one.get("follower_cpu_ms", 0.0)))
 
 
 def _floors(one: Mapping[str, Any]) -> Iterator[str]:

@@ -34,3 +34,12 @@ def test_the_floor_and_a_machine_without_the_instruction_are_told() -> None:
     assert (
         text.count("of 10,000 models matching and verdicts take 41.2 ms a batch there, 30 %") == 1
     )
+
+
+def test_a_change_costs_what_the_thread_that_follows_used_at_least() -> None:
+    results = deepcopy(registry_page.load())
+    every = [one for run in results for one in run["registries"]]
+    largest = max(every, key=lambda one: int(one["models"]))
+    largest["change_cpu_ms"], largest["follower_cpu_ms"] = 3.6, 31.0
+    text = registry_page.page(results)
+    assert "| of a core at a change a second | at most 2 % | 3.1 % | missed |" in text
