@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.services.ports import free_port
+from worker.settings.cores import decoders_for, usable_cores
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
@@ -106,7 +107,8 @@ def start(
             "LATENTPRINT_KAFKA__BROKERS": services.brokers,
             "LATENTPRINT_REDIS__URL": services.redis,
             "LATENTPRINT_KAFKA__GROUP": group,
-            "LATENTPRINT_DECODE__PROCESSES": "1",
+            # As `latentprint run --slots` shares them out.
+            "LATENTPRINT_DECODE__PROCESSES": str(decoders_for(usable_cores(), slots)),
             "LATENTPRINT_LOGGING__LEVEL": "warning",
             **settings,
             **further,

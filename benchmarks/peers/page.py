@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.peers.contenders import CONTENDERS, NAMES, ROOT, WORKER
-from benchmarks.peers.summary import WARM_SHARE, Spread, of, over
+from benchmarks.peers.summary import END_SHARE, WARM_S, Spread, of, over
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "peers.md"
@@ -45,13 +45,15 @@ def page(results: Mapping[str, Any], raw: str) -> str:
         "Caveats first. One machine with all of it on it, broker included: quote ratios.",
         f"{rounds} rounds, each contender once a round, over the same {images} JPEGs of 512x512"
         f" ({results['image_bytes'] / 1000:.0f} kB on average); the first"
-        f" {WARM_SHARE:.0%} of a run's verdicts are left out.",
+        f" {WARM_S:g} s of a run are left out, while partitions move from process to process, and"
+        f" the last {END_SHARE:.0%} of its verdicts.",
         "The clock runs by the time that each verdict bears, when it was judged: how long a"
         " transaction then hides it from readers is not in these figures.",
         "Processor time is of the whole tree of processes, those that ended included, without the"
         " broker.",
-        "All run with one thread; a slot of the worker also has a decoder, a process of its own,"
-        " which can use a second core while a peer's single process cannot.",
+        "All run with one thread; a slot of the worker also has decoders, processes of their own,"
+        " as many as it starts by default: they can use a second core while a peer's single process"
+        " cannot.",
         "All read the bundle, decode and judge by the same functions; a peer reads the registry"
         " once.",
         "",

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-WARM_SHARE: Final = 0.1
-"""The first tenth of the verdicts is left out: loading, compiling and filling up fall on it."""
+WARM_S: Final = 5.0
+"""Seconds after a run's first verdict that are left out: a process that joins a group is told to
+the others by their heartbeats, every 3 s, and until then one of them has all partitions."""
+
+END_SHARE: Final = 0.1
+"""The last tenth of the verdicts is left out: one process may have no partition left to read."""
+
+_FEWEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +32,19 @@ class Spread:
 def measured(
     made_at_s: Sequence[float], used: Sequence[tuple[float, float]]
 ) -> dict[str, float | int]:
-    """Images a second and processor ms an image between the end of warming up and the last verdict.
+    """Images a second and processor ms an image between the end of warming up and the last tenth.
 
     `made_at_s` is when each verdict was made, in any order; `used` (time, processor seconds) of the
-    process tree, by the same clock.
+    process tree, by the same clock. ValueError where too few verdicts are left.
     """
     times = sorted(made_at_s)
-    warm = max(1, round(WARM_SHARE * len(times)))
-    began, ended, counted = times[warm - 1], times[-1], len(times) - warm
+    began, ended = times[0] + WARM_S, times[round((1 - END_SHARE) * len(times)) - 1]
+    counted = sum(began < made <= ended for made in times)
+    if counted < _FEWEST:
+        raise ValueError(
+            f"{counted} of {len(times)} verdicts came later than {WARM_S:g} s after the first and"
+            f" before the last tenth, expected at least {_FEWEST}; raise --images"
+        )
     spent = at(used, ended) - at(used, began)
     return {
         "counted": counted,

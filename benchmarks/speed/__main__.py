@@ -1,11 +1,11 @@
 """How fast the worker is: `make bench`, or `python -m benchmarks.speed`.
 
-    python -m benchmarks.speed [--images 400] [--rounds 3] [--output FILE]
+    python -m benchmarks.speed [--images 3000] [--rounds 3] [--output FILE]
 
 One run, side by side: the stages alone; what an event costs beside network, decoding and
-extraction; rounds of workers over one topic of 512x512 JPEGs, each slot with one decoder: one slot
-in both modes of delivery, then one and two slots that have one core each; at last images one by one
-at half the rate of one slot.
+extraction; rounds of workers over one topic of 512x512 JPEGs: one slot in both modes of delivery,
+with as many decoders as it starts by default, then one and two slots that have one core and one
+decoder each; at last images one by one at half the rate of one slot.
 Writes benchmarks/results/speed-DATE.json, and the page of it.
 """
 
@@ -39,6 +39,9 @@ from worker.settings.seen import LoggingSettings
 from worker.telemetry import configure_logging
 
 RUNS = ((WORKER, 1), (page.AT_LEAST_ONCE, 1), (page.ON_ONE_CORE, 1), (page.ON_ONE_CORE, 2))
+ALONE_IMAGES = 400
+"""At most, for stages alone and at half load."""
+
 BESIDE_EVENTS = 3000
 HALF_LOAD_PREFIX = "half."
 COMMITTED = '"event": "commit"'
@@ -48,7 +51,7 @@ COMMITTED = '"event": "commit"'
 def main() -> None:
     """Measure, write the results, and the page of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="JSON alone, without the page")
     options = parser.parse_args()
@@ -81,7 +84,8 @@ def speed(images: int, rounds: int) -> dict[str, Any]:
         create_topics(kafka.brokers, Topics(), partitions=PARTITIONS)
         import_zoo(services)
         image_bytes = feed(root / "images", images, services)
-        files = [path.read_bytes() for path in sorted((root / "images").iterdir())]
+        few = sorted((root / "images").iterdir())[:ALONE_IMAGES]
+        files = [path.read_bytes() for path in few]
         alone, seen = stages(files)
         alone |= beside.processor_ms(
             seen.bundle, seen.limits, files, seen.images, seen.fingerprints, BESIDE_EVENTS
@@ -133,7 +137,9 @@ def _workers(
 ) -> Iterator[list["Popen[bytes]"]]:
     """So many worker processes; what they logged is told where something fails."""
     told = {"LATENTPRINT_LOGGING__LEVEL": "info", **further}
-    of_peers = WORKER if name == page.ON_ONE_CORE else name
+    of_peers = name
+    if name == page.ON_ONE_CORE:
+        of_peers, told["LATENTPRINT_DECODE__PROCESSES"] = WORKER, "1"
     workers = start(of_peers, slots, f"group-{run}", "", services, root / run, **told)
     try:
         if name == page.ON_ONE_CORE:

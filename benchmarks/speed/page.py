@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.peers.contenders import ROOT, WORKER
-from benchmarks.peers.summary import Spread, of, over
+from benchmarks.peers.summary import END_SHARE, WARM_S, Spread, of, over
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "speed.md"
@@ -87,8 +87,10 @@ def _lines(results: Mapping[str, Any], raw: str) -> Iterator[str]:
     )
     yield (
         f"{rounds} rounds over {results['images']} JPEGs of 512x512"
-        f" ({results['image_bytes'] / 1000:.0f} kB on average), each slot with one decoder;"
-        " medians, ranges in brackets, ratios taken round by round."
+        f" ({results['image_bytes'] / 1000:.0f} kB on average), of each the first"
+        f" {WARM_S:g} s left out, while partitions move from slot to slot, and the last"
+        f" {END_SHARE:.0%} of the verdicts; medians, ranges in brackets, ratios taken round by"
+        " round."
     )
     yield (
         "Stages alone have the whole machine, a worker has all of its stages on it: where"
@@ -117,7 +119,7 @@ def _lines(results: Mapping[str, Any], raw: str) -> Iterator[str]:
                 ("events_per_transaction", 1),
             )
         ]
-        cores = "one a slot" if name == ON_ONE_CORE else "all"
+        cores = "one a slot, with one decoder" if name == ON_ONE_CORE else "all"
         yield f"| {delivery} | {slots} | {cores} | {' | '.join(figures)} |"
     yield ""
     yield from _stages(alone, runs, results["cores"])
