@@ -2,6 +2,7 @@
 
 login        who we are: TLS and SASL, read anew at every connection
 clients      consumers and producers, with the library's traps disarmed
+assignor     which member of the group reads which partitions
 batches      stands in the place of the client's own: a batch costs no more memory than it may
 acls         one right on Kafka, and how it is said
 rights       who needs which: one table

@@ -7,13 +7,11 @@ from typing import Any
 
 import kafka
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.coordinator.assignors.cooperative_sticky import (
-    CooperativeStickyAssignor,
-)
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.metrics.stats import Total
 
 from worker.broker.admin import CONNECT_TIMEOUT_S, addresses, unreachable
+from worker.broker.assignor import EachTopicAssignor
 from worker.broker.batches import bound_batches
 from worker.broker.login import login, tls
 from worker.broker.topics import dead_letters_max_message_bytes
@@ -75,7 +73,7 @@ def new_consumer(settings: KafkaSettings, *, max_image_bytes: int) -> Any:
         enable_auto_commit=False,
         auto_offset_reset="none",
         allow_auto_create_topics=False,
-        partition_assignment_strategy=(CooperativeStickyAssignor,),
+        partition_assignment_strategy=(EachTopicAssignor,),
         session_timeout_ms=round(settings.session_timeout_s * 1000),
         heartbeat_interval_ms=round(settings.heartbeat_interval_s * 1000),
         max_poll_interval_ms=round(settings.max_poll_interval_s * 1000),

@@ -14,6 +14,7 @@ from tests.scenarios import oracle
 from tests.topic_names import TopicNames
 from tests.waiting import wait_for
 from worker.broker import clients
+from worker.broker.assignor import EachTopicAssignor
 from worker.broker.clients import WorkerProducer, new_consumer, new_producer, slot_name
 from worker.errors import StopError
 from worker.settings.kafka import KafkaSettings
@@ -135,9 +136,7 @@ def test_the_safe_settings_are_no_choice(kafka: RunningKafka) -> None:
     assert config["isolation_level"] == "read_committed"
     assert config["enable_auto_commit"] is False
     assert config["auto_offset_reset"] == "none"
-    assert [a.__name__ for a in config["partition_assignment_strategy"]] == [
-        "CooperativeStickyAssignor"
-    ]
+    assert config["partition_assignment_strategy"] == (EachTopicAssignor,)
     assert config["group_instance_id"] == "safe-3" == slot_name(settings)
 
 
