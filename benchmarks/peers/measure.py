@@ -1,6 +1,6 @@
 """Rounds of the worker and its peers on one topic; `make bench-peers` runs it.
 
-    python -m benchmarks.peers.measure [--images 3000] [--rounds 3] [--slots 1 2] [--only NAME ...]
+    python -m benchmarks.peers.measure [--images 4500] [--rounds 3] [--slots 1 2] [--only NAME ...]
 
 Each round runs every contender once, one after another, so that what else the machine does falls on
 all alike. All read the same topic of 512x512 JPEGs from its beginning, each with a group and a
@@ -46,7 +46,7 @@ STOP_S: Final = 30.0
 def main() -> None:
     """Run all rounds and write what came of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--images", type=int, default=3000)
+    parser.add_argument("--images", type=int, default=4500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))

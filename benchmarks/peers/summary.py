@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-WARM_S: Final = 5.0
+WARM_S: Final = 10.0
 """Seconds after a run's first verdict that are left out: a process that joins a group is told to
-the others by their heartbeats, every 3 s, and until then one of them has all partitions."""
+the others by their heartbeats, every 3 s, and what is in flight ends before partitions move."""
 
 END_SHARE: Final = 0.1
 """The last tenth of the verdicts is left out: one process may have no partition left to read."""

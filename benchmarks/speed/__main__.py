@@ -1,6 +1,6 @@
 """How fast the worker is: `make bench`, or `python -m benchmarks.speed`.
 
-    python -m benchmarks.speed [--images 3000] [--rounds 3] [--output FILE]
+    python -m benchmarks.speed [--images 4500] [--rounds 3] [--output FILE]
 
 One run, side by side: the stages alone; what an event costs beside network, decoding and
 extraction; rounds of workers over one topic of 512x512 JPEGs: one slot in both modes of delivery,
@@ -51,7 +51,7 @@ COMMITTED = '"event": "commit"'
 def main() -> None:
     """Measure, write the results, and the page of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--images", type=int, default=3000)
+    parser.add_argument("--images", type=int, default=4500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="JSON alone, without the page")
     options = parser.parse_args()

@@ -85,20 +85,20 @@ def test_peers_gather_as_many_images_as_the_worker() -> None:
 
 
 def test_rate_and_cost_are_those_of_counting_one_by_one() -> None:
-    times = [100 + 0.04 * i + 0.01 * (i % 3) for i in range(300)]
+    times = [100 + 0.04 * i + 0.01 * (i % 3) for i in range(400)]
     used = [(99.0 + 0.5 * i, 3.0 + 0.2 * i) for i in range(40)]
     found = measured(list(reversed(times)), used)
-    until = sorted(times)[269]  # the last tenth of 300 is left out
-    later = [t for t in times if 105 < t <= until]
+    until = sorted(times)[359]  # the last tenth of 400 is left out
+    later = [t for t in times if 110 < t <= until]
     assert found["counted"] == len(later)
-    assert found["images_per_s"] == pytest.approx(len(later) / (until - 105), abs=0.01)
+    assert found["images_per_s"] == pytest.approx(len(later) / (until - 110), abs=0.01)
     # 0.4 s of processor time a second, whatever the points are
-    assert found["cpu_ms"] == pytest.approx(1000 * 0.4 * (until - 105) / len(later), abs=0.01)
+    assert found["cpu_ms"] == pytest.approx(1000 * 0.4 * (until - 110) / len(later), abs=0.01)
 
 
 def test_a_run_that_is_over_before_all_processes_share_it_is_not_measured() -> None:
     with pytest.raises(ValueError, match="raise --images"):
-        measured([100 + 0.005 * i for i in range(1000)], [(99.0, 0.0), (106.0, 7.0)])
+        measured([100 + 0.005 * i for i in range(1000)], [(99.0, 0.0), (111.0, 7.0)])
 
 
 def test_a_line_is_level_beyond_its_ends() -> None:
