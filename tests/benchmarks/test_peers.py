@@ -143,6 +143,7 @@ def test_the_page_says_what_the_results_say() -> None:
     # the third is three times as slow, and costs three times as much
     assert f"| {NAMES[2]} | 13.3 (12.0 to 14.7) | 3.00 (3.00 to 3.00) | 30.0" in text
     assert f"| {WORKER} | 1.75 (1.67 to 1.82) |" in text  # 70/40, 60/36, 80/44
+    assert f"| {NAMES[2]} | ≥ 2.5 | 3.00 (3.00 to 3.00) | reached |" in text
     assert f"| {NAMES[2]} | 6 | 12 | 0 |" in text
     assert all(f"| {one.name} | {one.distribution} 1.2 |" in text for one in CONTENDERS)
 
