@@ -50,6 +50,11 @@ def main() -> None:
     parser.add_argument("--no-stream", action="store_true", help="without Kafka and Redis")
     parser.add_argument("--output", type=Path, help="JSON alone, without the page")
     options = parser.parse_args()
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error(
+            f"--device is {options.device}, and torch finds no card; on a machine without one"
+            " --device cpu counts what a batch is"
+        )
     now = datetime.now(UTC)
     document = {
         "command": f"python -m benchmarks.gpu {' '.join(sys.argv[1:])}".rstrip(),

@@ -124,3 +124,15 @@ def test_all_but_the_stream_runs_without_a_card(
     assert found["match_per_s"] > 0
     assert found["counts"]["lossless"][0]["operations"] > found["counts"]["jpeg"][0]["operations"]
     assert page.page(found).count("| ") > 40
+
+
+def test_a_machine_without_a_card_is_told_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks.gpu", "--device", "cuda:1"])
+    monkeypatch.setattr(gpu, "measure", lambda options: pytest.fail("it began"))
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    assert ended.value.code == 2
+    assert "--device is cuda:1, and torch finds no card" in capsys.readouterr().err
