@@ -12,7 +12,7 @@ from worker.settings.images import DecodeSettings
 
 @pytest.mark.parametrize(
     ("cores", "slots", "each"),
-    [(1, 1, 2), (2, 1, 2), (8, 1, 7), (16, 1, 15), (96, 1, 16), (16, 2, 7), (16, 5, 3), (2, 4, 1)],
+    [(1, 1, 1), (2, 1, 1), (8, 1, 7), (16, 1, 15), (96, 1, 16), (16, 2, 7), (16, 5, 3), (2, 4, 1)],
 )
 def test_all_cores_but_one_are_shared_by_the_slots(cores: int, slots: int, each: int) -> None:
     assert decoders_for(cores, slots) == each
@@ -37,7 +37,7 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
     [
         (4096, 1, 1024, 2),
         (8192, 1, 1024, 6),
-        (1024, 1, 1024, 2),
+        (1024, 1, 1024, 1),
         (65536, 1, 1024, 15),
         (4096, 1, 256, 8),
         (12288, 3, 1024, 2),

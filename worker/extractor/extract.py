@@ -26,7 +26,7 @@ from worker.settings.cores import usable_cores
 
 LARGEST = float(np.finfo(np.float16).max)
 """Fingerprint records hold float16; a fingerprint has a deviation of about one in each number."""
-_MOST_THREADS = 4  # the decoders have cores of their own to fill
+_MOST_THREADS = 4  # of half the cores: an image takes as long to be decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ class BlockExtractor:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._products = Products(bundle)
-        threads = min(_MOST_THREADS, usable_cores())
+        threads = max(1, min(_MOST_THREADS, usable_cores() // 2))
         self._threads = ThreadPoolExecutor(threads, "extract") if threads > 1 else None
 
     @property

@@ -18,14 +18,8 @@ from numpy.typing import NDArray
 from worker.decoder.decode import ImageFacts
 from worker.decoder.jpeg_quality import standard_table
 from worker.extractor.blocks.planes import Planes, Region, to_planes
-from worker.extractor.nuisance_sums import (
-    add_colours,
-    add_luma,
-    add_samples,
-    empty_levels,
-    ranked,
-)
-from worker.extractor.periods import profiles, strongest_period
+from worker.extractor.nuisance_sums import Room, empty_levels, look, ranked
+from worker.extractor.periods import strongest_period
 
 MOST_PIXELS = 512 * 512
 """Regions are read until they hold so many: the first stage, whatever the later ones bring."""
@@ -84,11 +78,11 @@ def nuisance(regions: Sequence[Region], facts: ImageFacts) -> Nuisance:
     """
     if not regions:
         raise ValueError("no regions were read of the picture, so that its kind cannot be told")
-    read = _first(regions)
+    looked = _look(_first(regions))
     found = (
-        *_luma(read),
-        *_levels(read),
-        *_periods(read),
+        *_luma(looked.room),
+        *_levels(looked),
+        *_periods(looked),
         float(np.log2(min(facts.width, facts.height))),
         _file_step(facts),
     )
@@ -106,21 +100,52 @@ def _first(regions: Sequence[Region]) -> list[Planes]:
     return taken
 
 
-def _luma(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
-    """noise, calm_noise, flat, edge_width, detail."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What the passes over a picture's regions found; `windows` (2, W, N) of profiles by axis."""
+
+    room: Room
+    spread: int
+    colours_seen: int
+    windows: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _look(read: Sequence[Planes]) -> _Looked:
     blocks = sum((p.y.shape[0] // 8) * (p.y.shape[1] // 8) for p in read)
-    some = np.empty((blocks, 4), np.float32)
-    means = np.empty(blocks, np.float32)
-    sums = np.zeros(5)
-    filled = 0
+    pixels = sum(p.y.size for p in read)
+    room = Room(
+        some=np.empty((blocks, 4), np.float32),
+        means=np.empty(blocks, np.float32),
+        lines=np.zeros(5),
+        histogram=np.zeros((3, 256), np.int64),
+        row_step=max(1, pixels // SAMPLED_ROWS),
+        table=np.zeros(_PLACES, np.uint32),
+        # Odd, so that it meets all columns of a region whose width is a power of two.
+        step=max(1, pixels // SAMPLED_COLOURS) | 1,
+        jumps=np.zeros((2, 2, 8)),
+    )
+    length = _WINDOW if any(max(p.y.shape) >= _WINDOW for p in read) else _WINDOW // 2
+    filled = spread = colours_seen = 0
+    windows: tuple[list[NDArray[np.float64]], ...] = ([], [])
     for planes in read:
-        filled = add_luma(planes.y, filled, some, means, sums)
+        filled, spread_here, seen_here, *means = look(planes, filled, room)
+        spread, colours_seen = spread + spread_here, colours_seen + seen_here
+        for own, one in zip(windows, means, strict=True):
+            own.append(one[..., : one.shape[2] // length * length].reshape(2, -1, length))
+    along, down = (np.concatenate(own, axis=1) for own in windows)
+    return _Looked(room, spread, colours_seen, (along, down))
+
+
+def _luma(room: Room) -> tuple[float, float, float, float, float]:
+    """noise, calm_noise, flat, edge_width, detail."""
+    means = room.means
     flat = means < 0
     # Four of each block, so that the median is between two.
-    middle = float(np.mean(ranked(some.ravel(), 2 * blocks - 1), dtype=np.float32)) / 0.6745
+    both = ranked(room.some.ravel(), 2 * len(means) - 1)
+    middle = float(np.mean(both, dtype=np.float32)) / 0.6745
     lively = means[~flat]
     calm = ranked(lively, len(lively) // 10)[0] * 1.2533 if len(lively) else 0.0
-    edges, widths, near, far, steps = sums
+    edges, widths, near, far, steps = room.lines
     width = (widths + _EDGES * _USUAL_WIDTH) / (edges + _EDGES)
     detail = np.log2((near / steps + _ENERGY_FLOOR) / (far / steps + _ENERGY_FLOOR))
     return (
@@ -132,41 +157,25 @@ def _luma(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
     )
 
 
-def _levels(read: Sequence[Planes]) -> tuple[float, float, float, float, float]:
+def _levels(looked: _Looked) -> tuple[float, float, float, float, float]:
     """dark, bright, comb, saturation, colours."""
-    pixels = sum(p.y.size for p in read)
-    row_step = max(1, pixels // SAMPLED_ROWS)
-    histogram = np.zeros((3, 256), np.int64)
-    spread = sum(add_samples(p.rgb, row_step, histogram) for p in read)
+    histogram = looked.room.histogram
     counted = int(histogram[0].sum())
     shares = histogram.sum(axis=0) / (3 * counted)
-    # An odd step, so that it meets all columns of a region whose width is a power of two.
-    step = max(1, pixels // SAMPLED_COLOURS) | 1
-    table = np.zeros(_PLACES, np.uint32)
-    looked_at = sum(add_colours(p.rgb.reshape(3, -1), step, table) for p in read)
     return (
         float(np.sqrt(shares[0])),
         float(np.sqrt(shares[255])),
         float(np.mean([empty_levels(channel) for channel in histogram])),
-        float(np.sqrt(spread / (255 * counted))),
-        float(np.log2(np.count_nonzero(table) / looked_at)),
+        float(np.sqrt(looked.spread / (255 * counted))),
+        float(np.log2(np.count_nonzero(looked.room.table) / looked.colours_seen)),
     )
 
 
-def _periods(read: Sequence[Planes]) -> tuple[float, float, float]:
+def _periods(looked: _Looked) -> tuple[float, float, float]:
     """on_grid, off_grid, resampled: both axes together."""
-    length = _WINDOW if any(max(p.y.shape) >= _WINDOW for p in read) else _WINDOW // 2
-    contrasts = np.zeros((2, 8))
-    windows = []
-    for axis in range(2):
-        jumps = np.zeros((2, 8))
-        for planes in read:
-            across = planes.y.shape[1 - axis] // length * length
-            means = profiles(planes.whole_y, axis, jumps)
-            windows.append(means[..., :across].reshape(2, -1, length))
-        contrasts[axis] = _contrast(jumps[0] / jumps[1])
+    contrasts = np.stack([_contrast(sizes / counts) for sizes, counts in looked.room.jumps])
     on, off = contrasts[:, 0], contrasts[:, 1:].max(axis=1)
-    cut = np.concatenate(windows, axis=1)
+    cut = np.concatenate(looked.windows, axis=1)
     chance = float(np.log2(1 + _CHANCE / np.sqrt(cut.shape[1])))
     return (
         float(np.log2(1 + on.clip(0)).mean()),

@@ -1,13 +1,20 @@
 """The passes over the pixels behind `nuisance`, compiled.
 
+One call for a region, since each call that lets go of the interpreter's lock waits for it
+afterwards; what takes a few hundredths of a millisecond keeps it.
+
 Letters for axes: H rows, W columns of a region; L lines of N pixels, rows or columns alike.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.lanes import WORD, at_least, ones
+from worker.extractor.blocks.planes import Planes
+from worker.extractor.periods import profiles
 
 _EDGE = np.float32(32)  # grey levels over eight pixels, from which on it is an edge
 _HALF = np.float32(0.5)
@@ -21,6 +28,39 @@ _ONE = np.uint64(1)
 _LARGE = 1e100  # a product of widths; a word's, each at most 8 and no two within four places, so 16
 # at most, stay far below the largest float64 with it
 _SCATTER = np.uint32(2654435761)  # 2**32 by the golden ratio (Knuth, The Art, volume 3, 6.4)
+
+
+class Room(NamedTuple):
+    """What all regions of a picture add to, and the steps at which pixels are taken.
+
+    `some`, `means` and `lines` are as `add_luma` has them, `histogram` and `row_step` as
+    `add_samples`, `table` and `step` as `add_colours`; `jumps` (2, 2, 8) as `profiles`, by axis.
+    """
+
+    some: NDArray[np.float32]
+    means: NDArray[np.float32]
+    lines: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+    row_step: int
+    table: NDArray[np.uint32]
+    step: int
+    jumps: NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True)
+def look(
+    planes: Planes, filled: int, room: Room
+) -> tuple[int, int, int, NDArray[np.float64], NDArray[np.float64]]:
+    """All passes over one region: what each adds goes to `room`, whose blocks are `filled` so far.
+
+    Returns the blocks filled now, the spread of samples, the colours looked at, and the profiles
+    along rows and along columns.
+    """
+    now = add_luma(planes.y, filled, room.some, room.means, room.lines)
+    spread = add_samples(planes.rgb, room.row_step, room.histogram)
+    looked_at = add_colours(planes.rgb.reshape(3, -1), room.step, room.table)
+    rows = profiles(planes.whole_y, 0, room.jumps[0])
+    return now, spread, looked_at, rows, profiles(planes.whole_y, 1, room.jumps[1])
 
 
 @njit(cache=True, nogil=True)
@@ -145,7 +185,7 @@ def _add_line(
     edges[:places] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def ranked(values: NDArray[np.float32], rank: int) -> tuple[np.float32, np.float32]:
     """Of values (N,), none negative, in order: the one at `rank` and the one after, if there is.
 
@@ -211,7 +251,7 @@ def add_samples(rgb: NDArray[np.uint8], row_step: int, histogram: NDArray[np.int
     return spread
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def empty_levels(histogram: NDArray[np.int64]) -> float:
     """The share of levels (256,) between the ends that are empty, less what chance leaves so.
 

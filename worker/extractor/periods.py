@@ -125,7 +125,7 @@ def _waves(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArr
     return np.cos(turns).astype("f4"), np.sin(turns).astype("f4"), np.hanning(length)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _add_power(
     windows: NDArray[np.float64],
     floor: float,
@@ -170,7 +170,7 @@ def _add_power(
         store(high, powers, np.uint64(kind * _LINES + WIDTH))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _stands_out(power: NDArray[np.float32]) -> float:
     """Of the lines (N / 2,): log2 of one from the sixth on over the median of eight around it."""
     half = len(power)

@@ -11,9 +11,9 @@ _LIMIT = Path("/sys/fs/cgroup/memory.max")
 _BESIDE_MIB = 2048
 """Of a slot, beside its decoders: it at work, images in flight, and room
 (docs/operations/deploy.md, How large); with two decoders of 1 GiB each this is 4 GiB."""
-_FEWEST, _MOST = 2, 16
-"""Decoders of a slot alone: two, as before there was a rule; more than 16 feed more slots than one
-(docs/operations/gpu.md), and each is a process."""
+_MOST = 16
+"""Decoders of a slot; more feed more than one slot (docs/operations/gpu.md). Each is a process.
+On two cores one is best: with two, extraction waits for a core (docs/decisions/0036)."""
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
@@ -45,4 +45,4 @@ def decoders_for(
     share = (cores - 1) // slots
     if memory_mib is not None:
         share = min(share, (memory_mib // slots - _BESIDE_MIB) // each_mib)
-    return min(_MOST, max(_FEWEST if slots == 1 else 1, share))
+    return min(_MOST, max(1, share))

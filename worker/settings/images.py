@@ -18,7 +18,7 @@ class DecodeSettings(Group):
         ge=0,
         le=256,
         description="decoder children; 0: all cores but one, as far as a container's memory"
-        " (cgroup v2) goes, shared by the slots of --slots; 2 to 16 for a slot alone",
+        " (cgroup v2) goes, shared by the slots of --slots; 1 to 16 each",
     )
     max_image_bytes: int = Field(
         default=10 * MEBIBYTE,

@@ -1,12 +1,15 @@
 """Batched extraction: each image has its own result, whatever else is in the batch."""
 
 import io
+import sys
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -117,13 +120,39 @@ def test_threads_change_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch)
         return block_statistics(regions, blocks)
 
     monkeypatch.setattr("worker.extractor.extract.block_statistics", seen)
-    for cores in (1, 3):
+    for cores in (2, 6):
         monkeypatch.setattr("worker.extractor.extract.usable_cores", lambda cores=cores: cores)
         found.append(fingerprints(BlockExtractor(bundle), decoded()))
     assert any(name.startswith("extract") for name in names)
     assert threading.current_thread().name in names
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one.vector, other.vector)
+
+
+def test_few_calls_of_an_image_let_go_of_the_interpreters_lock(
+    extractor: BlockExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each the lock has to be waited for, while other threads have it."""
+    images = [decode(real_jpeg(seed, 95), LIMITS) for seed in (1, 2, 3)]
+    extractor.extract(images)  # compiled
+    calls = Counter[str]()
+
+    def counting(loop: Dispatcher) -> Callable[..., object]:
+        def called(*arguments: object) -> object:
+            calls[loop.py_func.__qualname__] += 1
+            return loop(*arguments)
+
+        return called
+
+    for name, module in list(sys.modules.items()):
+        loops = vars(module).items() if name.startswith("worker.extractor") else ()
+        for own, value in list(loops):
+            if isinstance(value, Dispatcher) and value.targetoptions.get("nogil"):
+                monkeypatch.setattr(module, own, counting(value))
+    extractor.extract(images)
+    products = calls.pop("_multiply")
+    assert products == 2, "the basis, and the map of the one codec, of all images together"
+    assert calls == {"_convert": 3, "_accumulate": 3, "look": 3}
 
 
 def test_a_jpeg_in_a_lossless_file_is_taken_for_that_jpeg(

@@ -6,6 +6,7 @@ row by row (vertical frequency first).
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.planes import Planes
@@ -17,14 +18,16 @@ BELOW = (1, 3)
 """Which of the `THRESHOLDS` shares are told of: 1 and 4 grey levels."""
 
 
-def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64]:
+@njit(cache=True, nogil=True, inline="always")
+def accumulate(planes: Planes, luma: Grids) -> NDArray[np.float64]:
     """Sums (1 + 3*64*S,): the blocks, then channel, mode and the kernel's sums.
 
-    `known` are Y's on grids of which the first is this one, where they are.
+    `luma` are those of Y on grids of which the first is this one.
     """
-    counts, luma = known or dct_sums(planes.y, 8, MODES)
-    chroma = [dct_sums(plane, 8, MODES)[1].ravel() for plane in (planes.cb, planes.cr)]
-    return np.concatenate([counts[0, :1], luma[0, 0].ravel(), *chroma])
+    counts, of_y = luma
+    _, of_cb = dct_sums(planes.cb, 8, MODES)
+    _, of_cr = dct_sums(planes.cr, 8, MODES)
+    return np.concatenate((counts[0, :1], of_y[0, 0].ravel(), of_cb.ravel(), of_cr.ravel()))
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.planes import Planes
-from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, dct_sums, fold
+from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, dct_sums, fold, in_modes
 
 _U, _V = np.mgrid[:8, :8]
 MODES: NDArray[np.bool_] = (_U + _V <= 5) & (_U + _V > 0)
@@ -26,13 +26,13 @@ _STEP = 2  # of pixels at half size
 _QUARTER = np.float32(0.25)
 
 
+@njit(cache=True, nogil=True, inline="always")
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (9 + 2*9*20*S,): the blocks of each phase, then channel, phase, mode, kernel's sums."""
-    parts = []
-    for plane in (planes.cb, planes.cr):
-        counts, sums = dct_sums(_halved(plane), _STEP, MODES)
-        parts.append(fold(sums)[:, :, MODES].ravel())
-    return np.concatenate([fold(counts).ravel(), *parts])
+    counts, of_cb = dct_sums(_halved(planes.cb), _STEP, MODES)
+    _, of_cr = dct_sums(_halved(planes.cr), _STEP, MODES)
+    parts = fold(counts).ravel(), in_modes(fold(of_cb), MODES), in_modes(fold(of_cr), MODES)
+    return np.concatenate(parts)
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -49,7 +49,7 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
     return statistics.astype(np.float32).ravel()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     """(H, W) to (H // 2, W // 2): means of 2x2 pixels."""
     halved = np.empty((plane.shape[0] // 2, plane.shape[1] // 2), dtype=np.float32)

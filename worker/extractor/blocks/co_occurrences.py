@@ -37,6 +37,7 @@ from worker.extractor.blocks.residual_symbols import (
 STEPS = (1, 2, FARTHEST)
 _BINS_OF = mirroring()
 _BINS = _BINS_OF.shape[1]
+_BIN = _BINS_OF.argmax(axis=1)
 SIZE = 3 * len(STEPS) * 3 * _BINS
 # Thresholds (near, far) of the symbols: residuals rounded to multiples of 1, 2 and 4 grey levels.
 _FINE, _MIDDLE, _COARSE = (1, 2), (1, 3), (2, 6)
@@ -46,14 +47,17 @@ LIMITS_Y = np.array([[_FINE, _MIDDLE], [_MIDDLE, _COARSE], [_MIDDLE, _COARSE]], 
 LIMITS_CHROMA = np.array([[_FINE, _MIDDLE]] * len(STEPS), dtype=np.int8)
 
 
+@njit(cache=True, nogil=True, inline="always")
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (1053,): how often each bin was met; each 39 add up to their count."""
-    read = bands(*planes.whole_y.shape)
+    read = bands(planes.whole_y.shape[0], planes.whole_y.shape[1])
     counts = np.zeros((3, len(STEPS), 3, CODES), dtype=np.int64)
     _count_channel(planes.whole_y, LIMITS_Y, read, counts[0])
     _count_channel(planes.whole_cb, LIMITS_CHROMA, read, counts[1])
     _count_channel(planes.whole_cr, LIMITS_CHROMA, read, counts[2])
-    binned: NDArray[np.float64] = counts.reshape(-1, CODES).astype(np.float64) @ _BINS_OF
+    binned = np.zeros((counts.size // CODES, _BINS))
+    for place, count in enumerate(counts.ravel()):
+        binned[place // CODES, _BIN[place % CODES]] += count
     return binned.ravel()
 
 

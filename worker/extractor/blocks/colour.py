@@ -48,10 +48,11 @@ LIMITS = np.array(
 )  # by step, of first differences, of second ones and corners, of 3x3 squares
 
 
+@njit(cache=True, nogil=True, inline="always")
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (756,): how often each bin was met; each 63 add up to their count."""
     counts = np.zeros((len(STEPS), len(RESIDUALS), CODES), dtype=np.int64)
-    _count_region(planes.rgb, bands(*planes.rgb.shape[1:]), counts)
+    _count_region(planes.rgb, bands(planes.rgb.shape[1], planes.rgb.shape[2]), counts)
     return counts.astype(np.float64).ravel()
 
 

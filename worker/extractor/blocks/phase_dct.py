@@ -8,10 +8,11 @@ below 0.5, 1, 2, 4, 8), then the 44 modes within radius 7 of the constant, row b
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from worker.extractor.blocks.planes import Planes
-from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, Grids, dct_sums, fold
+from worker.extractor.blocks.shifted_dct import FLOOR, SUMS, Grids, dct_sums, fold, in_modes
 
 _U, _V = np.mgrid[:8, :8]
 MODES: NDArray[np.bool_] = (_U**2 + _V**2 <= 49) & (_U + _V > 0)
@@ -21,18 +22,17 @@ SIZE = 9 * SUMS * _COUNT
 _STEP = 2
 
 
-def grids(planes: Planes) -> Grids:
-    """Y on the sixteen grids; on the first, the codec's own, in all modes."""
-    return dct_sums(planes.y, _STEP, MODES)
+@njit(cache=True, nogil=True, inline="always")
+def grids(planes: Planes, only_own: bool = False) -> Grids:
+    """Y on the sixteen grids, or the first alone, the codec's own; on that one in all modes."""
+    return dct_sums(planes.y, 8 if only_own else _STEP, MODES)
 
 
-def accumulate(planes: Planes, known: Grids | None = None) -> NDArray[np.float64]:
-    """Sums (9 + 9*44*S,): the blocks of each phase, then phase, mode and the kernel's sums.
-
-    `known` are the planes' `grids`, where they are.
-    """
-    counts, sums = known or grids(planes)
-    return np.concatenate([fold(counts).ravel(), fold(sums)[:, :, MODES].ravel()])
+@njit(cache=True, nogil=True, inline="always")
+def accumulate(luma: Grids) -> NDArray[np.float64]:
+    """Sums (9 + 9*44*S,), of the `grids`: the blocks of each phase, then phase, mode, kernel's."""
+    counts, sums = luma
+    return np.concatenate((fold(counts).ravel(), in_modes(fold(sums), MODES)))
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -40,6 +40,7 @@ _ONE = np.uint64(1)
 Pixels = NDArray[np.uint8] | NDArray[np.int16]
 
 
+@njit(cache=True, nogil=True, inline="always")
 def bands(height: int, width: int) -> NDArray[np.intp]:
     """(N, 2): first row and rows of the bands that are read: all rows, or a quarter of a large one.
 
@@ -49,12 +50,13 @@ def bands(height: int, width: int) -> NDArray[np.intp]:
     """
     thinned = height * width > DENSE_PIXELS
     rows = BAND if thinned else BAND * max(1, _WORDS // BAND // words_across(width))
-    tops = [
-        top
-        for number, top in enumerate(range(0, height, rows))
-        if not thinned or BANDS[number % len(BANDS)]
-    ]
-    return np.array([(top, min(rows, height - top)) for top in tops], dtype=np.intp)
+    found = np.empty(((height + rows - 1) // rows, 2), dtype=np.intp)
+    count = 0
+    for number, top in enumerate(range(0, height, rows)):
+        if not thinned or BANDS[number % len(BANDS)]:
+            found[count] = top, min(rows, height - top)
+            count += 1
+    return found[:count]
 
 
 @njit(cache=True, nogil=True)

@@ -51,6 +51,7 @@ Grids = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Counts (G, G) and sums (G, G, 8, 8, S), G grids down and G across."""
 
 
+@njit(cache=True, nogil=True, inline="always")
 def dct_sums(plane: NDArray[np.float32], step: int, modes: NDArray[np.bool_]) -> Grids:
     """Of a contiguous (H, W) plane.
 
@@ -61,28 +62,46 @@ def dct_sums(plane: NDArray[np.float32], step: int, modes: NDArray[np.bool_]) ->
     grids = 8 // step
     counts = np.zeros((grids, grids))
     sums = np.zeros((grids, grids, 8, 8, SUMS))
-    _accumulate(plane, step, modes, counts, sums)
+    _accumulate(plane, modes, counts, sums)
     return counts, sums
 
 
+@njit(cache=True, nogil=True, inline="always")
 def fold(grids: NDArray[np.float64]) -> NDArray[np.float64]:
     """(4, 4, ...) over offsets 0, 2, 4, 6 to (3, 3, ...): what a mirror exchanges is added.
 
     A mirrored picture has the offset 6 where the other had 2 and differs in signs alone.
     """
-    rows = np.stack([grids[0], grids[1] + grids[3], grids[2]])
-    return np.stack([rows[:, 0], rows[:, 1] + rows[:, 3], rows[:, 2]], axis=1)
+    rows = grids[:3].copy()
+    rows[1] += grids[3]
+    folded = rows[:, :3].copy()
+    folded[:, 1] += rows[:, 3]
+    return folded
+
+
+@njit(cache=True, nogil=True, inline="always")
+def in_modes(sums: NDArray[np.float64], modes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Folded sums (3, 3, 8, 8, S) to those of M modes, flat: (9 * M * S,)."""
+    chosen = np.empty((9, modes.sum(), SUMS))
+    for phase in range(9):
+        mode = 0
+        for u in range(8):
+            for v in range(8):
+                if modes[u, v]:
+                    chosen[phase, mode] = sums[phase // 3, phase % 3, u, v]
+                    mode += 1
+    return chosen.ravel()
 
 
 @njit(cache=True, nogil=True)
 def _accumulate(
     plane: NDArray[np.float32],
-    step: int,
     modes: NDArray[np.bool_],
     counts: NDArray[np.float64],
     sums: NDArray[np.float64],
 ) -> None:
     height, width = plane.shape
+    step = 8 // len(counts)
     lanes, pitch, deep = piece_size(width)
     streams, rows, _ = piece_tables(width)
     own_grid = np.array([[6] * 8, [7] * 8])

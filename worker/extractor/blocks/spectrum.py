@@ -30,7 +30,8 @@ finite logarithm."""
 _ROWS, _COLUMNS = np.mgrid[:SIDE, : _HALF + 1]
 # In the first and the last column the rows above the half repeat those below it.
 KEPT: NDArray[np.bool_] = ((_COLUMNS % _HALF > 0) | (_ROWS <= _HALF)) & (_ROWS + _COLUMNS > 0)
-_COUNT = int(KEPT.sum())
+_KEPT_ROWS, _KEPT_COLUMNS = (np.ascontiguousarray(axis) for axis in np.nonzero(KEPT))
+_COUNT = len(_KEPT_ROWS)
 SIZE = 3 * _COUNT
 _HANN = np.hanning(SIDE)
 WINDOW = np.outer(_HANN, _HANN)
@@ -48,12 +49,15 @@ _Four = tuple[float, float, float, float, float, float, float, float]
 _NEAR = {"contract"}  # multiply and add at once, but never in another order
 
 
+@njit(cache=True, nogil=True, inline="always")
 def accumulate(planes: Planes) -> NDArray[np.float64]:
     """Sums (1 + 1539,): the windows, then the power of each channel and frequency."""
     height, width = planes.y.shape
-    windows = (height // SIDE) * (width // SIDE)
-    powers = [_kept_power(plane) for plane in (planes.y, planes.cb, planes.cr)]
-    return np.concatenate([[float(windows)], *powers])
+    sums = np.empty(1 + SIZE)
+    sums[0] = (height // SIDE) * (width // SIDE)
+    for number, plane in enumerate((planes.y, planes.cb, planes.cr)):
+        sums[1 + number * _COUNT : 1 + (number + 1) * _COUNT] = _kept_power(plane)
+    return sums
 
 
 def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -62,13 +66,17 @@ def finish(sums: NDArray[np.float64]) -> NDArray[np.float32]:
     return logs.astype(np.float32)
 
 
+@njit(cache=True, nogil=True, inline="always")
 def _kept_power(plane: NDArray[np.float32]) -> NDArray[np.float64]:
     """(H, W) to the power (513,) of all windows, added."""
     power = np.zeros(_AREA)
     _add_power(plane.ravel(), plane.shape[1], power)
-    power = power.reshape(SIDE, SIDE)[_PLACE][:, _PLACE].T  # (vertical, horizontal), in order
-    opposite = np.roll(power[::-1, ::-1], 1, axis=(0, 1))  # that of -k
-    kept: NDArray[np.float64] = ((power + opposite) / 2)[:, : _HALF + 1][KEPT]
+    kept = np.empty(_COUNT)
+    for i in range(_COUNT):
+        down, across = _KEPT_ROWS[i], _KEPT_COLUMNS[i]
+        own = power[_PLACE[across] * SIDE + _PLACE[down]]
+        opposite = power[_PLACE[-across % SIDE] * SIDE + _PLACE[-down % SIDE]]  # that of -k
+        kept[i] = (own + opposite) / 2
     return kept
 
 

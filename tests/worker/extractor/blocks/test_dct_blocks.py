@@ -82,14 +82,14 @@ def expected_chroma_phase(planes: Planes) -> Array:
 @pytest.mark.parametrize("name", REGIONS)
 def test_block_dct_is_what_plain_transforms_give(name: str) -> None:
     planes = to_planes(REGIONS[name])
-    found = block_dct.finish(block_dct.accumulate(planes))
+    found = block_dct.finish(block_dct.accumulate(planes, phase_dct.grids(planes)))
     np.testing.assert_allclose(found, expected_block_dct(planes), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", REGIONS)
 def test_phase_dct_is_what_plain_transforms_give(name: str) -> None:
     planes = to_planes(REGIONS[name])
-    found = phase_dct.finish(phase_dct.accumulate(planes))
+    found = phase_dct.finish(phase_dct.accumulate(phase_dct.grids(planes)))
     np.testing.assert_allclose(found, expected_phase_dct(planes), atol=1e-4)
 
 
@@ -103,7 +103,8 @@ def test_chroma_phase_is_what_plain_transforms_give(name: str) -> None:
 def test_a_mirrored_picture_has_the_same_phases() -> None:
     region = photo_region(64, 96)
     found = [
-        phase_dct.finish(phase_dct.accumulate(to_planes(r))) for r in (region, region[:, :, ::-1])
+        phase_dct.finish(phase_dct.accumulate(phase_dct.grids(to_planes(r))))
+        for r in (region, region[:, :, ::-1])
     ]
     np.testing.assert_allclose(found[0], found[1], atol=1e-4)
 
@@ -112,6 +113,7 @@ def test_a_lattice_of_eight_shows_in_the_phases() -> None:
     """Steps every eighth column, as a codec or a generator of that lattice makes them."""
     region = photo_region(96, 96, seed=5) // 2
     region += (np.random.default_rng(6).integers(0, 60, 12).repeat(8)).astype(np.uint8)
-    features = phase_dct.finish(phase_dct.accumulate(to_planes(region))).reshape(3, 3, 7, 44)
+    luma = phase_dct.grids(to_planes(region))
+    features = phase_dct.finish(phase_dct.accumulate(luma)).reshape(3, 3, 7, 44)
     # The mode (0, 1): the grid that begins with the steps holds less of it than the one between.
     assert features[0, 0, 0, 0] < features[0, 2, 0, 0] - 0.5
