@@ -173,6 +173,20 @@ def test_a_picture_that_is_plain_everywhere_gives_one_empty_stage(size: tuple[in
     assert stage == Stage((), size[0] * size[1] // TILE_PIXELS)
 
 
+@pytest.mark.parametrize(("side", "looked_at"), [(63, 63), (64, 32), (512, 32)])
+def test_one_cell_with_evidence_is_enough_to_read_a_small_picture(
+    side: int, looked_at: int
+) -> None:
+    seen: list[Region] = []
+
+    def look(part: Region) -> Region:
+        seen.append(part)
+        return part
+
+    assert next(choose_regions(DIGEST, side, side, READING, look)).regions
+    assert seen == [Region(0, 0, looked_at, looked_at)]
+
+
 def test_only_what_is_wholly_opaque_is_read() -> None:
     rng = np.random.default_rng(5)
     opaque = np.repeat(np.repeat(rng.random((12, 12)) < 0.6, 8, axis=0), 8, axis=1)
