@@ -22,7 +22,7 @@ GOALS: Final = (
 )
 """Peers, and how many times as fast as the fastest of them the worker is to be."""
 
-WIDTH, LEFT, ROW = 640, 170, 22
+WIDTH, LEFT, ROW = 680, 210, 22
 """Points of the plot: its width, where its axis begins, and the height of a row."""
 
 
@@ -197,6 +197,7 @@ def plot(results: Mapping[str, Any]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
         ' font-family="sans-serif" font-size="12">\n'
+        '<rect width="100%" height="100%" fill="#fff"/>\n'  # for who reads on a dark ground
         + "\n".join(parts)
         + f'\n<text x="{LEFT}" y="{height - 8}">images a second: each round, and the median</text>'
         "\n</svg>\n"
