@@ -14,7 +14,8 @@ def test_what_misses_a_goal_is_said_to() -> None:
     results = deepcopy(registry_page.load())
     every = [one for run in results for one in run["registries"]]
     largest = max(every, key=lambda one: int(one["models"]))
-    largest["match_of_batch"], largest["change_cpu_ms"] = 0.21, 19.0
+    largest["match_of_batch"] = 0.21
+    largest["change_cpu_ms"], largest["follower_cpu_ms"] = 19.0, 3.0
     text = registry_page.page(results)
     assert "| of a CPU batch | at most 20 % | 21 % | missed |" in text
     assert "| of a core at a change a second | at most 2 % | 1.9 % | met |" in text
