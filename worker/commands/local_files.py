@@ -24,6 +24,7 @@ from fingerprint_db.transfer import import_
 from worker.commands.options import By, Config, Json, Reason, Redis
 from worker.enrol.gate_text import print_gate
 from worker.enrol.hints import hints_of
+from worker.enrol.image_files import require_there
 from worker.errors import StopError
 from worker.loading import loading
 from worker.outside.watch_lines import line
@@ -63,6 +64,7 @@ def scan_command(
     rejected with a reason, 1 a file could not be read, 2 wrong use, 3 Redis out of reach.
     """
     settings = local_settings(redis, config)
+    require_there(paths)  # before anything is loaded
     with loading():
         from worker.commands.scan import scan
         from worker.commands.workshop import open_workshop

@@ -55,12 +55,17 @@ def find_image_files(
     while they stay inside it, and links to folders are not followed: what they show is met where
     it lies. Raises StopError (exit code 2) at once if a path given does not exist.
     """
+    require_there(paths)
+    return _find(paths)
+
+
+def require_there(paths: Sequence[Path]) -> None:
+    """StopError (exit code 2) if a path given does not exist."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise StopError(
             f"no such file or folder: {', '.join(missing)}; nothing was done", exit_code=2
         )
-    return _find(paths)
 
 
 def _find(paths: Sequence[Path]) -> Iterator[ImageFile | SkippedFile | UnreadablePath]:

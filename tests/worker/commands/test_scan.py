@@ -17,6 +17,7 @@ from tests.worker.extractor.tiny_bundle import (
     real_png,
 )
 from tests.worker.judge.judging import Bench
+from worker.commands.local_files import scan_command
 from worker.commands.scan import file_verdict_id, scan
 from worker.decoder.decode import DecodedImage, decode
 from worker.errors import StopError
@@ -162,6 +163,17 @@ def test_a_path_that_does_not_exist_is_wrong_use(bench: Bench, tmp_path: Path) -
     with pytest.raises(StopError, match="no such file or folder") as caught:
         scanned(bench, [tmp_path / "none"])
     assert caught.value.exit_code == 2
+
+
+def test_a_path_that_does_not_exist_is_told_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def loads(*_: object, **__: object) -> None:
+        raise AssertionError("the bundle and the decoders were about to be loaded")
+
+    monkeypatch.setattr("worker.commands.workshop.open_workshop", loads)
+    with pytest.raises(StopError, match="no such file or folder"):
+        scan_command([tmp_path / "none"])
 
 
 @pytest.mark.parametrize("name", ["x.jfif", "x.png.1", "x"])
