@@ -119,10 +119,10 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|"
     yield f"| the worker, its bundle, and the bundle's zoo as registry | {idle['worker_mib']} MiB |"
     yield (
-        f"| {idle['decoders']} decoders: what each forks its children from"
+        f"| decoders ({idle['decoders']}): what each forks its children from"
         f" | {idle['templates_mib']} MiB |"
     )
-    yield f"| their {idle['decoders']} children | {idle['children_mib']} MiB |"
+    yield f"| their children ({idle['decoders']}) | {idle['children_mib']} MiB |"
     yield f"| all together | {idle['all_mib']} MiB |"
     yield ""
     yield (
